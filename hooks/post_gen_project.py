@@ -1,0 +1,152 @@
+"""Judge the generated repository, then print the commands that come next.
+
+It changes nothing, asks no network and can run twice. On a defect it prints every finding with its
+file and its mend and exits with 1; cookiecutter then removes what it created. This file is rendered
+before it runs, so no template delimiter may stand in its text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# Pasted into a literal, a slug could run as code; JSON escapes every quote and delimiter.
+ANSWERS: dict[str, Any] = json.loads(r'''<< cookiecutter | tojson >>''')  # fmt: skip
+
+NOT_OURS = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
+LARGEST = 1_000_000  # bytes; what is larger is no text of this template
+NEXT = """
+Next:
+  cd {project_slug}
+  gh repo create {github_repository} --private   (empty: it has its OIDC subject from now on)
+  make subject                                   (asks GitHub for it, and notes it for Terraform)
+  make apply                                     (the role and the registry; asks before it acts)
+  git init -b main && git add . && git commit -m "First commit"
+  git remote add origin https://github.com/{github_repository}.git
+  git push -u origin main{publish}
+
+README.md explains each step."""
+PUBLISH = {
+    "release": "\n  gh release create v0.1.0 --generate-notes",
+    "tag": "\n  git tag v0.1.0 && git push origin v0.1.0",
+    "branch": "",
+}
+
+
+def main() -> int:
+    """Judge the repository in the current directory; return the exit status."""
+    root = Path.cwd()
+    texts = dict(read_texts(root))
+    findings = [*residue(texts), *unparsable(texts)]
+    skipped: list[str] = []
+    if not findings:  # the contract can only be read in files that parse
+        findings += contract(root)
+        findings += command(skipped, "actionlint", *workflows(texts))
+        findings += command(skipped, "terraform", "fmt", "-check", "-recursive", "infra")
+    if findings:
+        print(*findings, sep="\n")
+        print(f"Defects: {len(findings)}. The repository would not work as it is.")
+        return 1
+    print(f"Checked {len(texts)} files: they parse, and the workflow and the Terraform agree.")
+    if skipped:
+        print(f"Not on PATH and not run: {', '.join(skipped)} (the repository's own CI runs them).")
+    print(NEXT.format(**ANSWERS, publish=PUBLISH[ANSWERS["deploy_on"]]))
+    return 0
+
+
+def read_texts(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield path (relative, with slashes) and text of every text file."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(set(folders) - NOT_OURS)
+        for path in (Path(folder, name) for name in sorted(files)):
+            if path.is_file() and path.stat().st_size <= LARGEST:
+                data = path.read_bytes()
+                if b"\0" not in data:
+                    yield path.relative_to(root).as_posix(), data.decode("utf-8", "replace")
+
+
+def residue(texts: dict[str, str]) -> Iterator[str]:
+    """Yield what the template engine should have replaced: a name of it, or a statement."""
+    marks = {key: re.escape(str(mark)) for key, mark in ANSWERS["_jinja2_env_vars"].items()}
+    words = r"(if|elif|else|endif|for|endfor|set|raw|endraw|include)\b"
+    left = re.compile(
+        rf"{marks['variable_start_string']}-?\s*[^\n]*cookiecutter\b"
+        rf"|{marks['block_start_string']}-?\s*{words}"
+        rf"|^[ \t]*{marks['line_statement_prefix']}\s*{words}",
+        re.MULTILINE,
+    )
+    for path, text in texts.items():
+        for match in left.finditer(text):
+            yield (
+                f"{path}:{line(text, match.start())}: template-residue {match[0].strip()!r} was "
+                "not rendered\n    report it to the template's authors; the file cannot be used"
+            )
+
+
+def unparsable(texts: dict[str, str]) -> Iterator[str]:
+    """Yield the JSON and YAML files that are none."""
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    for path, text in texts.items():
+        try:
+            if path.endswith(".json"):
+                json.loads(text)
+            elif path.endswith((".yml", ".yaml")):
+                for _ in yaml.compose_all(text, loader):
+                    pass
+        except json.JSONDecodeError as error:
+            yield f"{path}:{error.lineno}: not-json {error.msg}\n    correct the file"
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            at = mark.line + 1 if mark else 1
+            yield f"{path}:{at}: not-yaml {getattr(error, 'problem', error)}\n    correct the file"
+
+
+def contract(root: Path) -> Iterable[str]:
+    """Return what the repository's own scripts/check.py finds; it is imported, not started."""
+    sys.path.insert(0, str(root / "scripts"))
+    try:
+        import check
+
+        return [str(finding) for finding in check.findings(root)]
+    except ImportError as error:
+        return [f"scripts/check.py:1: cannot-be-judged {error}\n    restore the file"]
+    except check.CannotJudge as reason:
+        return [f"{reason}\n    correct the file, so that workflow and trust can be compared"]
+
+
+def workflows(texts: dict[str, str]) -> list[str]:
+    """Return the paths of the workflows."""
+    return [path for path in texts if re.fullmatch(r"\.github/workflows/[^/]+\.ya?ml", path)]
+
+
+def command(skipped: list[str], program: str, *arguments: str) -> Iterator[str]:
+    """Yield what a checker prints when it objects; note its name where it is not on PATH."""
+    if not shutil.which(program):
+        skipped.append(program)
+        return
+    import subprocess  # only where there is something to run
+
+    done = subprocess.run(  # no shell: no answer is ever parsed as a command
+        [program, *arguments], capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()
+        yield f"{said}\n    correct it, until this is silent: {program} {' '.join(arguments)}"
+
+
+def line(text: str, position: int) -> int:
+    """Return the line (from 1) of a position in a text."""
+    return text.count("\n", 0, position) + 1
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # a __pycache__ would be a change
+    sys.exit(main())

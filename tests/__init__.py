@@ -1,0 +1,1 @@
+"""The tests, and the rehearsal that `make rehearse` runs."""

@@ -1,0 +1,350 @@
+"""The main job, end to end: answers in, one image under two tags out. No AWS account needed.
+
+    make rehearse
+    make rehearse ARGS="deploy_on=branch"
+
+Real: cookiecutter, Terraform, the AWS provider, the OCI push. Stand-ins: MiniStack for AWS, a token
+signed here for GitHub's. The subject prefix is filled in as GitHub would report it; nothing else of
+the generated project is touched.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import botocore.exceptions
+from oras.client import OrasClient
+from oras.logger import logger
+
+from tests import github
+from tests.emulator import ROOT, Emulator, emulated_aws
+
+SHA = "3f1c0f6a2b9d4e5f8071625348abcdef01234567"
+Result = TypeVar("Result")
+
+
+class Failed(Exception):
+    """A step of the rehearsal did not end as it must; the text says which and what was printed."""
+
+
+class Refusal(NamedTuple):
+    """A token that the role must refuse."""
+
+    name: str
+    repository: github.Repository
+    event: str
+    ref: str
+    audience: str = github.AUDIENCE
+
+
+class Steps:
+    """Prints each step with the seconds it took, as it ends."""
+
+    def __call__(self, text: str, action: Callable[[], Result]) -> Result:
+        """Run one step; `{}` in its text is filled with what it returns."""
+        start = time.monotonic()
+        result = action()
+        print(f"{time.monotonic() - start:6.1f} s  {text.format(result)}", flush=True)
+        return result
+
+
+class Project:
+    """A generated project, as its user finds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: dict[str, str] = json.loads((path / ".cookiecutter.json").read_text())[
+            "default_context"
+        ]
+        self.key = self.answers["project_slug"]
+
+    @property
+    def tfvars(self) -> dict[str, Any]:
+        """What stands in infra/terraform.tfvars.json."""
+        return json.loads((self.path / "infra/terraform.tfvars.json").read_text())  # type: ignore[no-any-return]
+
+    def know_subject(self, prefix: str) -> None:
+        """Write the subject prefix that GitHub reports, as the README tells its reader to."""
+        path = self.path / "infra/terraform.tfvars.json"
+        path.write_text(
+            path.read_text().replace('_prefix": null', f'_prefix": {json.dumps(prefix)}')
+        )
+
+    def terraform(self, *arguments: str, emulator: Emulator | None = None, expect: int = 0) -> str:
+        """Run Terraform in infra/ and return what it prints.
+
+        Raises:
+            Failed: it ends with another exit status than expected.
+        """
+        environment = emulator.environment() if emulator else dict(os.environ)
+        with provider_cache_locked() if arguments[0] == "init" else unlocked():
+            done = subprocess.run(
+                ["terraform", "-chdir=infra", *arguments, "-no-color"],
+                cwd=self.path,
+                env=environment | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        if done.returncode != expect:
+            raise Failed(
+                f"terraform {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"
+            )
+        return done.stdout
+
+
+@contextmanager
+def unlocked() -> Iterator[None]:
+    """Hold nothing."""
+    yield
+
+
+@contextmanager
+def provider_cache_locked() -> Iterator[None]:
+    """Let one init at a time fill Terraform's provider cache, which knows no concurrency."""
+    with (Path(tempfile.gettempdir()) / "cookiecutter-github-oidc-ecr.init").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def generate(folder: Path, answers: list[str]) -> Project:
+    """Run the template as a user does, from another folder.
+
+    Raises:
+        Failed: cookiecutter refuses the answers, or the hook its output.
+    """
+    config = folder / "config.yml"
+    config.write_text(f"replay_dir: {json.dumps(str(folder / 'replay'))}\n")
+    output = folder / "projects"
+    output.mkdir()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input"),
+            *("--config-file", str(config), "--output-dir", str(output), *answers),
+        ],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise Failed(done.stdout.strip())
+    return Project(next(output.iterdir()))
+
+
+def rehearse(project: Project, emulator: Emulator, step: Steps) -> None:
+    """Apply the project's Terraform, publish one image and try what must be refused.
+
+    Raises:
+        Failed: something did not end as it must.
+    """
+    repository = github.Repository(project.answers["github_repository"])
+    branch = project.answers["deploy_on"] == "branch"
+    event = "push" if project.answers["deploy_on"] != "release" else "release"
+    ref = "refs/heads/main" if branch else "refs/tags/v0.1.0"
+    second = SHA if project.answers["second_tag"] == "commit" else "latest"
+    tags = ["main-1" if branch else "v0.1.0", second]
+
+    apply(project, repository, emulator, step)
+    role = json.loads(project.terraform("output", "-json", "role_arns"))[project.key]
+    credentials = step(
+        f"assumed {role}\n          as {repository.subject(event, ref)}",
+        lambda: assume(emulator, role, github.token(repository, event, ref, SHA)),
+    )
+    publish(project, emulator, credentials, tags, step)
+    for refusal in refusals(repository, event, ref):
+        step(
+            f"refused {refusal.name}: {refusal.repository.subject(refusal.event, refusal.ref)}"
+            + (f" for {refusal.audience}" if refusal.audience != github.AUDIENCE else ""),
+            lambda refusal=refusal: must_be_refused(emulator, role, refusal),  # type: ignore[misc]
+        )
+
+
+def apply(project: Project, repository: github.Repository, emulator: Emulator, step: Steps) -> None:
+    """Run init, apply and a second plan, which must be empty."""
+    if project.answers["oidc_provider"] == "existing":
+        step(
+            "the account's provider, created by somebody else: {}",
+            lambda: emulator.client("iam").create_open_id_connect_provider(
+                Url=github.ISSUER, ClientIDList=[github.AUDIENCE]
+            )["OpenIDConnectProviderArn"],
+        )
+    project.know_subject(repository.subject_prefix)
+    step("terraform init", lambda: project.terraform("init", "-input=false") and "")
+    step(
+        "terraform apply: {}",
+        lambda: summary(
+            project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator), "Apply"
+        ),
+    )
+    step(
+        "terraform plan, again: {}",
+        lambda: summary(
+            project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator),
+            "No changes",
+        ),
+    )
+
+
+def summary(printed: str, start: str) -> str:
+    """Return the line of Terraform's output that begins with a text.
+
+    Raises:
+        Failed: no line does.
+    """
+    for line in printed.splitlines():
+        if line.startswith(start):
+            return line
+    raise Failed(f"terraform did not print {start!r}:\n{printed}")
+
+
+def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
+    """Return the credentials that STS gives for a token, without any key beside it."""
+    answer = emulator.client("sts").assume_role_with_web_identity(
+        RoleArn=role, RoleSessionName="rehearsal", WebIdentityToken=token, DurationSeconds=3600
+    )
+    return answer["Credentials"]  # type: ignore[no-any-return]
+
+
+def publish(
+    project: Project,
+    emulator: Emulator,
+    credentials: dict[str, str],
+    tags: list[str],
+    step: Steps,
+) -> None:
+    """Push one image under both tags with the role's credentials, and try to move a tag."""
+    name = project.answers["ecr_repository"]
+    registry = emulator.client("ecr", credentials)
+    login = step("logged in to the registry", lambda: log_in(registry, emulator))
+    digests = step(
+        f"pushed one image as {tags[0]} and {tags[1]}",
+        lambda: [push(login, f"{emulator.host}/{name}:{tag}", SHA) for tag in tags],
+    )
+    published = dict.fromkeys(tags, digests[0])
+    if images(registry, name) != published:
+        raise Failed(f"there is not one image under two tags: {images(registry, name)}")
+    print(f"          {digests[0]}")
+    step(
+        f"refused to move {tags[0]} to another image",
+        lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
+    )
+    if images(registry, name) != published:
+        raise Failed(f"a refused push changed the registry: {images(registry, name)}")
+
+
+def images(registry: Any, name: str) -> dict[str, str]:
+    """Return the digest behind each tag of a repository, asked with the role's credentials."""
+    details = registry.describe_images(repositoryName=name)["imageDetails"]
+    return {tag: image["imageDigest"] for image in details for tag in image["imageTags"]}
+
+
+def log_in(registry: Any, emulator: Emulator) -> OrasClient:
+    """Return a client that shows the registry the password ECR gave for the role's credentials."""
+    given = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    logger.set_level(logging.CRITICAL)  # a refusal is expected, and told by its exception
+    client = OrasClient(
+        hostname=emulator.host, insecure=True, tls_verify=False, auth_backend="basic"
+    )
+    client.auth.set_basic_auth(*base64.b64decode(given).decode().split(":", 1))
+    return client
+
+
+def push(login: OrasClient, name: str, sha: str) -> str:
+    """Push one small image that knows its commit; return its digest.
+
+    Raises:
+        ValueError: the registry refuses it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        layer = Path(folder, "layer.txt")
+        layer.write_text(f"built from {sha}\n")
+        answer = login.push(
+            target=name,
+            files=[str(layer)],
+            manifest_annotations={"org.opencontainers.image.revision": sha},
+            disable_path_validation=True,
+            quiet=True,
+        )
+    return str(answer.headers["Docker-Content-Digest"])
+
+
+def must_not_move(login: OrasClient, name: str) -> None:
+    """Push another image under a tag that is taken.
+
+    Raises:
+        Failed: the registry takes it.
+    """
+    try:
+        push(login, name, SHA[::-1])
+    except ValueError as refused:
+        if "/manifests/" not in str(refused):  # the layers are welcome, the tag is not
+            raise
+        return
+    raise Failed(f"{name} was moved to another image")
+
+
+def refusals(repository: github.Repository, event: str, ref: str) -> list[Refusal]:
+    """Return what the role must refuse; each differs in one thing from what it trusts."""
+    owner, name = repository.full_name.split("/")
+    return [
+        Refusal(
+            "another repository", repository._replace(full_name=f"{owner}/{name}-2"), event, ref
+        ),
+        Refusal("another branch", repository, "push", "refs/heads/feature"),
+        Refusal("a pull request", repository, "pull_request", "refs/pull/1/merge"),
+        Refusal("another owner id", repository._replace(owner_id=654321), event, ref),
+        Refusal("another audience", repository, event, ref, f"https://github.com/{owner}"),
+    ]
+
+
+def must_be_refused(emulator: Emulator, role: str, refusal: Refusal) -> None:
+    """Try to assume the role with a token that it must not trust.
+
+    Raises:
+        Failed: the role is given.
+    """
+    token = github.token(refusal.repository, refusal.event, refusal.ref, SHA, refusal.audience)
+    try:
+        assume(emulator, role, token)
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDenied":
+            raise
+        return
+    raise Failed(f"the role was given to {refusal.name}: {refusal}")
+
+
+def main(answers: list[str]) -> int:
+    """Rehearse a project with the given answers in a temporary folder; return the exit status."""
+    step = Steps()
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
+        folder = Path(name)
+        try:
+            project = step("generated {0.path.name}", lambda: generate(folder, answers))
+            account, region = project.answers["aws_account_id"], project.answers["aws_region"]
+            with emulated_aws(account, region, folder / "emulator.log") as emulator:
+                print(f"          AWS account {account} is emulated at {emulator.endpoint}")
+                rehearse(project, emulator, step)
+        except Failed as failed:
+            print(failed, file=sys.stderr)
+            return 1
+    print("One image stands in the registry under two tags, and five others were refused the role.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,174 @@
+"""The post_gen hook, rendered as cookiecutter renders it and run in a generated project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cookiecutter.generate import generate_context
+from cookiecutter.prompt import prompt_for_config
+from cookiecutter.utils import create_env_with_context
+
+from tests.conftest import INSTALL, Copy, Run
+from tests.emulator import ROOT
+from tests.rehearsal import Project
+from tests.test_answers import contents, cookiecutter
+from tests.test_check import DEPLOY, LOGIN, TFVARS, change
+
+HOOK = ROOT / "hooks/post_gen_project.py"
+
+
+def rendered(folder: Path, **answers: str) -> Path:
+    """Return the hook as cookiecutter would write it for the given answers."""
+    context = generate_context(str(ROOT / "cookiecutter.json"))
+    environment = create_env_with_context(context)
+    context["cookiecutter"].update(prompt_for_config(context, no_input=True))
+    context["cookiecutter"].update(answers)  # past the filters: the hook must not depend on them
+    path = folder / "hook.py"
+    path.write_text(environment.from_string(HOOK.read_text()).render(**context))
+    return path
+
+
+def hook(
+    project: Project, folder: Path, path: str | None = None, **answers: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the rendered hook in a project, with another PATH where one is given."""
+    return subprocess.run(
+        [sys.executable, str(rendered(folder, **answers))],
+        cwd=project.path,
+        env={**os.environ, "PATH": os.environ["PATH"] if path is None else path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_it_changes_nothing_and_can_run_twice(copy: Copy, tmp_path: Path) -> None:
+    project = copy()
+    before = contents(project.path)
+    first, second = hook(project, tmp_path), hook(project, tmp_path)
+    assert (first.returncode, first.stdout) == (0, second.stdout)
+    assert contents(project.path) == before
+
+
+def test_it_says_which_programs_it_could_not_run(copy: Copy, tmp_path: Path) -> None:
+    done = hook(copy(), tmp_path, path=str(tmp_path))
+    assert done.returncode == 0
+    assert "Not on PATH and not run: actionlint, terraform" in done.stdout
+
+
+def test_with_the_programs_on_the_path_nothing_is_left_out(copy: Copy, tmp_path: Path) -> None:
+    for program in ("actionlint", "terraform"):
+        assert shutil.which(program), INSTALL[program]
+    assert "not run" not in hook(copy(), tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("deploy_on", "last"),
+    [
+        ("release", "gh release create v0.1.0 --generate-notes"),
+        ("tag", "git tag v0.1.0 && git push origin v0.1.0"),
+        ("branch", "git push -u origin main"),
+    ],
+)
+def test_it_prints_the_next_commands(copy: Copy, tmp_path: Path, deploy_on: str, last: str) -> None:
+    printed = hook(copy(deploy_on=deploy_on), tmp_path, deploy_on=deploy_on).stdout
+    assert printed.isascii()
+    assert max(map(len, printed.splitlines())) <= 100
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    assert commands[0] == "cd example-service"
+    assert commands[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "finding"),
+    [
+        (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}:4: not-yaml"),
+        (TFVARS, '"aws_region"', '"aws_region', f"{TFVARS}:3: not-json"),
+        ("README.md", "# example", "<< cookiecutter.x >> example", "README.md:1: template-residue"),
+        ("Makefile", "help: ##", "# % if x\nhelp: ##", "Makefile:6: template-residue"),
+        ("Makefile", "help: ##", "<% if x %>\nhelp: ##", "Makefile:6: template-residue"),
+        (DEPLOY, 'aws-region: "us-east-1"', "aws-region: x", "same-region aws-region is x"),
+        (DEPLOY, "jobs:", "job:", "no workflow, it has no jobs"),
+        (DEPLOY, "timeout-minutes: 30", "timeout-minute: 30", 'unexpected key "timeout-minute"'),
+        ("infra/main.tf", "  source ", "  source", "infra/main.tf"),
+    ],
+)
+def test_a_defect_is_named_with_its_file_and_its_mend(
+    copy: Copy, tmp_path: Path, name: str, before: str, after: str, finding: str
+) -> None:
+    project = copy()
+    change(project, name, before, after)
+    done = hook(project, tmp_path)
+    assert done.returncode == 1
+    assert finding in done.stdout
+    assert "\n    " in done.stdout
+    assert "Defects: " in done.stdout.splitlines()[-1]
+    assert "Traceback" not in done.stdout
+
+
+def test_what_only_looks_like_a_template_is_no_residue(copy: Copy, tmp_path: Path) -> None:
+    project = copy()
+    (project.path / "notes.sh").write_text("cat <<EOF >>file\n# %s\nEOF\ncat <<< word\n")
+    (project.path / "image.png").write_bytes(b"\x89PNG\0<< cookiecutter.x >>")
+    assert hook(project, tmp_path).returncode == 0
+
+
+def test_without_the_check_it_does_not_agree(copy: Copy, tmp_path: Path) -> None:
+    project = copy()
+    (project.path / "scripts/check.py").unlink()
+    done = hook(project, tmp_path)
+    assert (done.returncode, "scripts/check.py:1: cannot-be-judged" in done.stdout) == (1, True)
+
+
+def test_no_answer_can_run_as_code(copy: Copy, tmp_path: Path) -> None:
+    hostile = "'''); open('ran', 'w') #\n\"\"\" \\ << ${x} %{y} \U0001f600"
+    path = rendered(tmp_path, project_slug=hostile)
+    text = path.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("ANSWERS"))
+    assert json.loads(line.split("'''")[1])["project_slug"] == hostile
+    assert hook(copy(), tmp_path, project_slug=hostile).returncode == 0
+    assert not list(tmp_path.rglob("ran"))
+
+
+BROKEN_TEMPLATES = [
+    (DEPLOY, LOGIN, "aws-actions/amazon-ecr-login@v2", "pinned-actions"),
+    (DEPLOY, "      id-token: write", "      packages: read", "least-permissions"),
+    (DEPLOY, 'aws-region: "<< cookiecutter.aws_region >>"', "aws-region: eu-west-1", "same-region"),
+    ("README.md", "# <<", "# << '<' '<' >> cookiecutter.x >>\n# <<", "template-residue"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "rule"), BROKEN_TEMPLATES, ids=lambda t: t[:20]
+)
+def test_a_project_broken_on_purpose_is_refused_and_removed(
+    tmp_path: Path, run: Run, name: str, before: str, after: str, rule: str
+) -> None:
+    template = tmp_path / "template"
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, template, ignore=ignored)
+    path = template / "<<cookiecutter.project_slug>>" / name
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    done = run(
+        sys.executable,
+        *("-m", "cookiecutter", str(template), "--no-input", "-o", str(tmp_path / "output")),
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert f" {rule} " in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Hook script failed (exit status: 1)" in done.stdout.splitlines()[-1]
+    assert list((tmp_path / "output").iterdir()) == []
+
+
+def test_an_unbroken_copy_of_the_template_is_accepted(tmp_path: Path, run: Run) -> None:
+    assert cookiecutter(tmp_path, run)[0] == 0

@@ -1,0 +1,284 @@
+"""The generated Terraform, judged by Terraform itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+
+from tests.conftest import Bake, Copy, Run, combinations, readable
+from tests.emulator import Emulator
+from tests.rehearsal import Failed, Project
+
+# The newest 6.x knows the exclusion filter that `latest` needs; 5.100 does not. CI sets this where
+# the former is what Terraform finds.
+PROVIDER_KNOWS_LATEST = os.environ.get("AWS_PROVIDER_MAJOR") == "6"
+VALIDATED = ["commit", "latest"] if PROVIDER_KNOWS_LATEST else ["commit"]
+
+
+def content(project: Project) -> str:
+    """Return a digest of infra/ without the values in terraform.tfvars.json."""
+    digest = hashlib.sha256()
+    for path in sorted((project.path / "infra").rglob("*")):
+        if path.is_file() and path.name != "terraform.tfvars.json":
+            digest.update(path.relative_to(project.path).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_answers_reach_terraform_through_its_values_alone(bake: Bake) -> None:
+    """Twelve combinations make four contents; what is tested below stands for all of them."""
+    contents: dict[str, set[tuple[str, bool]]] = {}
+    for answers in combinations():
+        kind = (answers["second_tag"], answers["deploy_on"] == "branch")
+        contents.setdefault(content(bake(**answers)), set()).add(kind)
+    assert sorted(map(list, contents.values())) == [
+        [("commit", False)],
+        [("commit", True)],
+        [("latest", False)],
+        [("latest", True)],
+    ]
+    other = bake(github_repository="a/bc", aws_account_id="000000000001", aws_region="cn-north-1")
+    assert content(other) == content(bake())
+
+
+@pytest.mark.parametrize("answers", combinations(), ids=readable)
+def test_the_format_is_terraforms(bake: Bake, run: Run, answers: dict[str, str]) -> None:
+    done = run("terraform", "fmt", "-check", "-recursive", "-diff", cwd=bake(**answers).path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("deploy_on", ["release", "branch"])
+@pytest.mark.parametrize("second_tag", VALIDATED)
+def test_terraform_validates_and_its_own_tests_pass(
+    copy: Copy, second_tag: str, deploy_on: str
+) -> None:
+    project = copy(second_tag=second_tag, deploy_on=deploy_on)
+    project.terraform("init", "-backend=false", "-input=false")
+    assert "The configuration is valid" in project.terraform("validate")
+    assert re.search(r"Success! \d\d passed, 0 failed", project.terraform("test"))
+
+
+def test_with_latest_the_hcl_is_parsed_because_provider_5_has_no_exclusion_filter(
+    bake: Bake,
+) -> None:
+    infra = bake(second_tag="latest").path / "infra"
+    (registry,) = [
+        block["aws_ecr_repository"]["image"]
+        for block in parse(infra / "repository/registry.tf")["resource"]
+        if "aws_ecr_repository" in block
+    ]
+    assert registry["image_tag_mutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert registry["image_tag_mutability_exclusion_filter"] == [
+        {"filter": "latest", "filter_type": "WILDCARD"}
+    ]
+    for path, constraint in (("versions.tf", ">= 6.8, < 7"), ("repository/versions.tf", ">= 6.8")):
+        (terraform,) = parse(infra / path)["terraform"]
+        assert terraform["required_providers"][0]["aws"]["version"] == constraint
+
+
+def test_with_commit_every_tag_is_immutable_and_provider_5_is_enough(bake: Bake) -> None:
+    infra = bake().path / "infra"
+    registry = (infra / "repository/registry.tf").read_text()
+    assert 'image_tag_mutability = "IMMUTABLE"' in registry
+    assert "exclusion" not in registry
+    (terraform,) = parse(infra / "versions.tf")["terraform"]
+    assert terraform["required_version"] == ">= 1.10"
+    assert terraform["required_providers"][0]["aws"]["version"] == ">= 5.100, < 7"
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Return a Terraform file as plain data: no quotes around strings, no marks of the parser."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            items = value.items()
+            return {plain(key): plain(item) for key, item in items if key != "__is_block__"}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return value.strip('"') if isinstance(value, str) else value
+
+    return plain(hcl2.loads(path.read_text()))  # type: ignore[no-any-return]
+
+
+# One line an edit: what is made worse, and the run of `terraform test` that must notice it.
+WEAKER = [
+    ("trust.tf", ":aud", ":azp", "tags_with_a_wildcard_are_compared_with_string_like"),
+    (
+        "trust.tf",
+        ' ? "StringLike" : "StringEquals"\n  ref_test',
+        ' ? "StringLike" : "StringLike"\n  ref_test',
+        "a_branch_is_compared_with_string_equals",
+    ),
+    (
+        "registry.tf",
+        "[local.ecr_repository_arn]",
+        '["*"]',
+        "the_role_may_push_to_its_own_repository_and_do_nothing_else",
+    ),
+    (
+        "registry.tf",
+        '"ecr:PutImage",\n',
+        '"ecr:PutImage",\n      "ecr:DeleteRepository",\n',
+        "the_role_may_push_to_its_own_repository_and_do_nothing_else",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after", "caught_by"), WEAKER, ids=lambda t: t[:30])
+def test_terraforms_own_tests_are_seen_to_fail(
+    copy: Copy, name: str, before: str, after: str, caught_by: str
+) -> None:
+    project = copy()
+    edit(project.path / "infra/repository" / name, before, after)
+    project.terraform("init", "-backend=false", "-input=false")
+    with pytest.raises(Failed, match=rf'run "{caught_by}"\.\.\. fail'):
+        project.terraform("test", "-filter=tests/repository.tftest.hcl")
+
+
+def test_each_validation_is_tested_and_seen_to_be_needed(copy: Copy) -> None:
+    """With all of them removed, every run that expects a failure fails by itself."""
+    project = copy()
+    expecting = one_run_a_file(project.path / "infra/tests")
+    guarded = set()
+    for path in (project.path / "infra").rglob("*.tf"):
+        blocks = parse(path)
+        for variable in blocks.get("variable", []):
+            guarded |= {f"var.{name}" for name, body in variable.items() if "validation" in body}
+        for data in blocks.get("data", []):
+            for kind, named in data.items():
+                guarded |= {f"data.{kind}.{name}" for name in named if "lifecycle" in named[name]}
+        without = r"^(  +)(validation|postcondition) \{\n.*?^\1\}\n"
+        path.write_text(re.sub(without, "", path.read_text(), flags=re.DOTALL | re.MULTILINE))
+    assert guarded == set(expecting.values())
+    project.terraform("init", "-backend=false", "-input=false")
+    with pytest.raises(Failed) as failed:
+        project.terraform("test")
+    for name in expecting:
+        assert f'run "{name}"... fail' in str(failed.value)
+
+
+def one_run_a_file(tests: Path) -> dict[str, str]:
+    """Give each run that expects a failure a file of its own; return what each expects to fail."""
+    expecting = {}
+    for path in sorted(tests.glob("*.hcl")):
+        head, *runs = re.split(r"^(?=run )", path.read_text(), flags=re.MULTILINE)
+        path.unlink()
+        for text in runs:
+            name = text.split('"')[1]
+            for expected in re.findall(r"expect_failures = \[([\w.]+)\]", text):
+                expecting[name] = expected
+                (tests / f"{name}.tftest.hcl").write_text(head + text)
+    return expecting
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    """Replace a part of a file that must be there exactly once."""
+    text = path.read_text()
+    assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path.name}"
+    path.write_text(text.replace(before, after))
+
+
+def test_without_a_subject_prefix_the_plan_is_refused_with_the_command_that_fills_it_in(
+    copy: Copy, emulator: Emulator
+) -> None:
+    project = copy()
+    project.terraform("init", "-input=false")
+    with pytest.raises(Failed) as failed:
+        project.terraform("plan", "-input=false", emulator=emulator)
+    printed = re.sub(r"[\s│]+", " ", str(failed.value))
+    assert "octo-org/example-service is not known yet, so no role can trust it" in printed
+    assert (
+        "gh api repos/octo-org/example-service/actions/oidc/customization/sub "
+        "--jq .sub_claim_prefix" in printed
+    )
+    assert "make subject" in printed
+
+
+def test_the_first_plan_shows_both_policies_and_another_account_is_refused(
+    copy: Copy, emulator: Emulator
+) -> None:
+    project = copy(aws_account_id="111122223333")
+    project.know_subject("repo:octo-org@123456/example-service@456789")
+    project.terraform("init", "-input=false")
+    project.terraform("plan", "-input=false", "-out=plan.bin", emulator=emulator)
+    plan = json.loads(project.terraform("show", "-json", "plan.bin"))
+    resources = {
+        change["address"]: change["change"]["after"] for change in plan["resource_changes"]
+    }
+    module = 'module.repository["example-service"]'
+    trust = json.loads(resources[f"{module}.aws_iam_role.push"]["assume_role_policy"])
+    (statement,) = trust["Statement"]
+    assert statement["Condition"]["StringLike"] == {
+        "token.actions.githubusercontent.com:sub": (
+            "repo:octo-org@123456/example-service@456789:ref:refs/tags/v*"
+        )
+    }
+    policy = json.loads(resources[f"{module}.aws_iam_role_policy.push"]["policy"])
+    assert policy["Statement"][1]["Resource"] == (
+        "arn:aws:ecr:us-east-1:111122223333:repository/example-service"
+    )
+    edit(
+        project.path / "infra/terraform.tfvars.json",
+        '"aws_account_id": "111122223333"',
+        '"aws_account_id": "999999999999"',
+    )
+    with pytest.raises(Failed, match="AWS account ID not allowed: 111122223333"):
+        project.terraform("plan", "-input=false", emulator=emulator)
+
+
+def test_the_lifecycle_removes_what_has_no_tag_and_keeps_releases(bake: Bake) -> None:
+    rules = lifecycle(bake())
+    assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged"]
+    assert [rule["rulePriority"] for rule in rules] == [1]
+
+
+def test_in_branch_mode_the_newest_images_stay(bake: Bake) -> None:
+    untagged, newest = lifecycle(bake(deploy_on="branch"))
+    assert untagged["selection"]["tagStatus"] == "untagged"
+    assert newest["selection"] == {
+        "tagStatus": "tagged",
+        "tagPatternList": ["main-*"],
+        "countType": "imageCountMoreThan",
+        "countNumber": 100,
+    }
+
+
+def lifecycle(project: Project) -> list[dict[str, Any]]:
+    """Return the rules of the lifecycle policy."""
+    text = (project.path / "infra/repository/lifecycle.json").read_text()
+    return json.loads(text)["rules"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("answers", "refs", "create"),
+    [
+        ({}, ["refs/tags/v*"], True),
+        ({"deploy_on": "tag", "oidc_provider": "existing"}, ["refs/tags/v*"], False),
+        ({"deploy_on": "branch"}, ["refs/heads/main"], True),
+    ],
+    ids=["release", "tag-existing", "branch"],
+)
+def test_the_values_are_those_of_the_design(
+    bake: Bake, answers: dict[str, str], refs: list[str], create: bool
+) -> None:
+    assert bake(**answers).tfvars == {
+        "aws_account_id": "111122223333",
+        "aws_region": "us-east-1",
+        "create_oidc_provider": create,
+        "repositories": {
+            "example-service": {
+                "github_repository": "octo-org/example-service",
+                "subject_prefix": None,
+                "refs": refs,
+                "environment": None,
+                "ecr_repository": "example-service",
+                "role_name": "example-service-push",
+            }
+        },
+    }

@@ -1,0 +1,191 @@
+"""The generated files: which there are, that they parse, and that they do what they say."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import hcl2
+import pytest
+import yaml
+
+from tests.conftest import Bake, Copy, Run, combinations, readable
+from tests.emulator import ROOT
+
+TEMPLATE = ROOT / "<<cookiecutter.project_slug>>"
+FILES = """
+.cookiecutter.json
+.dockerignore
+.editorconfig
+.github/dependabot.yml
+.github/workflows/ci.yml
+.github/workflows/deploy.yml
+.gitignore
+.pre-commit-config.yaml
+Dockerfile
+Makefile
+README.md
+app/server.py
+infra/main.tf
+infra/oidc.tf
+infra/outputs.tf
+infra/repository/lifecycle.json
+infra/repository/outputs.tf
+infra/repository/registry.tf
+infra/repository/trust.tf
+infra/repository/variables.tf
+infra/repository/versions.tf
+infra/terraform.tfvars.json
+infra/tests/account.tftest.hcl
+infra/tests/repository.tftest.hcl
+infra/variables.tf
+infra/versions.tf
+scripts/check.py
+scripts/requirements.txt
+""".split()
+
+
+def files(folder: Path) -> list[str]:
+    """Return the paths of all files below a folder."""
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_these_files_are_generated(bake: Bake) -> None:
+    assert files(bake().path) == sorted(FILES)
+
+
+@pytest.mark.parametrize("answers", combinations(), ids=readable)
+def test_every_file_parses_and_holds_no_template_syntax(
+    bake: Bake, answers: dict[str, str]
+) -> None:
+    project = bake(**answers)
+    assert files(project.path) == sorted(FILES)
+    for name in FILES:
+        text = (project.path / name).read_text()
+        assert not re.search(r"<<|<%|<#|# %|cookiecutter\.", text), name
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        assert not re.search(r"[ \t]+$", text, re.MULTILINE), name
+        if name.endswith(".json"):
+            json.loads(text)
+        elif name.endswith((".yml", ".yaml")):
+            yaml.safe_load(text)
+        elif name.endswith((".tf", ".hcl")):
+            hcl2.loads(text)
+        elif name.endswith(".py"):
+            ast.parse(text, feature_version=(3, 9))
+
+
+def test_the_templates_files_parse_before_they_are_rendered() -> None:
+    kinds: dict[str, Callable[[str], object]] = {
+        ".yml": yaml.safe_load,
+        ".yaml": yaml.safe_load,
+        ".tf": hcl2.loads,
+        ".py": ast.parse,
+    }
+    parsed = [path for path in TEMPLATE.rglob("*") if path.suffix in {*kinds, ".hcl"}]
+    for path in parsed:
+        kinds.get(path.suffix, hcl2.loads)(path.read_text())
+    assert len(parsed) > 15
+    ast.parse((ROOT / "hooks/post_gen_project.py").read_text())
+
+
+def test_nothing_in_a_generated_repository_refers_to_the_template(bake: Bake) -> None:
+    for path in bake().path.rglob("*"):
+        if path.is_file():
+            assert "cookiecutter" not in path.read_text().replace(".cookiecutter.json", ""), path
+
+
+def test_only_the_script_is_executable(bake: Bake) -> None:
+    project = bake()
+    modes = {name for name in FILES if (project.path / name).stat().st_mode & 0o111}
+    assert modes == {"scripts/check.py"}
+
+
+def test_the_service_says_that_it_is_alive(bake: Bake) -> None:
+    spec = importlib.util.spec_from_file_location("server", bake().path / "app/server.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.Handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), module.Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            with urllib.request.urlopen(f"{url}/healthz") as answer:  # noqa: S310
+                assert (answer.status, answer.read()) == (200, b"ok\n")
+            with pytest.raises(urllib.error.HTTPError, match="404") as error:
+                urllib.request.urlopen(f"{url}/other")  # noqa: S310
+            error.value.close()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_dockerfile_is_clean_and_runs_as_nobody_in_particular(bake: Bake, run: Run) -> None:
+    project = bake()
+    done = run("hadolint", "Dockerfile", cwd=project.path)
+    assert (done.returncode, done.stdout) == (0, "")
+    text = (project.path / "Dockerfile").read_text()
+    assert re.search(r"^USER (?!0\b|root\b)\d+", text, re.MULTILINE)
+    assert "HEALTHCHECK" in text
+    copied = re.findall(r"^COPY (\S+)", text, re.MULTILINE)
+    assert copied == ["app/"]
+    assert "!app/" in (project.path / ".dockerignore").read_text()
+
+
+def test_hadolint_is_seen_to_object(copy: Copy, run: Run) -> None:
+    project = copy()
+    dockerfile = project.path / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace(":3.13-slim", ""))
+    done = run("hadolint", "Dockerfile", cwd=project.path)
+    assert done.returncode != 0
+    assert "DL3006" in done.stdout
+
+
+def test_git_keeps_the_lock_file_and_ignores_the_state(copy: Copy, run: Run) -> None:
+    project = copy()
+    for name in (".terraform.lock.hcl", "terraform.tfstate", "terraform.tfstate.backup"):
+        (project.path / "infra" / name).touch()
+    (project.path / "infra/.terraform").mkdir()
+    (project.path / "infra/.terraform/x").touch()
+    assert run("git", "init", "--quiet", cwd=project.path).returncode == 0
+    added = run("git", "add", "--dry-run", ".", cwd=project.path).stdout
+    assert "infra/.terraform.lock.hcl" in added
+    assert "infra/terraform.tfvars.json" in added
+    assert "tfstate" not in added
+    assert "infra/.terraform/" not in added
+
+
+def test_make_lists_its_targets(bake: Bake, run: Run) -> None:
+    project = bake()
+    makefile = (project.path / "Makefile").read_text()
+    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    listed = re.findall(r"^  make (\w+) +\w", run("make", cwd=project.path).stdout, re.MULTILINE)
+    assert listed == targets
+    assert re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE) == [" ".join(targets)]
+
+
+def test_check_runs_on_the_oldest_python_that_is_promised(bake: Bake) -> None:
+    """3.9 is what macOS has; where it is not installed, the syntax was judged above."""
+    project = bake()
+    done = subprocess.run(
+        [".venv/bin/ruff", "check", "--isolated", "--target-version", "py39", "--quiet"]
+        + ["--select", "E9,F,UP036", str(project.path / "scripts")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")

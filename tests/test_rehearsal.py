@@ -1,0 +1,138 @@
+"""The rehearsal: the main job on an emulated AWS, and that its refusals are seen to be needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import github, rehearsal
+from tests.conftest import combinations, only_questions, readable
+from tests.emulator import Emulator, FirstAnswerAgain, emulated_aws
+
+REPOSITORY = github.Repository("octo-org/example-service")
+TAG = ("release", "refs/tags/v0.1.0")
+WITH_COMMIT = [answers for answers in combinations() if answers["second_tag"] == "commit"]
+
+
+@pytest.mark.parametrize("answers", WITH_COMMIT, ids=readable)
+def test_an_image_stands_in_the_registry_and_five_others_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: dict[str, str]
+) -> None:
+    only_questions(answers)
+    assert rehearsal.main([f"{key}={value}" for key, value in answers.items()]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("refused ") == 7  # five tokens, one moved tag, and the closing line
+    assert "No changes" in printed
+    first = "main-1" if answers["deploy_on"] == "branch" else "v0.1.0"
+    assert f"pushed one image as {first} and {rehearsal.SHA}" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str]) -> None:
+    assert rehearsal.main(["aws_region=us-east1"]) == 1
+    assert "'us-east1' is no AWS region" in capfd.readouterr().err
+
+
+def role(emulator: Emulator, condition: dict[str, Any]) -> str:
+    """Make a role that trusts GitHub's provider under a condition; return its ARN."""
+    arn = f"arn:aws:iam::{emulator.account}:oidc-provider/token.actions.githubusercontent.com"
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": arn},
+        "Condition": condition,
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    created = emulator.client("iam").create_role(RoleName="weak", AssumeRolePolicyDocument=document)
+    return str(created["Role"]["Arn"])
+
+
+def test_a_role_that_trusts_too_much_fails_the_rehearsal(emulator: Emulator) -> None:
+    weak = role(
+        emulator, {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo-org@*"}}
+    )
+    for refusal in rehearsal.refusals(REPOSITORY, *TAG):
+        with pytest.raises(rehearsal.Failed, match=f"the role was given to {refusal.name}"):
+            rehearsal.must_be_refused(emulator, weak, refusal)
+
+
+def test_a_registry_with_movable_tags_fails_the_rehearsal(emulator: Emulator) -> None:
+    registry = emulator.client("ecr")
+    registry.create_repository(repositoryName="loose", imageTagMutability="MUTABLE")
+    login = rehearsal.log_in(registry, emulator)
+    name = f"{emulator.host}/loose:v0.1.0"
+    first = rehearsal.push(login, name, rehearsal.SHA)
+    assert rehearsal.images(registry, "loose") == {"v0.1.0": first}
+    with pytest.raises(rehearsal.Failed, match="was moved to another image"):
+        rehearsal.must_not_move(login, name)
+
+
+def test_each_refusal_differs_in_one_thing_from_what_is_trusted() -> None:
+    prefix = "repo:octo-org@123456/example-service@456789"
+    subjects = {
+        refusal.name: (refusal.repository.subject(refusal.event, refusal.ref), refusal.audience)
+        for refusal in rehearsal.refusals(REPOSITORY, *TAG)
+    }
+    sts = "sts.amazonaws.com"
+    assert subjects == {
+        "another repository": (f"{prefix.replace('@456', '-2@456')}:ref:refs/tags/v0.1.0", sts),
+        "another branch": (f"{prefix}:ref:refs/heads/feature", sts),
+        "a pull request": (f"{prefix}:pull_request", sts),
+        "another owner id": (f"{prefix.replace('123456', '654321')}:ref:refs/tags/v0.1.0", sts),
+        "another audience": (f"{prefix}:ref:refs/tags/v0.1.0", "https://github.com/octo-org"),
+    }
+
+
+def test_a_step_of_terraform_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
+    (tmp_path / ".cookiecutter.json").write_text('{"default_context": {"project_slug": "x"}}')
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra/main.tf").write_text("resource {}\n")
+    with pytest.raises(rehearsal.Failed, match=r"validate ended with 1:\n(.|\n)*Error"):
+        rehearsal.Project(tmp_path).terraform("validate")
+
+
+def test_the_emulator_is_gone_when_its_block_ends(tmp_path: Path) -> None:
+    with emulated_aws("111122223333", "us-east-1", tmp_path / "log") as emulator:
+        identity = emulator.client("sts").get_caller_identity()
+        assert identity["Account"] == "111122223333"
+    host, port = emulator.host.split(":")
+    assert host == "127.0.0.1"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_repeated_request_gets_its_first_answer_and_a_failure_is_tried_again() -> None:
+    calls: list[bytes] = []
+    statuses = iter([200, 500, 200])
+
+    async def application(_: Any, receive: Any, send: Any) -> None:
+        calls.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": next(statuses)})
+        await send({"type": "http.response.body", "body": b"answer %d" % len(calls)})
+
+    async def ask(server: FirstAnswerAgain, invocation: bytes) -> list[Any]:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"question", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"amz-sdk-invocation-id", invocation)]
+        await server({"type": "http", "headers": headers}, receive, send)
+        return [sent[0]["status"], sent[1]["body"]]
+
+    async def scenario() -> list[Any]:
+        server = FirstAnswerAgain(application)
+        return [await ask(server, name) for name in (b"a", b"a", b"b", b"b")]
+
+    first, again, failed, then = asyncio.run(scenario())
+    assert first == again == [200, b"answer 1"]
+    assert (failed, then) == ([500, b"answer 2"], [200, b"answer 3"])
+    assert calls == [b"question"] * 3

@@ -178,8 +178,7 @@ def test_make_lists_its_targets(bake: Bake, run: Run) -> None:
     assert re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE) == [" ".join(targets)]
 
 
-def test_check_runs_on_the_oldest_python_that_is_promised(bake: Bake) -> None:
-    """3.9 is what macOS has; where it is not installed, the syntax was judged above."""
+def test_the_scripts_keep_to_what_python_39_knows(bake: Bake) -> None:
     project = bake()
     done = subprocess.run(
         [".venv/bin/ruff", "check", "--isolated", "--target-version", "py39", "--quiet"]

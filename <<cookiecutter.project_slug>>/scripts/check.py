@@ -512,7 +512,7 @@ def main() -> int:
         print(f"{reason}\n    so it is not known whether a release would be published")
         return 2
     except ImportError:
-        print("PyYAML is missing, so no workflow can be read\n    python3 -m pip install PyYAML")
+        print("PyYAML is missing, so no workflow can be read\n    make check  installs it in .venv")
         return 2
     for finding in found:
         print(finding)

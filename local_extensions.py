@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cookiecutter.exceptions import FailedHookException
@@ -49,7 +50,7 @@ def refuse(key: str, value: str, what: str, instead: str) -> NoReturn:
 
 def github_repository(value: str) -> str:
     """Return the owner/name that GitHub shows, case kept: it stands in the subject as it is."""
-    if not GITHUB_REPOSITORY.fullmatch(value) or value.endswith(("/.", "/..", ".git")):
+    if not GITHUB_REPOSITORY.fullmatch(value) or value.lower().endswith(("/.", "/..", ".git")):
         refuse(
             "github_repository",
             value,
@@ -200,31 +201,53 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 def _judge_given(environment: Environment) -> None:
     """Judge the answers of the command line and of the configuration file.
 
-    Both are rendered as templates before any filter sees them, and unknown keys are dropped; an
-    extension starts earlier and finds them in the frame of cookiecutter.main.cookiecutter. Without
-    that frame (the function was not called) there is nothing to judge.
+    Both are rendered as templates before any filter sees them, so is the name of the output folder;
+    unknown keys are dropped, and a replay passes every filter by. An extension starts earlier and
+    finds all that in the frame of cookiecutter.main.cookiecutter. Without that frame (the function
+    was not called) there is nothing to judge.
     """
     frame = sys._getframe()
     while frame and frame.f_globals.get("__name__") != "cookiecutter.main":
         frame = frame.f_back  # type: ignore[assignment]
     if not frame or "context" not in frame.f_locals:
         return
-    questions = public(frame.f_locals["context"]["cookiecutter"])
-    typed = frame.f_locals.get("extra_context") or {}
-    configured = frame.f_locals.get("config_dict", {}).get("default_context") or {}
+    given = frame.f_locals
+    if given.get("replay"):
+        refuse(
+            "--replay",
+            str(given["replay"]),
+            "would take its answers unread",
+            "Type --no-input --config-file .cookiecutter.json, with the file of the project",
+        )
+    folder = str(Path.cwd() / given["output_dir"])
+    if _is_template(folder, environment):
+        refuse("output folder", folder, "holds template syntax", "Choose a folder without it")
+    known = given["context"]["cookiecutter"]
+    questions = public(known)
+    typed = given.get("extra_context") or {}
+    configured = given.get("config_dict", {}).get("default_context") or {}
     for key in typed:
         if key not in questions:
             _refuse_key(key, list(questions))
     for key, value in {**configured, **typed}.items():
-        if key.startswith("_") and key in frame.f_locals["context"]["cookiecutter"]:
+        if key in questions:
+            _judge_value(key, value, questions[key], environment)
+        elif key in known:  # a private value; what no template of ours knows is for another one
             _refuse_key(key, list(questions))
-        if key in questions and _is_template(str(value), environment):
-            refuse(
-                key,
-                str(value),
-                "holds template syntax, which cookiecutter would run",
-                "Type the plain value",
-            )
+
+
+def _judge_value(key: str, value: Any, question: Any, environment: Environment) -> None:
+    if not isinstance(value, str):
+        refuse(key, str(value), "is not text, and YAML may have changed it", "Put it in quotes")
+    if _is_template(value, environment):
+        refuse(
+            key,
+            value,
+            "holds template syntax, which cookiecutter would run",
+            "Type the plain value",
+        )
+    if isinstance(question, list) and value not in question:
+        refuse(key, value, "is no choice", f"Type one of: {', '.join(question)}")
 
 
 def _refuse_key(key: str, questions: list[str]) -> NoReturn:
@@ -247,5 +270,5 @@ def _is_template(value: str, environment: Environment) -> bool:
     )
     statement = re.escape(environment.line_statement_prefix or "")
     return any(start in value for start in starts) or bool(
-        re.search(rf"^[ \t\v]*{statement}", value, re.MULTILINE)
+        re.search(rf"(^|[\r\n])[ \t\v]*{statement}", value)
     )

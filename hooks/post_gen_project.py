@@ -5,13 +5,15 @@ file and its mend and exits with 1; cookiecutter then removes what it created. T
 before it runs, so no template delimiter may stand in its text.
 """
 
-from __future__ import annotations
+import os
+import sys
+
+# This file is started in the folder for temporary files, where others may have put modules.
+sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
 
 import json
-import os
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,9 @@ LARGEST = 1_000_000  # bytes; what is larger is no text of this template
 NEXT = """
 Next:
   cd {project_slug}
-  gh repo create {github_repository} --private   (empty: it has its OIDC subject from now on)
-  make subject                                   (asks GitHub for it, and notes it for Terraform)
-  make apply                                     (the role and the registry; asks before it acts)
+  gh repo create {github_repository} --private   # empty: only now it has its ids
+  make subject   # asks GitHub what its OIDC tokens say, and notes it for Terraform
+  make apply     # creates the role and the registry, after a yes
   git init -b main && git add . && git commit -m "First commit"
   git remote add origin https://github.com/{github_repository}.git
   git push -u origin main{publish}
@@ -49,15 +51,17 @@ def main() -> int:
     skipped: list[str] = []
     if not findings:  # the contract can only be read in files that parse
         findings += contract(root)
-        findings += command(skipped, "actionlint", *workflows(texts))
-        findings += command(skipped, "terraform", "fmt", "-check", "-recursive", "infra")
+        findings += command(skipped, 1, "actionlint", *workflows(texts))
+        findings += command(skipped, 3, "terraform", "fmt", "-check", "-recursive", "infra")
     if findings:
         print(*findings, sep="\n")
         print(f"Defects: {len(findings)}. The repository would not work as it is.")
         return 1
-    print(f"Checked {len(texts)} files: they parse, and the workflow and the Terraform agree.")
+    print(
+        f"Checked {len(texts)} files: they parse, and workflow and Terraform name the same things."
+    )
     if skipped:
-        print(f"Not on PATH and not run: {', '.join(skipped)} (the repository's own CI runs them).")
+        print(f"Could not be run: {', '.join(skipped)}. The repository's own CI runs them.")
     print(NEXT.format(**ANSWERS, publish=PUBLISH[ANSWERS["deploy_on"]]))
     return 0
 
@@ -101,8 +105,9 @@ def unparsable(texts: dict[str, str]) -> Iterator[str]:
             elif path.endswith((".yml", ".yaml")):
                 for _ in yaml.compose_all(text, loader):
                     pass
-        except json.JSONDecodeError as error:
-            yield f"{path}:{error.lineno}: not-json {error.msg}\n    correct the file"
+        except (ValueError, RecursionError) as error:
+            at = getattr(error, "lineno", 1)
+            yield f"{path}:{at}: not-json {getattr(error, 'msg', error)}\n    correct the file"
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             at = mark.line + 1 if mark else 1
@@ -116,7 +121,7 @@ def contract(root: Path) -> Iterable[str]:
         import check
 
         return [str(finding) for finding in check.findings(root)]
-    except ImportError as error:
+    except (ImportError, SyntaxError, AttributeError) as error:
         return [f"scripts/check.py:1: cannot-be-judged {error}\n    restore the file"]
     except check.CannotJudge as reason:
         return [f"{reason}\n    correct the file, so that workflow and trust can be compared"]
@@ -127,19 +132,24 @@ def workflows(texts: dict[str, str]) -> list[str]:
     return [path for path in texts if re.fullmatch(r"\.github/workflows/[^/]+\.ya?ml", path)]
 
 
-def command(skipped: list[str], program: str, *arguments: str) -> Iterator[str]:
-    """Yield what a checker prints when it objects; note its name where it is not on PATH."""
+def command(skipped: list[str], objects: int, program: str, *arguments: str) -> Iterator[str]:
+    """Yield what a checker prints when it objects, which its exit status shows.
+
+    Any other failure is its own (a version manager that knows no version): it is noted as skipped.
+    """
     if not shutil.which(program):
-        skipped.append(program)
+        skipped.append(f"{program} (not on PATH)")
         return
     import subprocess  # only where there is something to run
 
     done = subprocess.run(  # no shell: no answer is ever parsed as a command
         [program, *arguments], capture_output=True, encoding="utf-8", errors="replace"
     )
-    if done.returncode:
+    if done.returncode == objects:
         said = (done.stdout + done.stderr).strip()
         yield f"{said}\n    correct it, until this is silent: {program} {' '.join(arguments)}"
+    elif done.returncode:
+        skipped.append(f"{program} (exit status {done.returncode})")
 
 
 def line(text: str, position: int) -> int:

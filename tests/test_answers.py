@@ -200,18 +200,64 @@ def test_at_the_prompt_a_wrong_answer_ends_it_before_the_next_question(
 
 def test_a_configuration_file_is_judged_like_the_command_line(tmp_path: Path, run: Run) -> None:
     config = tmp_path / "config.yml"
-    for line in ("aws_region: us-east1", "aws_region: '<<1/0>>'", "__role_name: admin"):
+    for line, instead in (
+        ("aws_region: us-east1", "us-east-1"),
+        ("aws_region: '<<1/0>>'", "plain value"),
+        ("aws_region: null", "quotes"),
+        ("aws_region: [us-east-1]", "quotes"),
+        ("aws_account_id: 111122223333", "quotes"),
+        ("project_slug: 1.10", "quotes"),
+        ("ecr_repository: on", "quotes"),
+        ("__role_name: admin", "Type one of"),
+    ):
         config.write_text(f"default_context:\n  {line}\n")
         status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))
-        assert (status, printed.count("\n")) == (1, 1)
+        assert (status, printed.count("\n")) == (1, 1), printed
         assert line.split(":")[0] in printed
+        assert instead in printed
+
+
+def test_a_wrong_choice_in_a_configuration_file_is_refused(tmp_path: Path, run: Run) -> None:
+    """Cookiecutter warns, drops the answers behind it and would go on with another account."""
+    config = tmp_path / "config.yml"
+    config.write_text('default_context: {deploy_on: Friday, aws_account_id: "999988887777"}\n')
+    status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))
+    assert status == 1
+    last = printed.splitlines()[-1]
+    assert last == "deploy_on: 'Friday' is no choice. Type one of: release, tag, branch"
+
+
+def test_no_answer_runs_as_a_template(tmp_path: Path, run: Run) -> None:
+    """Jinja ends a line at a carriage return too, so a statement can begin behind one."""
+    code = "cycler.__init__.__globals__.os.system('touch ran')"
+    for value in (f"abc\r# %- set x = {code}", f"abc\n\t# % set x = {code}", f"<<{code}>>"):
+        status, printed = cookiecutter(tmp_path, run, f"ecr_repository={value}")
+        assert (status, printed.count("\n")) == (1, 1)
+        assert "holds template syntax" in printed
+    status, printed = cookiecutter(tmp_path, run, "-o", f"<<{code}>>")
+    assert (status, printed.count("\n")) == (1, 1)
+    assert not list(tmp_path.rglob("ran"))
+    assert not list(ROOT.glob("*/ran"))
+
+
+def test_a_replay_is_refused_because_it_passes_every_filter_by(tmp_path: Path, run: Run) -> None:
+    assert cookiecutter(tmp_path, run, "-o", "first")[0] == 0
+    replay = next((tmp_path / "home").rglob("*.json"))
+    done = run(
+        *(sys.executable, "-m", "cookiecutter", str(ROOT), "--replay-file", str(replay)),
+        *("-o", "second"),
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
+    assert "--config-file .cookiecutter.json" in done.stdout
+    assert not (tmp_path / "second").exists()
 
 
 def test_a_configuration_file_may_hold_answers_for_other_templates(
     tmp_path: Path, run: Run
 ) -> None:
     config = tmp_path / "config.yml"
-    config.write_text("default_context:\n  full_name: Somebody\n")
+    config.write_text("default_context:\n  full_name: Somebody\n  1: x\n")
     status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))
     assert status == 0, printed
 

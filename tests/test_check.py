@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -102,6 +103,9 @@ BROKEN = [
     (DEPLOY, f"{LOGIN} # v2.1.7", LOGIN, "pinned-actions", DEPLOY),
     (DEPLOY, LOGIN, LOGIN[:-1], "pinned-actions", DEPLOY),
     (DEPLOY, LOGIN, "docker://alpine:3", "pinned-actions", DEPLOY),
+    (DEPLOY, f"{LOGIN} # v2.1.7", f"{LOGIN} # latest", "pinned-actions", DEPLOY),
+    (DEPLOY, "          tags: |", "          labels: |", "unique-tags", DEPLOY),
+    (DEPLOY, "role/example-service-push", "role/Example-Service-push", "same-role", DEPLOY),
     (TFVARS, '"environment": null', '"enviroment": "production"', "known-keys", TFVARS),
     (
         DEPLOY,
@@ -137,6 +141,18 @@ HARMLESS = [
     (DEPLOY, LOGIN, "./.github/actions/login"),
     (TFVARS, '"environment": null,\n', ""),
     (CI, "name: ci\n", "name: ci\nenv:\n  COLOUR: never\n"),
+    (CI, "permissions: {}\n\nconcurrency", "concurrency"),
+    (CI, "permissions: {}\n\nconcurrency", "permissions:\n  contents: write\n\nconcurrency"),
+    (CI, "    permissions:\n", "    env: ${{ matrix.env }}\n    permissions:\n"),
+    (DEPLOY, f"{LOGIN} # v2.1.7", f"{LOGIN} # 2.1.7"),
+    (DEPLOY, f"{LOGIN} # v2.1.7", f'"{LOGIN}" # tag=v2.1.7'),
+    (DEPLOY, f"uses: {LOGIN} # v2.1.7", f"uses:\n          {LOGIN} # v2.1.7"),
+    (DEPLOY, "push: true", "push: True"),
+    (DEPLOY, "uses: docker/build-push", "uses: Docker/Build-Push"),
+    (DEPLOY, "      id-token: write", "      packages: none\n      id-token: write"),
+    (DEPLOY, '"111122223333"', '"444455556666, 111122223333"'),
+    (DEPLOY, "${{ env.IMAGE_TAG }}", "${{ ENV.IMAGE_TAG }}"),
+    (DEPLOY, "name: deploy\n", "name: d\u00e9ploy\n"),
 ]
 
 
@@ -199,6 +215,33 @@ def test_what_is_harmless_stays_green(
     assert status == 0, printed
 
 
+def test_a_job_that_calls_foreign_code_cannot_ask_for_a_token(copy: Copy, run: Run) -> None:
+    project = copy()
+    call = f"  call:\n    uses: evil/repo/.github/workflows/x.yml@{'0' * 40} # v1\n"
+    call += "    permissions:\n      id-token: write\n"
+    path = project.path / CI
+    path.write_text(path.read_text() + call)
+    status, printed = check(project, run)
+    assert (status, printed.split()[1]) == (1, "least-permissions")
+
+
+def test_a_finding_can_be_printed_on_any_console(copy: Copy, run: Run) -> None:
+    project = copy()
+    change(project, DEPLOY, "SECOND_TAG: ${{ github.sha }}", "SECOND_TAG: caf\u00e9")
+    given = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run(sys.executable, "-B", "scripts/check.py", cwd=project.path, env=given)
+    assert (done.returncode, "the tag caf\\xe9 is the same" in done.stdout) == (1, True)
+
+
+def test_other_files_beside_the_workflows_are_left_alone(copy: Copy, run: Run) -> None:
+    project = copy()
+    folder = project.path / ".github/workflows"
+    (folder / "notes.ysomethingml").write_text("jobs")
+    (folder / "folder.yml").mkdir()
+    (folder / ".#deploy.yml").symlink_to("nowhere")
+    assert check(project, run)[0] == 0
+
+
 def test_latest_must_be_excluded_from_immutability(copy: Copy, run: Run) -> None:
     project = copy(second_tag="latest")
     change(project, REGISTRY, 'filter      = "latest"', 'filter      = "dev-*"')
@@ -223,6 +266,14 @@ def test_each_job_is_held_against_the_entry_of_its_role(copy: Copy, run: Run) ->
     [
         (TFVARS, None, "cannot be read"),
         (TFVARS, "{", "not JSON"),
+        (TFVARS, "[" * 100_000, "not JSON"),
+        (TFVARS, f'{{"aws_region": {"1" * 5000}}}', "not JSON"),
+        (
+            TFVARS,
+            '{"aws_account_id": "1", "aws_region": "x", "repositories": {"a": {"github_rep'
+            'ository": "o/a", "ecr_repository": "a", "role_name": "a", "refs": [1]}}}',
+            "needs refs",
+        ),
         (TFVARS, "[]", "needs aws_account_id"),
         (TFVARS, '{"aws_account_id": "1", "aws_region": "x"}', "needs an entry"),
         (TFVARS, '{"aws_account_id": "1", "aws_region": "x", "repositories": {"a": 1}}', "a needs"),

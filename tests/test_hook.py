@@ -59,13 +59,13 @@ def test_it_changes_nothing_and_can_run_twice(copy: Copy, tmp_path: Path) -> Non
 def test_it_says_which_programs_it_could_not_run(copy: Copy, tmp_path: Path) -> None:
     done = hook(copy(), tmp_path, path=str(tmp_path))
     assert done.returncode == 0
-    assert "Not on PATH and not run: actionlint, terraform" in done.stdout
+    assert "actionlint (not on PATH), terraform (not on PATH)" in done.stdout
 
 
 def test_with_the_programs_on_the_path_nothing_is_left_out(copy: Copy, tmp_path: Path) -> None:
     for program in ("actionlint", "terraform"):
         assert shutil.which(program), INSTALL[program]
-    assert "not run" not in hook(copy(), tmp_path).stdout
+    assert "Could not" not in hook(copy(), tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,35 @@ def test_a_defect_is_named_with_its_file_and_its_mend(
     assert "\n    " in done.stdout
     assert "Defects: " in done.stdout.splitlines()[-1]
     assert "Traceback" not in done.stdout
+
+
+def test_a_checker_that_fails_by_itself_is_named_and_the_project_stays(
+    copy: Copy, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "terraform").write_text("#!/bin/sh\necho No version is set\nexit 126\n")
+    (programs / "terraform").chmod(0o755)
+    done = hook(copy(), tmp_path, path=f"{programs}:/bin")
+    assert done.returncode == 0
+    assert "terraform (exit status 126)" in done.stdout
+
+
+def test_modules_beside_the_hook_are_not_imported(copy: Copy, tmp_path: Path) -> None:
+    """Cookiecutter runs it in the folder for temporary files, where anybody may write."""
+    for name in ("__future__", "json", "re", "yaml", "pathlib"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken over')\n")
+    done = hook(copy(), tmp_path)
+    assert (done.returncode, "taken over" in done.stdout) == (0, False)
+
+
+@pytest.mark.parametrize("text", ["syntax error\n", "x = 1\n", "import nothing_of_that_name\n"])
+def test_a_check_that_is_another_one_is_a_finding(copy: Copy, tmp_path: Path, text: str) -> None:
+    project = copy()
+    (project.path / "scripts/check.py").write_text(text)
+    done = hook(project, tmp_path)
+    assert (done.returncode, "Traceback" in done.stdout) == (1, False)
+    assert "scripts/check.py:1: cannot-be-judged" in done.stdout
 
 
 def test_what_only_looks_like_a_template_is_no_residue(copy: Copy, tmp_path: Path) -> None:

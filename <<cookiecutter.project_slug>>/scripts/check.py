@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prove that the workflows and the Terraform of this repository agree.
+"""Check that the workflows and the Terraform of this repository name the same things.
 
     python3 scripts/check.py
 
@@ -102,8 +102,12 @@ class Job(NamedTuple):
     steps: list[Mapping]
 
     def using(self, action: str) -> list[Mapping]:
-        """Return the steps that use an action, whatever its version."""
-        return [step for step in self.steps if str(step.get("uses", "")).startswith(f"{action}@")]
+        """Return the steps that use an action, whatever its version and case."""
+        return [
+            step
+            for step in self.steps
+            if str(step.get("uses", "")).lower().startswith(f"{action}@")
+        ]
 
     def assuming(self) -> list[Mapping]:
         """Return the steps that assume a role."""
@@ -115,13 +119,15 @@ class Job(NamedTuple):
         """Return a value with `env` filled in; other expressions stay as they are."""
         env: dict[str, Any] = {}
         for scope in (self.workflow.root, self.root, step):
-            env.update(scope.at("env") or {})
+            if isinstance(scope.get("env"), Mapping):  # it may be an expression as a whole
+                env.update(scope["env"])
         text = str(value).strip()
         for _ in range(5):  # a value of env may name another one
             text = re.sub(
                 r"\$\{\{\s*env\.([\w-]+)\s*\}\}",
                 lambda match: str(env.get(match[1], match[0])),
                 text,
+                flags=re.IGNORECASE,
             )
         return text
 
@@ -135,7 +141,9 @@ def findings(root: Path) -> list[Finding]:
     account = read_tfvars(root)
     found = list(known_keys(account, read(root, TFVARS)))
     jobs = []
-    for path in sorted((root / WORKFLOWS).glob("*.y*ml")):
+    for path in sorted((root / WORKFLOWS).glob("*")):
+        if path.suffix not in (".yml", ".yaml") or not path.is_file():
+            continue
         workflow = read_workflow(root, path)
         jobs += jobs_of(workflow)
         found += pinned_actions(workflow)
@@ -172,8 +180,9 @@ def read_tfvars(root: Path) -> dict[str, Any]:
     """Return infra/terraform.tfvars.json."""
     try:
         account = json.loads(read(root, TFVARS))
-    except json.JSONDecodeError as error:
-        raise CannotJudge(f"{TFVARS}:{error.lineno}: not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise CannotJudge(f"{TFVARS}:{line}: not JSON ({getattr(error, 'msg', error)})") from error
     if not has_text(account, "aws_account_id", "aws_region"):
         raise CannotJudge(f"{TFVARS}: needs aws_account_id and aws_region, as text")
     entries = account.get("repositories")
@@ -184,6 +193,9 @@ def read_tfvars(root: Path) -> dict[str, Any]:
             raise CannotJudge(
                 f"{TFVARS}: {name} needs github_repository, ecr_repository and role_name, as text"
             )
+        refs = entry.get("refs")
+        if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in refs):
+            raise CannotJudge(f"{TFVARS}: {name} needs refs, a list of text")
     return dict(account)
 
 
@@ -303,7 +315,8 @@ def same_role(job: Job, account: dict[str, Any], entry: dict[str, Any]) -> Itera
             ("allowed-account-ids", number, "so the credentials would be refused by the action"),
         ):
             given = job.resolve(step, step.at("with", key) or "")
-            if given != expected and (given or key == "role-to-assume"):
+            accepted = [given] if key == "role-to-assume" else re.split(r"[,\s]+", given)
+            if expected not in accepted and (given or key == "role-to-assume"):
                 yield differs(job, step, key, "same-role", given, expected, follows)
 
 
@@ -333,7 +346,8 @@ def pushed_tags(
     job: Job, account: dict[str, Any], entry: dict[str, Any], mutability: tuple[str, list[str]]
 ) -> Iterator[Finding]:
     """Judge what the job pushes: to which repository, under which tags."""
-    pushes = [step for step in job.using(BUILD_ACTION) if step.at("with", "push") == "true"]
+    builds = job.using(BUILD_ACTION)
+    pushes = [step for step in builds if str(step.at("with", "push")).lower() == "true"]
     if not pushes:
         yield Finding(
             job.workflow.path,
@@ -344,10 +358,18 @@ def pushed_tags(
         )
     for step in pushes:
         where = (job.workflow.path, step.at("with").line("tags"))
-        for name in re.split(r"[\n,]", str(step.at("with", "tags") or "")):
-            if name.strip():
-                yield from same_registry(job, step, name, where, account, entry)
-                yield from unique_tags(job, step, name, where, entry, mutability)
+        tags = job.resolve(step, step.at("with", "tags") or "")
+        names = [name.strip() for name in re.split(r"[\n,]", tags) if name.strip()]
+        for name in names:
+            yield from same_registry(name, where, account, entry)
+            yield from unique_tags(name, where, entry, mutability)
+        if not names:
+            yield Finding(
+                *where,
+                "unique-tags",
+                "the step pushes and has no tags, so nobody could pull what it pushed",
+                "write tags, with the version and the commit",
+            )
 
 
 def immutable_tags(mutability: str, text: str) -> Iterator[Finding]:
@@ -369,22 +391,20 @@ def split_image(name: str) -> tuple[str, str, str]:
 
 
 def same_registry(
-    job: Job,
-    step: Mapping,
     name: str,
     where: tuple[str, int],
     account: dict[str, Any],
     entry: dict[str, Any],
 ) -> Iterator[Finding]:
     """The role may push to one repository of one registry."""
-    host, repository, tag = split_image(job.resolve(step, name))
+    host, repository, tag = split_image(name)
     own = f"{account['aws_account_id']}.dkr.ecr.{account['aws_region']}.{aws(account)[1]}"
     login = re.fullmatch(r"\$\{\{ *steps\.[\w-]+\.outputs\.registry *\}\}", host)
     if "${{" in repository or ("${{" in host and not login) or not tag:
         yield Finding(
             *where,
             UNJUDGED,
-            f"tags has {name.strip()}, whose registry and repository only the run knows",
+            f"tags has {name}, whose registry and repository only the run knows",
             f"write ${{{{ steps.registry.outputs.registry }}}}/{entry['ecr_repository']}:TAG",
         )
     elif repository != entry["ecr_repository"] or not (login or host == own):
@@ -398,15 +418,13 @@ def same_registry(
 
 
 def unique_tags(
-    job: Job,
-    step: Mapping,
     name: str,
     where: tuple[str, int],
     entry: dict[str, Any],
     mutability: tuple[str, list[str]],
 ) -> Iterator[Finding]:
     """In an immutable repository a tag can be pushed once."""
-    tag = split_image(job.resolve(step, name))[2]
+    tag = split_image(name)[2]
     expressions = re.findall(r"\$\{\{(.*?)\}\}", tag)
     names = {match[1] for text in expressions if (match := UNIQUE.fullmatch(text.strip()))}
     if any(ref.startswith("refs/heads/") for ref in entry.get("refs") or []):
@@ -417,7 +435,7 @@ def unique_tags(
         yield Finding(
             *where,
             UNJUDGED,
-            f"tags has {name.strip()}, whose value only the run knows",
+            f"tags has {name}, whose value only the run knows",
             "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}",
         )
     elif not any(fnmatchcase(tag, pattern) for pattern in mutability[1]):
@@ -434,11 +452,18 @@ def unique_tags(
 
 
 def token_by_default(workflow: Workflow) -> Iterator[Finding]:
-    """What the workflow grants at its top, every job without permissions of its own gets."""
+    """What the workflow grants at its top, every job without permissions of its own gets.
+
+    Unless told so, no job can ask for a token: only where a role is assumed the top must be tidy.
+    """
     granted = workflow.root.get("permissions")
-    writes = granted not in ("", "read-all") and (
-        not isinstance(granted, Mapping) or "write" in granted.values()
-    )
+    writes = granted == "write-all"
+    if isinstance(granted, Mapping):
+        writes = granted.get("id-token") == "write"
+    if any(job.assuming() for job in jobs_of(workflow)):
+        writes = granted not in ("", "read-all") and (
+            not isinstance(granted, Mapping) or "write" in granted.values()
+        )
     if writes:
         yield Finding(
             workflow.path,
@@ -451,10 +476,11 @@ def token_by_default(workflow: Workflow) -> Iterator[Finding]:
 
 def least_permissions(job: Job) -> Iterator[Finding]:
     """A token for the role can be asked for by the job that assumes it, and by no other."""
-    if "uses" in job.root:
-        return  # a reusable workflow: its own jobs are judged
+    if str(job.root.get("uses", "")).startswith("./"):
+        return  # a workflow of this repository: its own jobs are judged
     granted = job.root.get("permissions")
     given = dict(granted) if isinstance(granted, Mapping) else {}
+    given = {key: value for key, value in given.items() if value != "none"}
     where = (job.workflow.path, job.workflow.root["jobs"].line(job.name))
     if isinstance(granted, Mapping):
         where = (job.workflow.path, job.root.line("permissions"))
@@ -488,9 +514,12 @@ def pinned_actions(workflow: Workflow) -> Iterator[Finding]:
         used, line = str(block["uses"]), block.line("uses")
         if used.startswith("./"):
             continue
-        commented = re.search(r"#\s*v\d", workflow.text[line - 1])
+        written = " ".join(workflow.text[line - 1 : line + 1]).partition(used)[2]
+        commented = re.match(
+            r"""["']?\s*#.*?\bv?\d""", written
+        )  # v4, 4.1.0, tag=v4, ratchet:...@v4
         image = used.startswith("docker://")
-        pinned = re.search("@sha256:[0-9a-f]{64}$" if image else "@[0-9a-f]{40}$", used)
+        pinned = re.search("@sha256:[0-9a-f]{64}$" if image else "@[0-9a-fA-F]{40}$", used)
         if not pinned or not (commented or image):
             yield Finding(
                 workflow.path,
@@ -505,6 +534,7 @@ def pinned_actions(workflow: Workflow) -> Iterator[Finding]:
 
 def main() -> int:
     """Judge the repository that this file stands in; return the exit status."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     root = Path(__file__).resolve().parent.parent
     try:
         found = findings(root)

@@ -142,7 +142,8 @@ def generate(folder: Path, answers: list[str]) -> Project:
         text=True,
     )
     if done.returncode:
-        raise Failed(done.stdout.strip())
+        said = done.stdout.strip()
+        raise Failed(said.splitlines()[-1] if "Traceback" in said else said)
     return Project(next(output.iterdir()))
 
 
@@ -156,8 +157,7 @@ def rehearse(project: Project, emulator: Emulator, step: Steps) -> None:
     branch = project.answers["deploy_on"] == "branch"
     event = "push" if project.answers["deploy_on"] != "release" else "release"
     ref = "refs/heads/main" if branch else "refs/tags/v0.1.0"
-    second = SHA if project.answers["second_tag"] == "commit" else "latest"
-    tags = ["main-1" if branch else "v0.1.0", second]
+    tags = ["main-1" if branch else "v0.1.0", SHA]
 
     apply(project, repository, emulator, step)
     role = json.loads(project.terraform("output", "-json", "role_arns"))[project.key]
@@ -334,6 +334,11 @@ def main(answers: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         folder = Path(name)
         try:
+            if "second_tag=latest" in answers:
+                raise Failed(
+                    "second_tag=latest cannot be rehearsed: the emulator has no exclusion filters. "
+                    "Leave it out, or type second_tag=commit"
+                )
             project = step("generated {0.path.name}", lambda: generate(folder, answers))
             account, region = project.answers["aws_account_id"], project.answers["aws_region"]
             with emulated_aws(account, region, folder / "emulator.log") as emulator:

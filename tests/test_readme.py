@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import rehearsal
-from tests.conftest import Bake, Run, questions
+from tests.conftest import Bake, Copy, Run, questions
 from tests.emulator import ROOT, Emulator
 
 README = (ROOT / "README.md").read_text()
@@ -121,7 +121,7 @@ def by_hand(
     """Run commands as typed: real git and Terraform; gh, GitHub and AWS are stand-ins."""
     remote = folder / "remote.git"
     subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
-    path = f"{ROOT / 'tests/bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{ROOT / 'tests/bin'}:{os.environ['PATH']}"
     given = emulator.environment() | {
         "PATH": path,
         "GH_LOG": str(folder / "gh.log"),
@@ -171,6 +171,59 @@ def test_the_quick_start_and_the_workflow_by_hand_work_as_typed(
     assert "infra/.terraform.lock.hcl" in listed
     assert ".github/workflows/deploy.yml" in listed
     assert "infra/terraform.tfstate" not in listed
+    done = by_hand(
+        blocks((project.path / "README.md").read_text())[-1],
+        project.path,
+        emulator,
+        "octo-org/example-service",
+    )
+    assert "Destroy complete! Resources: 4 destroyed" in done.stdout
+    assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+
+
+def test_the_provider_is_let_go_of_as_the_generated_readme_says(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    project = rehearsal.generate(tmp_path, [])
+    project.know_subject("repo:octo-org@123456/example-service@456789")
+    project.terraform("init", "-input=false")
+    project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
+    (command,) = re.findall(
+        r"`(terraform .* state rm .*)`", (project.path / "README.md").read_text()
+    )
+    assert by_hand(command, project.path, emulator, "octo-org/example-service").returncode == 0
+    tfvars = project.path / "infra/terraform.tfvars.json"
+    tfvars.write_text(tfvars.read_text().replace('provider": true', 'provider": false'))
+    project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator)
+
+
+@pytest.mark.parametrize(
+    ("before", "prefix", "status", "says"),
+    [
+        ("null", "repo:octo-org@1/example-service@2", 0, "subject_prefix is repo:octo-org@1/ex"),
+        ("null", "repo:octo-org/example-service", 0, "subject_prefix is repo:octo-org/example"),
+        ("null", "", 2, "GitHub names no subject prefix for octo-org/example-service"),
+        ("null", "null", 2, "has the prefix repo:octo-org/example-service: write it into"),
+        ('"repo:octo-org/x"', "repo:octo-org/example-service", 2, "write null there"),
+    ],
+    ids=["ids", "classic", "silent", "missing", "known"],
+)
+def test_make_subject_notes_what_github_says_or_changes_nothing(
+    copy: Copy, tmp_path: Path, before: str, prefix: str, status: int, says: str
+) -> None:
+    project = copy()
+    tfvars = project.path / "infra/terraform.tfvars.json"
+    tfvars.write_text(tfvars.read_text().replace('prefix": null', f'prefix": {before}'))
+    given = {key: text for key, text in os.environ.items() if "MAKE" not in key}
+    given |= {"GH_PREFIX": prefix, "GH_LOG": str(tmp_path / "gh.log")}
+    given["PATH"] = f"{ROOT / 'tests/bin'}:{given['PATH']}"
+    done = subprocess.run(
+        ["make", "subject"], cwd=project.path, env=given, capture_output=True, text=True
+    )
+    assert (done.returncode, says in done.stdout) == (status, True), done.stdout
+    noted = f'"{prefix}"' if status == 0 else before
+    assert f'"subject_prefix": {noted},' in tfvars.read_text()
+    assert [path.name for path in tfvars.parent.glob("*.bak")] == []
 
 
 @pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])

@@ -38,6 +38,21 @@ def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str])
     assert "'us-east1' is no AWS region" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("second_tag=latest", "the emulator has no exclusion filters"),
+        ("deploy_on=Friday", "Friday provided for choice variable deploy_on"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_said_in_one_line(
+    capfd: pytest.CaptureFixture[str], answer: str, says: str
+) -> None:
+    assert rehearsal.main([answer]) == 1
+    said = capfd.readouterr().err
+    assert (says in said, said.count("\n")) == (True, 1)
+
+
 def role(emulator: Emulator, condition: dict[str, Any]) -> str:
     """Make a role that trusts GitHub's provider under a condition; return its ARN."""
     arn = f"arn:aws:iam::{emulator.account}:oidc-provider/token.actions.githubusercontent.com"

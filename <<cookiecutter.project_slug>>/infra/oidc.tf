@@ -22,7 +22,7 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = [local.audience]
 
   lifecycle {
-    prevent_destroy = true # other repositories of the account lean on it
+    prevent_destroy = true # other repositories of the account need it
   }
 }
 

@@ -235,7 +235,7 @@ def read_workflow(root: Path, path: Path) -> Workflow:
 
 
 def with_lines(node: Any) -> Any:
-    """Return a YAML node as Mapping, list or text: a workflow's `on` is no truth value."""
+    """Return a YAML node as Mapping, list or text; `on` and `true` stay text."""
     if not hasattr(node, "value"):
         return ""
     if isinstance(node.value, str):

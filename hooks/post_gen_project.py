@@ -159,4 +159,5 @@ def line(text: str, position: int) -> int:
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True  # a __pycache__ would be a change
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main())

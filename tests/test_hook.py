@@ -91,8 +91,8 @@ def test_it_prints_the_next_commands(copy: Copy, tmp_path: Path, deploy_on: str,
         (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}:4: not-yaml"),
         (TFVARS, '"aws_region"', '"aws_region', f"{TFVARS}:3: not-json"),
         ("README.md", "# example", "<< cookiecutter.x >> example", "README.md:1: template-residue"),
-        ("Makefile", "help: ##", "# % if x\nhelp: ##", "Makefile:6: template-residue"),
-        ("Makefile", "help: ##", "<% if x %>\nhelp: ##", "Makefile:6: template-residue"),
+        ("Dockerfile", "FROM", "# % if x\nFROM", "Dockerfile:1: template-residue"),
+        ("Dockerfile", "FROM", "<% if x %>\nFROM", "Dockerfile:1: template-residue"),
         (DEPLOY, 'aws-region: "us-east-1"', "aws-region: x", "same-region aws-region is x"),
         (DEPLOY, "jobs:", "job:", "no workflow, it has no jobs"),
         (DEPLOY, "timeout-minutes: 30", "timeout-minute: 30", 'unexpected key "timeout-minute"'),
@@ -110,6 +110,16 @@ def test_a_defect_is_named_with_its_file_and_its_mend(
     assert "\n    " in done.stdout
     assert "Defects: " in done.stdout.splitlines()[-1]
     assert "Traceback" not in done.stdout
+
+
+def test_a_finding_can_be_printed_on_any_console(
+    copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    project = copy()
+    change(project, DEPLOY, 'aws-region: "us-east-1"', "aws-region: caf\u00e9")
+    done = hook(project, tmp_path)
+    assert (done.returncode, "aws-region is caf\\xe9" in done.stdout) == (1, True)
 
 
 def test_a_checker_that_fails_by_itself_is_named_and_the_project_stays(

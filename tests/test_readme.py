@@ -181,20 +181,25 @@ def test_the_quick_start_and_the_workflow_by_hand_work_as_typed(
     assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
 
 
-def test_the_provider_is_let_go_of_as_the_generated_readme_says(
+def test_the_provider_is_let_go_of_and_taken_over_as_the_generated_readme_says(
     tmp_path: Path, emulator: Emulator
 ) -> None:
     project = rehearsal.generate(tmp_path, [])
     project.know_subject("repo:octo-org@123456/example-service@456789")
     project.terraform("init", "-input=false")
     project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
-    (command,) = re.findall(
-        r"`(terraform .* state rm .*)`", (project.path / "README.md").read_text()
-    )
-    assert by_hand(command, project.path, emulator, "octo-org/example-service").returncode == 0
+    text = (project.path / "README.md").read_text()
+    (let_go,) = re.findall(r"`(terraform -chdir=infra state rm [^`]*)`", text)
+    (take_over,) = re.findall(r"`(terraform -chdir=infra import [^`]*)`", text)
     tfvars = project.path / "infra/terraform.tfvars.json"
-    tfvars.write_text(tfvars.read_text().replace('provider": true', 'provider": false'))
-    project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator)
+    created = tfvars.read_text()
+    looked_up = created.replace('provider": true', 'provider": false')
+    for command, before, after in ((let_go, created, looked_up), (take_over, created, created)):
+        tfvars.write_text(before)
+        done = by_hand(command, project.path, emulator, "octo-org/example-service")
+        assert done.returncode == 0, done.stdout
+        tfvars.write_text(after)
+        project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator)
 
 
 @pytest.mark.parametrize(

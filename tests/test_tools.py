@@ -97,6 +97,14 @@ def test_an_old_python_is_refused_with_what_to_type(tmp_path: Path, run: Run) ->
     assert "older than 3.10, so nothing can be installed. Type: make PYTHON=" in done.stdout
 
 
+def test_a_missing_tool_fails_the_test_with_the_line_that_installs_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match=r"zizmor is missing; install it: make \.venv"):
+        run("zizmor", cwd=tmp_path)
+
+
 def test_the_scripts_are_clean(run: Run) -> None:
     scripts = [SCRIPT, ROOT / "tools/lock.sh", ROOT / ".ci/run"]
     done = run("shellcheck", "--severity=style", *scripts, cwd=ROOT)

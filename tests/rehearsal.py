@@ -115,7 +115,7 @@ def unlocked() -> Iterator[None]:
 @contextmanager
 def provider_cache_locked() -> Iterator[None]:
     """Let one init at a time fill Terraform's provider cache, which knows no concurrency."""
-    with (Path(tempfile.gettempdir()) / "cookiecutter-github-oidc-ecr.init").open("w") as lock:
+    with Path(__file__).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

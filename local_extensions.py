@@ -229,7 +229,9 @@ def _judge_given(environment: Environment) -> None:
     for key in typed:
         if key not in questions:
             _refuse_key(key, list(questions))
-    for key, value in {**configured, **typed}.items():
+    # Both, also where one overrides the other: at a wrong choice cookiecutter stops reading a
+    # configuration and drops the answers behind it.
+    for key, value in (*configured.items(), *typed.items()):
         if key in questions:
             _judge_value(key, value, questions[key], environment)
         elif key in known:  # a private value; what no template of ours knows is for another one

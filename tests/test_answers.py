@@ -221,10 +221,11 @@ def test_a_wrong_choice_in_a_configuration_file_is_refused(tmp_path: Path, run: 
     """Cookiecutter warns, drops the answers behind it and would go on with another account."""
     config = tmp_path / "config.yml"
     config.write_text('default_context: {deploy_on: Friday, aws_account_id: "999988887777"}\n')
-    status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))
-    assert status == 1
-    last = printed.splitlines()[-1]
-    assert last == "deploy_on: 'Friday' is no choice. Type one of: release, tag, branch"
+    for typed in ([], ["deploy_on=release"]):
+        status, printed = cookiecutter(tmp_path, run, "--config-file", str(config), *typed)
+        assert status == 1
+        last = printed.splitlines()[-1]
+        assert last == "deploy_on: 'Friday' is no choice. Type one of: release, tag, branch"
 
 
 def test_no_answer_runs_as_a_template(tmp_path: Path, run: Run) -> None:

@@ -143,7 +143,7 @@ HARMLESS = [
     (CI, "name: ci\n", "name: ci\nenv:\n  COLOUR: never\n"),
     (CI, "permissions: {}\n\nconcurrency", "concurrency"),
     (CI, "permissions: {}\n\nconcurrency", "permissions:\n  contents: write\n\nconcurrency"),
-    (CI, "    permissions:\n", "    env: ${{ matrix.env }}\n    permissions:\n"),
+    (DEPLOY, "      - name: Assume", "      - env: ${{ matrix.env }}\n        name: Assume"),
     (DEPLOY, f"{LOGIN} # v2.1.7", f"{LOGIN} # 2.1.7"),
     (DEPLOY, f"{LOGIN} # v2.1.7", f'"{LOGIN}" # tag=v2.1.7'),
     (DEPLOY, f"uses: {LOGIN} # v2.1.7", f"uses:\n          {LOGIN} # v2.1.7"),

@@ -21,6 +21,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 INSTALL = {
     "actionlint": "make .venv/lint",
     "hadolint": "make .venv/test",
+    "ruff": "make .venv/test",
     "shellcheck": "make .venv/test",
     "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     "zizmor": "make .venv/test",

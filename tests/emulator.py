@@ -42,8 +42,7 @@ class Emulator(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """Return what tells Terraform and the AWS CLI to talk to the emulator, as its root user."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        return kept | {
+        return without("AWS_") | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -66,6 +65,11 @@ class Emulator(NamedTuple):
         )
 
 
+def without(prefix: str) -> dict[str, str]:
+    """Return this process's environment without the variables whose names begin with a prefix."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(prefix)}
+
+
 @contextmanager
 def emulated_aws(account: str, region: str, log: Path) -> Iterator[Emulator]:
     """Run an emulator on a free port of 127.0.0.1 for as long as the block lasts.
@@ -83,11 +87,10 @@ def emulated_aws(account: str, region: str, log: Path) -> Iterator[Emulator]:
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
         }
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.emulator", str(listener.fileno())],
             cwd=ROOT,
-            env=kept | environment,
+            env=without("AWS_") | environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -49,15 +49,12 @@ class Refusal(NamedTuple):
     audience: str = github.AUDIENCE
 
 
-class Steps:
-    """Prints each step with the seconds it took, as it ends."""
-
-    def __call__(self, text: str, action: Callable[[], Result]) -> Result:
-        """Run one step; `{}` in its text is filled with what it returns."""
-        start = time.monotonic()
-        result = action()
-        print(f"{time.monotonic() - start:6.1f} s  {text.format(result)}", flush=True)
-        return result
+def step(text: str, action: Callable[[], Result]) -> Result:
+    """Run one step and print it with the seconds it took; `{}` is filled with what it returns."""
+    start = time.monotonic()
+    result = action()
+    print(f"{time.monotonic() - start:6.1f} s  {text.format(result)}", flush=True)
+    return result
 
 
 class Project:
@@ -82,14 +79,14 @@ class Project:
             path.read_text().replace('_prefix": null', f'_prefix": {json.dumps(prefix)}')
         )
 
-    def terraform(self, *arguments: str, emulator: Emulator | None = None, expect: int = 0) -> str:
+    def terraform(self, *arguments: str, emulator: Emulator | None = None) -> str:
         """Run Terraform in infra/ and return what it prints.
 
         Raises:
-            Failed: it ends with another exit status than expected.
+            Failed: it does not end with 0.
         """
         environment = emulator.environment() if emulator else dict(os.environ)
-        with provider_cache_locked() if arguments[0] == "init" else unlocked():
+        with provider_cache_locked() if arguments[0] == "init" else nullcontext():
             done = subprocess.run(
                 ["terraform", "-chdir=infra", *arguments, "-no-color"],
                 cwd=self.path,
@@ -99,17 +96,11 @@ class Project:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        if done.returncode != expect:
+        if done.returncode:
             raise Failed(
                 f"terraform {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"
             )
         return done.stdout
-
-
-@contextmanager
-def unlocked() -> Iterator[None]:
-    """Hold nothing."""
-    yield
 
 
 @contextmanager
@@ -147,7 +138,7 @@ def generate(folder: Path, answers: list[str]) -> Project:
     return Project(next(output.iterdir()))
 
 
-def rehearse(project: Project, emulator: Emulator, step: Steps) -> None:
+def rehearse(project: Project, emulator: Emulator) -> None:
     """Apply the project's Terraform, publish one image and try what must be refused.
 
     Raises:
@@ -159,13 +150,13 @@ def rehearse(project: Project, emulator: Emulator, step: Steps) -> None:
     ref = "refs/heads/main" if branch else "refs/tags/v0.1.0"
     tags = ["main-1" if branch else "v0.1.0", SHA]
 
-    apply(project, repository, emulator, step)
+    apply(project, repository, emulator)
     role = json.loads(project.terraform("output", "-json", "role_arns"))[project.key]
     credentials = step(
         f"assumed {role}\n          as {repository.subject(event, ref)}",
         lambda: assume(emulator, role, github.token(repository, event, ref, SHA)),
     )
-    publish(project, emulator, credentials, tags, step)
+    publish(project, emulator, credentials, tags)
     for refusal in refusals(repository, event, ref):
         step(
             f"refused {refusal.name}: {refusal.repository.subject(refusal.event, refusal.ref)}"
@@ -174,7 +165,7 @@ def rehearse(project: Project, emulator: Emulator, step: Steps) -> None:
         )
 
 
-def apply(project: Project, repository: github.Repository, emulator: Emulator, step: Steps) -> None:
+def apply(project: Project, repository: github.Repository, emulator: Emulator) -> None:
     """Run init, apply and a second plan, which must be empty."""
     if project.answers["oidc_provider"] == "existing":
         step(
@@ -184,7 +175,7 @@ def apply(project: Project, repository: github.Repository, emulator: Emulator, s
             )["OpenIDConnectProviderArn"],
         )
     project.know_subject(repository.subject_prefix)
-    step("terraform init", lambda: project.terraform("init", "-input=false") and "")
+    step("terraform init", lambda: project.terraform("init", "-input=false"))
     step(
         "terraform apply: {}",
         lambda: summary(
@@ -225,7 +216,6 @@ def publish(
     emulator: Emulator,
     credentials: dict[str, str],
     tags: list[str],
-    step: Steps,
 ) -> None:
     """Push one image under both tags with the role's credentials, and try to move a tag."""
     name = project.answers["ecr_repository"]
@@ -330,20 +320,19 @@ def must_be_refused(emulator: Emulator, role: str, refusal: Refusal) -> None:
 
 def main(answers: list[str]) -> int:
     """Rehearse a project with the given answers in a temporary folder; return the exit status."""
-    step = Steps()
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         folder = Path(name)
         try:
-            if "second_tag=latest" in answers:
+            project = step("generated {0.path.name}", lambda: generate(folder, answers))
+            if project.answers["second_tag"] == "latest":
                 raise Failed(
                     "second_tag=latest cannot be rehearsed: the emulator has no exclusion filters. "
                     "Leave it out, or type second_tag=commit"
                 )
-            project = step("generated {0.path.name}", lambda: generate(folder, answers))
             account, region = project.answers["aws_account_id"], project.answers["aws_region"]
             with emulated_aws(account, region, folder / "emulator.log") as emulator:
                 print(f"          AWS account {account} is emulated at {emulator.endpoint}")
-                rehearse(project, emulator, step)
+                rehearse(project, emulator)
         except Failed as failed:
             print(failed, file=sys.stderr)
             return 1

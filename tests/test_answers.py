@@ -85,13 +85,14 @@ REFUSED = [
 ]
 
 
-def cookiecutter(tmp_path: Path, run: Run, *arguments: str) -> tuple[int, str]:
-    """Run the template from another folder; return exit status and everything printed."""
+def cookiecutter(
+    tmp_path: Path, run: Run, *arguments: str, template: Path = ROOT, given: str = "--no-input"
+) -> tuple[int, str]:
+    """Run a template from another folder; return exit status and everything printed."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     done = run(
-        sys.executable,
-        *("-m", "cookiecutter", str(ROOT), "--no-input", *arguments),
+        *(sys.executable, "-m", "cookiecutter", str(template), given, *arguments),
         cwd=tmp_path,
         env={**os.environ, "HOME": str(home)},
     )
@@ -244,13 +245,10 @@ def test_no_answer_runs_as_a_template(tmp_path: Path, run: Run) -> None:
 def test_a_replay_is_refused_because_it_passes_every_filter_by(tmp_path: Path, run: Run) -> None:
     assert cookiecutter(tmp_path, run, "-o", "first")[0] == 0
     replay = next((tmp_path / "home").rglob("*.json"))
-    done = run(
-        *(sys.executable, "-m", "cookiecutter", str(ROOT), "--replay-file", str(replay)),
-        *("-o", "second"),
-        cwd=tmp_path,
-    )
-    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
-    assert "--config-file .cookiecutter.json" in done.stdout
+    given = f"--replay-file={replay}"
+    status, printed = cookiecutter(tmp_path, run, "-o", "second", given=given)
+    assert (status, printed.count("\n")) == (1, 1)
+    assert "--config-file .cookiecutter.json" in printed
     assert not (tmp_path / "second").exists()
 
 

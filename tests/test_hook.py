@@ -196,16 +196,11 @@ def test_a_project_broken_on_purpose_is_refused_and_removed(
     text = path.read_text()
     assert before in text
     path.write_text(text.replace(before, after, 1))
-    done = run(
-        sys.executable,
-        *("-m", "cookiecutter", str(template), "--no-input", "-o", str(tmp_path / "output")),
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    assert done.returncode == 1
-    assert f" {rule} " in done.stdout
-    assert "Traceback" not in done.stdout
-    assert "Hook script failed (exit status: 1)" in done.stdout.splitlines()[-1]
+    status, printed = cookiecutter(tmp_path, run, "-o", "output", template=template)
+    assert status == 1
+    assert f" {rule} " in printed
+    assert "Traceback" not in printed
+    assert "Hook script failed (exit status: 1)" in printed.splitlines()[-1]
     assert list((tmp_path / "output").iterdir()) == []
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests import rehearsal
 from tests.conftest import Bake, Copy, Run, questions
-from tests.emulator import ROOT, Emulator
+from tests.emulator import ROOT, Emulator, without
+from tests.test_hook import hook
 
 README = (ROOT / "README.md").read_text()
 TEMPLATE = "gh:ORG/cookiecutter-github-oidc-ecr"
@@ -36,7 +37,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which cookiecutter keeps its notes in the test's folder."""
     config = tmp_path / "config.yml"
     config.write_text(f"replay_dir: {tmp_path / 'replay'}\n")
-    return {**os.environ, "COOKIECUTTER_CONFIG": str(config)}
+    return {**without("MAKE"), "COOKIECUTTER_CONFIG": str(config)}
 
 
 def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
@@ -74,7 +75,12 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     assert listed == targets
 
 
-def test_the_files_it_names_are_there() -> None:
+def test_the_files_it_names_are_there(bake: Bake) -> None:
+    (table,) = re.findall(r"## What is generated\n(.*?)\n\n`", README, re.DOTALL)
+    generated = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    names = [name for cell in generated for name in re.findall(r"`(.*?)`", cell)]
+    assert len(names) > 8
+    assert [name for name in names if not (bake().path / name).exists()] == []
     (tree,) = re.findall(r"```text\n(cookiecutter\.json .*?)```", README, re.DOTALL)
     for line in tree.splitlines():
         assert (ROOT / line.split()[0]).exists(), line
@@ -106,7 +112,7 @@ def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> No
     (command,) = re.findall(r'`(make new OUT=\.\. ARGS="deploy_on=branch")`', README)
     words = [word.replace("OUT=..", f"OUT={tmp_path}") for word in shlex.split(command)]
     # Without a terminal every question ends in the default.
-    given = {key: text for key, text in environment(tmp_path).items() if "MAKE" not in key}
+    given = environment(tmp_path)
     done = subprocess.run(
         words, cwd=ROOT, env=given, input="\n" * 8, capture_output=True, text=True
     )
@@ -219,8 +225,7 @@ def test_make_subject_notes_what_github_says_or_changes_nothing(
     project = copy()
     tfvars = project.path / "infra/terraform.tfvars.json"
     tfvars.write_text(tfvars.read_text().replace('prefix": null', f'prefix": {before}'))
-    given = {key: text for key, text in os.environ.items() if "MAKE" not in key}
-    given |= {"GH_PREFIX": prefix, "GH_LOG": str(tmp_path / "gh.log")}
+    given = without("MAKE") | {"GH_PREFIX": prefix, "GH_LOG": str(tmp_path / "gh.log")}
     given["PATH"] = f"{ROOT / 'tests/bin'}:{given['PATH']}"
     done = subprocess.run(
         ["make", "subject"], cwd=project.path, env=given, capture_output=True, text=True
@@ -235,8 +240,6 @@ def test_make_subject_notes_what_github_says_or_changes_nothing(
 def test_the_generated_readme_and_the_hook_name_the_same_commands(
     bake: Bake, tmp_path: Path, deploy_on: str
 ) -> None:
-    from tests.test_hook import hook
-
     project = bake(deploy_on=deploy_on)
     printed = hook(project, tmp_path, deploy_on=deploy_on).stdout
     lines = [re.sub(r"  +#.*", "", line.strip()) for line in printed.splitlines()]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
-from tests.emulator import ROOT
+from tests.emulator import ROOT, without
 
 SCRIPT = ROOT / "tools/with-terraform"
 SHOW = ("sh", "-c", 'echo "$TF_CLI_CONFIG_FILE"; cat "$TF_CLI_CONFIG_FILE"; exit 7')
@@ -20,7 +19,7 @@ def programs(tmp_path: Path) -> Path:
     """A folder for PATH with what the script calls, a terraform and a find of the test's own."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sh", "cat", "head", "mktemp", "rm", "mkdir"):
+    for name in ("sh", "cat", "head", "mktemp", "rm", "mkdir", "env"):
         (folder / name).symlink_to(str(shutil.which(name)))
     write(folder / "terraform", "exit 0")
     write(folder / "find", "exit 0")
@@ -68,12 +67,15 @@ def test_without_a_mirror_providers_come_from_the_registry(
 ) -> None:
     done = run(
         SCRIPT,
-        *("sh", "-c", 'echo "${TF_CLI_CONFIG_FILE-unset}" && cat "$TF_PLUGIN_CACHE_DIR"'),
+        *("sh", "-c", 'echo "${TF_CLI_CONFIG_FILE-unset}" && env'),
         cwd=tmp_path,
         env=environment(programs, TF_CLI_CONFIG_FILE="/no/such/file"),
     )
     assert done.stdout.splitlines()[0] == "unset"
-    assert (tmp_path / ".venv/terraform-providers").is_dir()
+    cache = tmp_path / ".venv/terraform-providers"
+    assert cache.is_dir()
+    assert f"TF_PLUGIN_CACHE_DIR={cache}\n" in done.stdout
+    assert "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE=true\n" in done.stdout
 
 
 def test_without_terraform_it_says_how_to_install_it(
@@ -91,7 +93,7 @@ def test_an_old_python_is_refused_with_what_to_type(tmp_path: Path, run: Run) ->
     done = run(
         *("make", "rehearse", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"),
         cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
+        env=without("MAKE"),
     )
     assert done.returncode != 0
     assert "older than 3.10, so nothing can be installed. Type: make PYTHON=" in done.stdout

@@ -138,8 +138,9 @@ def findings(root: Path) -> list[Finding]:
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.
     """
-    account = read_tfvars(root)
-    found = list(known_keys(account, read(root, TFVARS)))
+    tfvars, registry = read(root, TFVARS), read(root, REGISTRY)
+    account, mutability = account_in(tfvars), mutability_in(registry)
+    found = [*known_keys(account, tfvars), *immutable_tags(mutability[0], registry)]
     jobs = []
     for path in sorted((root / WORKFLOWS).glob("*")):
         if path.suffix not in (".yml", ".yaml") or not path.is_file():
@@ -153,8 +154,6 @@ def findings(root: Path) -> list[Finding]:
         raise CannotJudge(
             f"{WORKFLOWS}: no job has a step of {CREDENTIALS_ACTION} with role-to-assume"
         )
-    mutability = read_mutability(root)
-    found += immutable_tags(mutability[0], read(root, REGISTRY))
     for job in jobs:
         found += least_permissions(job)
     for job in publishing:
@@ -176,10 +175,10 @@ def read(root: Path, path: str) -> str:
         raise CannotJudge(f"{path}: cannot be read ({error})") from error
 
 
-def read_tfvars(root: Path) -> dict[str, Any]:
-    """Return infra/terraform.tfvars.json."""
+def account_in(text: str) -> dict[str, Any]:
+    """Return what infra/terraform.tfvars.json says."""
     try:
-        account = json.loads(read(root, TFVARS))
+        account = json.loads(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise CannotJudge(f"{TFVARS}:{line}: not JSON ({getattr(error, 'msg', error)})") from error
@@ -209,9 +208,8 @@ def line_of(text: str, part: str) -> int:
     return next((n for n, line in enumerate(text.splitlines(), 1) if part in line), 1)
 
 
-def read_mutability(root: Path) -> tuple[str, list[str]]:
+def mutability_in(text: str) -> tuple[str, list[str]]:
     """Return the registry's tag mutability and the patterns of the tags excluded from it."""
-    text = read(root, REGISTRY)
     mutability = re.findall(r'^\s*image_tag_mutability\s*=\s*"(\w+)"', text, re.MULTILINE)
     if len(mutability) != 1:
         raise CannotJudge(f'{REGISTRY}: needs one line image_tag_mutability = "..."')
@@ -457,14 +455,12 @@ def token_by_default(workflow: Workflow) -> Iterator[Finding]:
     Unless told so, no job can ask for a token: only where a role is assumed the top must be tidy.
     """
     granted = workflow.root.get("permissions")
-    writes = granted == "write-all"
-    if isinstance(granted, Mapping):
-        writes = granted.get("id-token") == "write"
+    scopes = granted if isinstance(granted, Mapping) else {}
     if any(job.assuming() for job in jobs_of(workflow)):
-        writes = granted not in ("", "read-all") and (
-            not isinstance(granted, Mapping) or "write" in granted.values()
-        )
-    if writes:
+        tidy = granted in ("", "read-all") or (scopes is granted and "write" not in scopes.values())
+    else:
+        tidy = granted != "write-all" and scopes.get("id-token") != "write"
+    if not tidy:
         yield Finding(
             workflow.path,
             workflow.root.line("permissions"),
@@ -515,9 +511,8 @@ def pinned_actions(workflow: Workflow) -> Iterator[Finding]:
         if used.startswith("./"):
             continue
         written = " ".join(workflow.text[line - 1 : line + 1]).partition(used)[2]
-        commented = re.match(
-            r"""["']?\s*#.*?\bv?\d""", written
-        )  # v4, 4.1.0, tag=v4, ratchet:...@v4
+        # A version may be written as v4, 4.1.0, tag=v4 or ratchet:owner/action@v4.
+        commented = re.match(r"""["']?\s*#.*?\bv?\d""", written)
         image = used.startswith("docker://")
         pinned = re.search("@sha256:[0-9a-f]{64}$" if image else "@[0-9a-fA-F]{40}$", used)
         if not pinned or not (commented or image):

@@ -58,7 +58,7 @@ def main() -> int:
         print(f"Defects: {len(findings)}. The repository would not work as it is.")
         return 1
     print(
-        f"Checked {len(texts)} files: they parse, and workflow and Terraform name the same things."
+        f"Checked {len(texts)} files: they parse, and workflow and role agree on who may publish."
     )
     if skipped:
         print(f"Could not be run: {', '.join(skipped)}. The repository's own CI runs them.")

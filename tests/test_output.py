@@ -34,11 +34,13 @@ Dockerfile
 Makefile
 README.md
 app/server.py
+docs/rules.md
 infra/main.tf
 infra/oidc.tf
 infra/outputs.tf
 infra/repository/lifecycle.json
 infra/repository/outputs.tf
+infra/repository/push-actions.json
 infra/repository/registry.tf
 infra/repository/trust.tf
 infra/repository/variables.tf

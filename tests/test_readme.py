@@ -17,6 +17,7 @@ from tests.emulator import ROOT, Emulator, without
 from tests.test_hook import hook
 
 README = (ROOT / "README.md").read_text()
+TEMPLATE_FOLDER = ROOT / "<<cookiecutter.project_slug>>"
 TEMPLATE = "gh:ORG/cookiecutter-github-oidc-ecr"
 QUICK_START = "cd example-service\n"
 
@@ -69,7 +70,9 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
-    assert named - {"subject", "apply"} <= targets
+    generated = (TEMPLATE_FOLDER / "Makefile").read_text()
+    assert named - targets == {"subject", "apply", "explain", "plan"}
+    assert all(f"\n{target}: " in generated for target in named - targets)
     assert targets - named == {"help", "lint", "clean"}
     listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
     assert listed == targets
@@ -92,7 +95,7 @@ def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> 
     words = [str(ROOT) if word == TEMPLATE else word for word in shlex.split(command)]
     done = run(*words, "--no-input", cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stdout
-    assert "workflow and Terraform name the same things" in done.stdout
+    assert "workflow and role agree on who may publish" in done.stdout
     assert (tmp_path / "example-service/infra/terraform.tfvars.json").exists()
 
 
@@ -143,7 +146,7 @@ def by_hand(
         ["bash", "-euc", commands],
         cwd=folder,
         env=given,
-        input="yes\n",  # Terraform asks once
+        input="yes\n",  # make apply asks once
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -157,7 +160,7 @@ def test_the_quick_start_and_the_workflow_by_hand_work_as_typed(
     commands = block(QUICK_START) + block("gh workflow run")
     done = by_hand(commands, project.path.parent, emulator, "octo-org/example-service")
     assert done.returncode == 0, done.stdout
-    assert "Only 'yes' will be accepted" in done.stdout
+    assert 'Only "yes" does' in done.stdout
     assert "Apply complete! Resources: 5 added" in done.stdout
     prefix = "repo:octo-org@123456/example-service@456789"
     assert project.tfvars["repositories"]["example-service"]["subject_prefix"] == prefix

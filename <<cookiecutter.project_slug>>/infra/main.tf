@@ -11,10 +11,13 @@ module "repository" {
     oidc_provider_arn = local.oidc_provider_arn
     audience          = local.audience
   }
-  github_repository = each.value.github_repository
-  subject_prefix    = each.value.subject_prefix
-  refs              = each.value.refs
-  environment       = each.value.environment
-  ecr_repository    = each.value.ecr_repository
-  role_name         = each.value.role_name
+  github_repository         = each.value.github_repository
+  subject_prefix            = each.value.subject_prefix
+  refs                      = each.value.refs
+  dangerously_trust_any_tag = each.value.dangerously_trust_any_tag
+  environment               = each.value.environment
+  test_ref                  = each.value.test_ref
+  test_ids                  = each.value.test_ids
+  ecr_repository            = each.value.ecr_repository
+  role_name                 = each.value.role_name
 }

@@ -30,12 +30,15 @@ variable "create_oidc_provider" {
 
 variable "repositories" {
   type = map(object({
-    github_repository = string
-    subject_prefix    = optional(string)
-    refs              = list(string)
-    environment       = optional(string)
-    ecr_repository    = string
-    role_name         = string
+    github_repository         = string
+    subject_prefix            = optional(string)
+    refs                      = list(string)
+    dangerously_trust_any_tag = optional(bool, false)
+    environment               = optional(string)
+    test_ref                  = optional(bool, true)
+    test_ids                  = optional(bool, false)
+    ecr_repository            = string
+    role_name                 = string
   }))
   description = "What each GitHub repository may publish. The key never changes, also when the repository is renamed; the values are described in repository/variables.tf."
   nullable    = false

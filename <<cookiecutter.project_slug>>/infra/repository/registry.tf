@@ -1,4 +1,4 @@
-# Where the images stand, and what the role may do there: push, and ask what is there already.
+# Where the images stand, and what the role may do there: push.
 
 locals {
   # Composed, so that the first plan shows the policy in full.
@@ -38,17 +38,8 @@ data "aws_iam_policy_document" "push" {
   }
 
   statement {
-    sid = "Push"
-    actions = [
-      "ecr:BatchCheckLayerAvailability",
-      "ecr:BatchGetImage",
-      "ecr:CompleteLayerUpload",
-      "ecr:DescribeImages",
-      "ecr:GetDownloadUrlForLayer",
-      "ecr:InitiateLayerUpload",
-      "ecr:PutImage",
-      "ecr:UploadLayerPart",
-    ]
+    sid       = "Push"
+    actions   = jsondecode(file("${path.module}/push-actions.json"))
     resources = [local.ecr_repository_arn]
   }
 }

@@ -8,8 +8,14 @@ locals {
   contexts = var.environment == null ? [for ref in var.refs : "ref:${ref}"] : ["environment:${replace(var.environment, ":", "%3A")}"]
   subjects = [for context in local.contexts : "${var.subject_prefix}:${context}"]
 
-  subject_test = anytrue([for subject in local.subjects : endswith(subject, "*")]) ? "StringLike" : "StringEquals"
-  ref_test     = anytrue([for ref in var.refs : endswith(ref, "*")]) ? "StringLike" : "StringEquals"
+  # Claims that are tested beside aud and sub. AWS knows them since January 2026 as condition keys, in
+  # the commercial partition; where a key is not known the role would be refused to everybody.
+  ref_claim = var.environment != null && var.test_ref && var.account.partition == "aws"
+  id_claims = regexall("@([0-9]+)", coalesce(var.subject_prefix, "-")) # the owner's, the repository's
+  more_claims = merge(
+    local.ref_claim ? tomap({ ref = var.refs }) : tomap({}),
+    var.test_ids ? tomap({ repository_owner_id = local.id_claims[0], repository_id = local.id_claims[1] }) : tomap({}),
+  )
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -28,17 +34,17 @@ data "aws_iam_policy_document" "trust" {
     }
 
     condition {
-      test     = local.subject_test
+      test     = anytrue([for subject in local.subjects : endswith(subject, "*")]) ? "StringLike" : "StringEquals"
       variable = "${local.oidc_host}:sub"
       values   = local.subjects
     }
 
     dynamic "condition" {
-      for_each = var.environment == null ? [] : [var.refs] # that subject carries no ref
+      for_each = local.more_claims
 
       content {
-        test     = local.ref_test
-        variable = "${local.oidc_host}:ref"
+        test     = anytrue([for value in condition.value : endswith(value, "*")]) ? "StringLike" : "StringEquals"
+        variable = "${local.oidc_host}:${condition.key}"
         values   = condition.value
       }
     }
@@ -50,4 +56,11 @@ resource "aws_iam_role" "push" {
   description          = "Pushes images of ${var.github_repository} to ECR"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   max_session_duration = 3600
+}
+
+check "ref_is_tested_beside_the_environment" {
+  assert {
+    condition     = var.environment == null || !var.test_ref || local.ref_claim
+    error_message = "In the partition ${var.account.partition} a trust policy cannot test the claim ref, so every ref that may use the environment ${coalesce(var.environment, "-")} may publish. Limit the environment to ${join(", ", var.refs)} (GitHub: Settings, Environments), then write \"test_ref\": false."
+  }
 }

@@ -6,8 +6,17 @@ variable "account" {
     oidc_provider_arn = string
     audience          = string
   })
-  description = "What all repositories of the account share; the caller has judged it."
+  description = "What all repositories of the account share."
   nullable    = false
+
+  validation {
+    condition = lookup({
+      aws        = "sts.amazonaws.com"
+      aws-cn     = "sts.amazonaws.com.cn"
+      aws-us-gov = "sts.amazonaws.com"
+    }, var.account.partition, "none") == var.account.audience && startswith(var.account.oidc_provider_arn, "arn:${var.account.partition}:iam::${var.account.id}:oidc-provider/")
+    error_message = "account names the partition \"${var.account.partition}\", the audience \"${var.account.audience}\" and the provider \"${var.account.oidc_provider_arn}\", which do not fit together, so no token would be accepted. Write for example \"aws\", \"sts.amazonaws.com\" and an ARN of this account."
+  }
 }
 
 variable "github_repository" {
@@ -17,7 +26,7 @@ variable "github_repository" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]+/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "github_repository is not owner/name, so no subject can be derived from it. Write it as GitHub shows it, for example \"octo-org/example-service\"."
+    error_message = "github_repository \"${var.github_repository}\" is not owner/name, so no subject can be derived from it. Write it as GitHub shows it, for example \"octo-org/example-service\"."
   }
 }
 
@@ -45,9 +54,18 @@ variable "refs" {
   nullable    = false
 
   validation {
-    condition     = length(var.refs) > 0 && alltrue([for ref in var.refs : can(regex("^refs/(heads|tags)/[^*?$\\s]+[*]?$", ref))])
-    error_message = "refs holds no ref, or one that is not refs/heads/NAME or refs/tags/NAME with at most a trailing * behind some text, so anybody's branch might publish. Write for example [\"refs/tags/v*\"]."
+    condition = length(var.refs) > 0 && alltrue([
+      for ref in var.refs : can(regex("^refs/(heads|tags)/[^*?$\\s]+[*]?$", ref)) || (ref == "refs/tags/*" && var.dangerously_trust_any_tag)
+    ])
+    error_message = "refs is ${jsonencode(var.refs)}: empty, or with something that is not refs/heads/NAME or refs/tags/NAME with at most a trailing * behind some text, so anybody's branch or tag might publish. Write for example [\"refs/tags/v*\"]; \"refs/tags/*\" needs \"dangerously_trust_any_tag\": true beside it."
   }
+}
+
+variable "dangerously_trust_any_tag" {
+  type        = bool
+  description = "true: refs may hold refs/tags/*, so whoever may push any tag may publish."
+  default     = false
+  nullable    = false
 }
 
 variable "environment" {
@@ -56,8 +74,27 @@ variable "environment" {
   default     = null
 
   validation {
-    condition     = var.environment == null || can(regex("^[^*?$]+$", var.environment))
-    error_message = "environment is empty or holds a *, a ? or a $, so it would not name one environment. Write for example \"production\", or null."
+    condition     = var.environment == null || can(regex("^[^*?$[:cntrl:]]{1,255}$", var.environment))
+    error_message = "environment ${jsonencode(var.environment)} is empty, longer than 255 characters or holds a *, a ?, a $ or a line break, so it would not name one environment. Write for example \"production\", or null."
+  }
+}
+
+variable "test_ref" {
+  type        = bool
+  description = "true: beside an environment, which takes the ref out of the subject, the claim ref is tested. Only in the commercial partition."
+  default     = true
+  nullable    = false
+}
+
+variable "test_ids" {
+  type        = bool
+  description = "true: the claims repository_owner_id and repository_id are tested beside the subject. Only in the commercial partition, and where the subject holds the ids."
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.test_ids || (var.account.partition == "aws" && strcontains(coalesce(var.subject_prefix, "-"), "@"))
+    error_message = "test_ids is true, and subject_prefix \"${coalesce(var.subject_prefix, "-")}\" holds no ids or the partition \"${var.account.partition}\" does not know their claims, so nobody could assume the role. Write false."
   }
 }
 
@@ -68,7 +105,7 @@ variable "ecr_repository" {
 
   validation {
     condition     = length(var.ecr_repository) <= 256 && can(regex("^[a-z][a-z0-9]*((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$", var.ecr_repository)) && length(var.ecr_repository) >= 2
-    error_message = "ecr_repository is no name that ECR accepts, so the registry could not be created. Write 2 to 256 lower-case characters, for example \"example-service\"."
+    error_message = "ecr_repository \"${var.ecr_repository}\" is no name that ECR accepts, so the registry could not be created. Write 2 to 256 lower-case characters, for example \"example-service\"."
   }
 }
 
@@ -79,6 +116,6 @@ variable "role_name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.role_name)) && var.role_name != "GitHubActions"
-    error_message = "role_name is not 1 to 64 letters, digits or _+=,.@-, or is GitHubActions, which is reported not to be assumable, so the workflow could not use it. Write for example \"example-service-push\"."
+    error_message = "role_name \"${var.role_name}\" is not 1 to 64 letters, digits or _+=,.@-, or is GitHubActions, which is reported not to be assumable, so the workflow could not use it. Write for example \"example-service-push\"."
   }
 }

@@ -146,7 +146,6 @@ run "the_role_may_push_to_its_own_repository_and_do_nothing_else" {
             "ecr:PutImage",
             "ecr:InitiateLayerUpload",
             "ecr:GetDownloadUrlForLayer",
-            "ecr:DescribeImages",
             "ecr:CompleteLayerUpload",
             "ecr:BatchGetImage",
             "ecr:BatchCheckLayerAvailability",
@@ -169,6 +168,109 @@ run "the_role_may_push_to_its_own_repository_and_do_nothing_else" {
   }
 }
 
+run "the_ref_is_not_tested_beside_an_environment_where_that_is_switched_off" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    environment = "production"
+    test_ref    = false
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.push.assume_role_policy).Statement[0].Condition == {
+      StringEquals = {
+        "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+        "token.actions.githubusercontent.com:sub" = "repo:octo-org@123456/example-service@456789:environment:production"
+      }
+    }
+    error_message = "The conditions are others: ${aws_iam_role.push.assume_role_policy}"
+  }
+}
+
+run "the_ids_are_tested_beside_the_subject_where_that_is_switched_on" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    test_ids = true
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.push.assume_role_policy).Statement[0].Condition == {
+      StringEquals = {
+        "token.actions.githubusercontent.com:aud"                 = "sts.amazonaws.com"
+        "token.actions.githubusercontent.com:repository_id"       = "456789"
+        "token.actions.githubusercontent.com:repository_owner_id" = "123456"
+      }
+      StringLike = { "token.actions.githubusercontent.com:sub" = "repo:octo-org@123456/example-service@456789:ref:refs/tags/v*" }
+    }
+    error_message = "The conditions are others: ${aws_iam_role.push.assume_role_policy}"
+  }
+}
+
+run "any_tag_is_trusted_where_that_is_switched_on" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    refs                      = ["refs/tags/*"]
+    dangerously_trust_any_tag = true
+  }
+
+  assert {
+    condition     = output.allowed_subjects == ["repo:octo-org@123456/example-service@456789:ref:refs/tags/*"]
+    error_message = "The subjects are others: ${jsonencode(output.allowed_subjects)}"
+  }
+}
+
+run "in_china_the_ref_cannot_be_tested_and_the_plan_says_so" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    account = {
+      id                = "111122223333"
+      region            = "cn-north-1"
+      partition         = "aws-cn"
+      oidc_provider_arn = "arn:aws-cn:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+      audience          = "sts.amazonaws.com.cn"
+    }
+    environment = "production"
+  }
+
+  expect_failures = [check.ref_is_tested_beside_the_environment]
+}
+
+run "ten_refs_fit_into_a_trust_policy" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    refs = [for number in range(10) : "refs/heads/release/2026.${number}"]
+  }
+
+  assert {
+    condition     = length(replace(aws_iam_role.push.assume_role_policy, "/\\s/", "")) <= 2048 && length(output.allowed_subjects) == 10
+    error_message = "The trust policy is longer than IAM takes."
+  }
+}
+
 run "without_the_prefix_that_github_reports_nothing_is_planned" {
   command = plan
 
@@ -183,7 +285,7 @@ run "without_the_prefix_that_github_reports_nothing_is_planned" {
   expect_failures = [var.subject_prefix]
 }
 
-run "a_prefix_with_one_id_only_is_refused" {
+run "a_prefix_with_the_owners_id_alone_is_refused_and_so_is_every_branch" {
   command = plan
 
   module {
@@ -192,12 +294,58 @@ run "a_prefix_with_one_id_only_is_refused" {
 
   variables {
     subject_prefix = "repo:octo-org@123456/example-service"
+    refs           = ["refs/heads/*"]
   }
 
-  expect_failures = [var.subject_prefix]
+  expect_failures = [var.subject_prefix, var.refs]
 }
 
-run "a_prefix_of_another_repository_is_refused" {
+run "a_prefix_with_the_repositorys_id_alone_is_refused_and_so_is_every_tag_that_nobody_asked_for" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org/example-service@456789"
+    refs           = ["refs/heads/main", "refs/tags/*"]
+  }
+
+  expect_failures = [var.subject_prefix, var.refs]
+}
+
+run "a_prefix_of_another_owner_is_refused_and_so_is_a_pull_request" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org-2@123456/example-service@456789"
+    refs           = ["refs/pull/1/merge"]
+  }
+
+  expect_failures = [var.subject_prefix, var.refs]
+}
+
+run "a_prefix_of_another_repository_is_refused_and_so_is_a_ref_without_refs" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@123456/example-service-2@456789"
+    refs           = ["main"]
+  }
+
+  expect_failures = [var.subject_prefix, var.refs]
+}
+
+run "a_prefix_in_another_case_is_refused_and_so_is_no_ref" {
   command = plan
 
   module {
@@ -206,12 +354,164 @@ run "a_prefix_of_another_repository_is_refused" {
 
   variables {
     subject_prefix = "repo:octo-org@123456/Example-Service@456789"
+    refs           = []
   }
 
-  expect_failures = [var.subject_prefix]
+  expect_failures = [var.subject_prefix, var.refs]
 }
 
-run "a_repository_without_an_owner_is_refused" {
+run "a_second_at_sign_is_refused_and_so_are_two_wildcards" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@123456@1/example-service@456789"
+    refs           = ["refs/tags/v**"]
+  }
+
+  expect_failures = [var.subject_prefix, var.refs]
+}
+
+run "a_wildcard_is_refused_in_prefix_ref_and_environment" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@*/example-service@*"
+    refs           = ["refs/*"]
+    environment    = "prod*"
+  }
+
+  expect_failures = [var.subject_prefix, var.refs, var.environment]
+}
+
+run "a_question_mark_is_refused_in_prefix_ref_and_environment" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@12345?/example-service@456789"
+    refs           = ["refs/tags/v?"]
+    environment    = "prod?"
+  }
+
+  expect_failures = [var.subject_prefix, var.refs, var.environment]
+}
+
+run "a_policy_variable_is_refused_in_prefix_ref_and_environment" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@123456/$${aws:userid}@456789"
+    refs           = ["refs/tags/$${aws:userid}"]
+    environment    = "$${aws:userid}"
+  }
+
+  expect_failures = [var.subject_prefix, var.refs, var.environment]
+}
+
+run "white_space_is_refused_in_prefix_and_ref_and_a_line_break_in_an_environment" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org@123456/example-service@456789 "
+    refs           = ["refs/tags/v 1"]
+    environment    = "prod\nuction"
+  }
+
+  expect_failures = [var.subject_prefix, var.refs, var.environment]
+}
+
+run "any_branch_is_refused_also_where_any_tag_is_trusted_and_an_environment_has_a_name" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    refs                      = ["refs/heads/*"]
+    dangerously_trust_any_tag = true
+    environment               = ""
+  }
+
+  expect_failures = [var.refs, var.environment]
+}
+
+run "ids_that_the_subject_does_not_hold_are_not_tested" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    subject_prefix = "repo:octo-org/example-service"
+    test_ids       = true
+  }
+
+  expect_failures = [var.test_ids]
+}
+
+run "ids_are_not_tested_where_their_claims_are_not_known" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    account = {
+      id                = "111122223333"
+      region            = "us-gov-west-1"
+      partition         = "aws-us-gov"
+      oidc_provider_arn = "arn:aws-us-gov:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+      audience          = "sts.amazonaws.com"
+    }
+    test_ids = true
+  }
+
+  expect_failures = [var.test_ids]
+}
+
+run "the_audience_of_another_partition_is_refused" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    account = {
+      id                = "111122223333"
+      region            = "cn-north-1"
+      partition         = "aws-cn"
+      oidc_provider_arn = "arn:aws-cn:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+      audience          = "sts.amazonaws.com"
+    }
+  }
+
+  expect_failures = [var.account]
+}
+
+run "a_repository_without_an_owner_an_upper_case_registry_and_a_role_named_github_actions_are_refused" {
   command = plan
 
   module {
@@ -221,77 +521,9 @@ run "a_repository_without_an_owner_is_refused" {
   variables {
     github_repository = "example-service"
     subject_prefix    = "repo:example-service"
+    ecr_repository    = "Example-Service"
+    role_name         = "GitHubActions"
   }
 
-  expect_failures = [var.github_repository]
-}
-
-run "any_ref_is_refused" {
-  command = plan
-
-  module {
-    source = "./repository"
-  }
-
-  variables {
-    refs = ["refs/heads/main", "refs/tags/*"]
-  }
-
-  expect_failures = [var.refs]
-}
-
-run "no_ref_is_refused" {
-  command = plan
-
-  module {
-    source = "./repository"
-  }
-
-  variables {
-    refs = []
-  }
-
-  expect_failures = [var.refs]
-}
-
-run "an_environment_with_a_wildcard_is_refused" {
-  command = plan
-
-  module {
-    source = "./repository"
-  }
-
-  variables {
-    environment = "prod*"
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "an_upper_case_registry_is_refused" {
-  command = plan
-
-  module {
-    source = "./repository"
-  }
-
-  variables {
-    ecr_repository = "Example-Service"
-  }
-
-  expect_failures = [var.ecr_repository]
-}
-
-run "a_role_named_github_actions_is_refused" {
-  command = plan
-
-  module {
-    source = "./repository"
-  }
-
-  variables {
-    role_name = "GitHubActions"
-  }
-
-  expect_failures = [var.role_name]
+  expect_failures = [var.github_repository, var.ecr_repository, var.role_name]
 }

@@ -1,0 +1,250 @@
+"""scripts/check.py --plan: a real plan shows both policies, and each weakening of it is caught."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Bake, Copy, Run
+from tests.emulator import emulated_aws
+from tests.rehearsal import Project
+from tests.test_check import edited
+
+pytestmark = pytest.mark.xdist_group("plan")  # one plan for all of them
+
+Values = dict[str, dict[str, Any]]
+PREFIX = "repo:octo-org@123456/example-service@456789"
+SUB = "token.actions.githubusercontent.com:sub"
+AUD = "token.actions.githubusercontent.com:aud"
+
+
+@pytest.fixture(scope="module")
+def plan(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The JSON of the plan of a fresh project whose subject prefix is known."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("plan")
+    project = Project(shutil.copytree(bake().path, folder / "example-service"))
+    project.know_subject(PREFIX)
+    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+        project.terraform("init", "-input=false")
+        project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)
+    return project.terraform("show", "-json", "x.tfplan")
+
+
+def judged(project: Project, run: Run, plan: str) -> tuple[int, str]:
+    """Judge a project by a plan; return exit status and everything printed."""
+    path = project.path / "infra/plan.json"
+    path.write_text(plan)
+    done = run(
+        sys.executable, "-B", "scripts/check.py", "--plan", "infra/plan.json", cwd=project.path
+    )
+    return done.returncode, done.stdout
+
+
+def changed(plan: str, change: Callable[[Values, list[Any]], object]) -> str:
+    """Return a plan with a change; it gets values by type, and the list of resources."""
+    document = json.loads(plan)
+    (module,) = document["planned_values"]["root_module"]["child_modules"]
+    change({item["type"]: item["values"] for item in module["resources"]}, module["resources"])
+    return json.dumps(document)
+
+
+def policy(values: Values, kind: str, attribute: str, change: Callable[[Any], object]) -> None:
+    """Change a policy that stands in an attribute as JSON."""
+    document = json.loads(values[kind][attribute])
+    change(document["Statement"])
+    values[kind][attribute] = json.dumps(document)
+
+
+def trust(change: Callable[[Any], object]) -> Callable[[Values, list[Any]], object]:
+    """Return a change of the statements of the trust policy."""
+    return lambda values, _: policy(values, "aws_iam_role", "assume_role_policy", change)
+
+
+def push(change: Callable[[Any], object]) -> Callable[[Values, list[Any]], object]:
+    """Return a change of the statements of the push policy."""
+    return lambda values, _: policy(values, "aws_iam_role_policy", "policy", change)
+
+
+def known(project: Project) -> Project:
+    """Note the subject prefix for which the plan was made."""
+    project.know_subject(PREFIX)
+    return project
+
+
+WEAKER: dict[str, tuple[Callable[[Values, list[Any]], object], str]] = {
+    "another subject": (
+        trust(lambda s: s[0]["Condition"]["StringLike"].update({SUB: f"{PREFIX}:*"})),
+        "subject",
+    ),
+    "no audience": (trust(lambda s: s[0]["Condition"].pop("StringEquals")), "subject"),
+    "audience if it exists": (
+        trust(
+            lambda s: s[0]["Condition"].update(
+                {"StringEqualsIfExists": s[0]["Condition"].pop("StringEquals")}
+            )
+        ),
+        "subject",
+    ),
+    "for all values": (
+        trust(
+            lambda s: s[0]["Condition"].update(
+                {"ForAllValues:StringLike": s[0]["Condition"].pop("StringLike")}
+            )
+        ),
+        "subject",
+    ),
+    "a second audience": (
+        trust(
+            lambda s: s[0]["Condition"]["StringEquals"].update({AUD: ["sts.amazonaws.com", "x"]})
+        ),
+        "subject",
+    ),
+    "a second statement": (
+        trust(lambda s: s.append({**s[0], "Principal": {"AWS": "111122223333"}})),
+        "subject",
+    ),
+    "another issuer": (
+        trust(
+            lambda s: s[0]["Principal"].update(
+                Federated="arn:aws:iam::111122223333:oidc-provider/gitlab.com"
+            )
+        ),
+        "subject",
+    ),
+    "session tags": (
+        trust(lambda s: s[0].update(Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
+        "subject",
+    ),
+    "every repository": (push(lambda s: s[1].update(Resource="*")), "least-actions"),
+    "another action": (
+        push(lambda s: s[1]["Action"].append("ecr:DeleteRepository")),
+        "least-actions",
+    ),
+    "every action": (push(lambda s: s[1].update(Action="ecr:*")), "least-actions"),
+    "all but some actions": (
+        push(lambda s: s[1].update(NotAction=s[1].pop("Action"))),
+        "least-actions",
+    ),
+    "a missing action": (push(lambda s: s[1]["Action"].remove("ecr:PutImage")), "least-actions"),
+    "a third statement": (
+        push(lambda s: s.append({"Effect": "Allow", "Action": "iam:*", "Resource": "*"})),
+        "least-actions",
+    ),
+    "a second inline policy": (
+        lambda _, resources: resources.append(
+            {
+                "type": "aws_iam_role_policy",
+                "values": {
+                    "role": "example-service-push",
+                    "policy": '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}',
+                },
+            }
+        ),
+        "least-actions",
+    ),
+    "an attached policy": (
+        lambda _, resources: resources.append(
+            {
+                "type": "aws_iam_role_policy_attachment",
+                "values": {
+                    "role": "example-service-push",
+                    "policy_arn": "arn:aws:iam::aws:policy/A",
+                },
+            }
+        ),
+        "least-actions",
+    ),
+    "a managed policy": (
+        lambda values, _: values["aws_iam_role"].update(managed_policy_arns=["arn:aws:iam::aws:x"]),
+        "least-actions",
+    ),
+    "a shorter session": (
+        lambda values, _: values["aws_iam_role"].update(max_session_duration=1800),
+        "session-duration",
+    ),
+    "movable tags": (
+        lambda values, _: values["aws_ecr_repository"].update(image_tag_mutability="MUTABLE"),
+        "unique-tags",
+    ),
+    "an exclusion": (
+        lambda values, _: values["aws_ecr_repository"].update(
+            image_tag_mutability="IMMUTABLE_WITH_EXCLUSION",
+            image_tag_mutability_exclusion_filter=[{"filter": "v*", "filter_type": "WILDCARD"}],
+        ),
+        "unique-tags",
+    ),
+    "an expiring release": (
+        lambda values, _: values["aws_ecr_lifecycle_policy"].update(
+            policy=values["aws_ecr_lifecycle_policy"]["policy"].replace("untagged", "any")
+        ),
+        "lifecycle",
+    ),
+    "a registry of another name": (
+        lambda values, _: values["aws_ecr_repository"].update(name="other"),
+        "cannot-be-judged",
+    ),
+    "a trust policy known after apply": (
+        lambda values, _: values["aws_iam_role"].pop("assume_role_policy"),
+        "cannot-be-judged",
+    ),
+}
+
+
+def test_the_plan_of_a_fresh_project_agrees(copy: Copy, run: Run, plan: str) -> None:
+    status, printed = judged(known(copy()), run, plan)
+    assert (status, printed.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("name", WEAKER)
+def test_each_weakening_of_a_plan_is_caught_by_its_rule(
+    copy: Copy, run: Run, plan: str, name: str
+) -> None:
+    change, rule = WEAKER[name]
+    status, printed = judged(known(copy()), run, changed(plan, change))
+    if rule == "cannot-be-judged":
+        assert (status, printed.count("\n")) == (2, 1)
+        assert "no plan that shows example-service-push" in printed
+        return
+    assert status == 1
+    findings = printed.splitlines()[::2]
+    assert {line.split()[1] for line in findings} == {rule}
+    assert {line.split(":")[0] for line in findings} <= {
+        "infra/plan.json",
+        ".github/workflows/deploy.yml",
+    }
+
+
+def test_what_the_plan_shows_is_not_asked_of_rewritten_files(
+    copy: Copy, run: Run, plan: str
+) -> None:
+    rewritten = ["trust", 'test     = "StringEquals"', "test     = local.test"]
+    project = known(edited(copy, rewritten))
+    assert judged(project, run, plan)[0] == 0
+    done = run(sys.executable, "-B", "scripts/check.py", cwd=project.path)
+    assert (done.returncode, "judge a plan" in done.stdout) == (2, True)
+
+
+def test_a_plan_for_other_values_does_not_fit(copy: Copy, run: Run, plan: str) -> None:
+    project = copy()
+    project.know_subject(PREFIX.replace("456789", "456780"))
+    status, printed = judged(project, run, plan)
+    assert (status, "subject example-service-push trusts" in printed) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"planned_values": {"root_module": 1}}'])
+def test_what_is_no_plan_is_said_in_one_line(copy: Copy, run: Run, text: str) -> None:
+    status, printed = judged(copy(), run, text)
+    assert (status, printed.count("\n")) == (2, 1)
+
+
+def test_a_plan_that_is_not_there_is_said_in_one_line(bake: Bake, run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "plan.json"
+    done = run(sys.executable, "-B", "scripts/check.py", "--plan", str(missing), cwd=bake().path)
+    assert (done.returncode, done.stdout.count("\n")) == (2, 1)

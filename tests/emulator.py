@@ -3,7 +3,8 @@
 Where MiniStack 1.5.33 differs from AWS: of a token's claims only aud, sub and amr are condition
 keys; the token's signature is not checked; requests to the registry are not held against the role's
 policy; a repository is either MUTABLE or IMMUTABLE; a * of StringLike stops at a line break, and a
-pattern without * takes a line break behind it; scheme and trailing slashes of the issuer do not count.
+pattern without * takes a line break behind it; neither scheme nor trailing slashes of the issuer
+count.
 """
 
 from __future__ import annotations

@@ -31,9 +31,16 @@ FILES = {
     "deploy": DEPLOY,
     "lifecycle": LIFECYCLE,
     "main": "infra/main.tf",
+    "module variables": "infra/repository/variables.tf",
+    "more": "infra/more.tf",
+    "oidc": "infra/oidc.tf",
+    "other": ".github/workflows/other.yml",
     "registry": REGISTRY,
     "tfvars": TFVARS,
+    "outputs": "infra/outputs.tf",
     "trust": "infra/repository/trust.tf",
+    "variables": "infra/variables.tf",
+    "versions": "infra/versions.tf",
 }
 
 
@@ -54,7 +61,7 @@ def edited(copy: Copy, edit: list[str]) -> Project:
 def change(project: Project, name: str, before: str, after: str) -> None:
     """Replace the first place of a part that must be there."""
     path = project.path / name
-    text = path.read_text()
+    text = path.read_text() if before or path.exists() else ""
     assert before in text, f"{before!r} is not in {name}"
     path.write_text(text.replace(before, after, 1) if before else text + after)
 
@@ -88,7 +95,9 @@ def test_what_is_broken_is_caught_by_its_rule_alone(copy: Copy, run: Run, row: l
     findings, mends = printed.splitlines()[::2], printed.splitlines()[1::2]
     assert status == (2 if rule == "cannot-be-judged" else 1), printed
     assert {line.split()[1] for line in findings} == {rule}, printed
-    assert {line.split(":")[0] for line in findings} == {FILES[name] for name in where.split()}
+    assert {line.split(":")[0] for line in findings} == {
+        FILES[name] for name in ([where] if where in FILES else where.split())
+    }
     assert all(mend.startswith("    ") for mend in mends)
 
 
@@ -123,7 +132,7 @@ def test_a_finding_can_be_printed_on_any_console(copy: Copy, run: Run) -> None:
     change(project, DEPLOY, "SECOND_TAG: ${{ github.sha }}", "SECOND_TAG: caf\u00e9")
     given = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = run(sys.executable, "-B", "scripts/check.py", cwd=project.path, env=given)
-    assert (done.returncode, "the tag caf\\xe9 is the same" in done.stdout) == (1, True)
+    assert (done.returncode, "the tag caf\\xe9 does not" in done.stdout) == (1, True)
 
 
 def test_other_files_beside_the_workflows_are_left_alone(copy: Copy, run: Run) -> None:
@@ -140,6 +149,11 @@ def test_latest_must_be_excluded_from_immutability(copy: Copy, run: Run) -> None
     change(project, REGISTRY, 'filter      = "latest"', 'filter      = "dev-*"')
     status, printed = check(project, run)
     assert (status, "unique-tags the tag latest" in printed) == (1, True)
+
+
+VALUES = (
+    '{"aws_account_id": "111122223333", "aws_region": "us-east-1", "create_oidc_provider": true, '
+)
 
 
 def test_each_job_is_held_against_the_entry_of_its_role(copy: Copy, run: Run) -> None:
@@ -163,13 +177,17 @@ def test_each_job_is_held_against_the_entry_of_its_role(copy: Copy, run: Run) ->
         (TFVARS, f'{{"aws_region": {"1" * 5000}}}', "not JSON"),
         (
             TFVARS,
-            '{"aws_account_id": "1", "aws_region": "x", "repositories": {"a": {"github_rep'
+            VALUES + '"repositories": {"a": {"github_rep'
             'ository": "o/a", "ecr_repository": "a", "role_name": "a", "refs": [1]}}}',
             "a needs refs as a list of text",
         ),
         (TFVARS, "[]", "needs aws_account_id"),
-        (TFVARS, '{"aws_account_id": "1", "aws_region": "x"}', "needs an entry"),
-        (TFVARS, '{"aws_account_id": "1", "aws_region": "x", "repositories": {"a": 1}}', "a needs"),
+        (TFVARS, VALUES + '"x": 1}', "needs an entry"),
+        (TFVARS, VALUES + '"repositories": {"a": 1}}', "a needs"),
+        (TFVARS, VALUES.replace("us-east-1", "us-east1"), "not JSON"),
+        (TFVARS, VALUES.replace("us-east-1", "us-east1") + '"x": 1}', "needs aws_region"),
+        (TFVARS, VALUES.replace("true", "null") + '"x": 1}', "needs create_oidc_provider"),
+        (TFVARS, VALUES + '"x": NaN}', "NaN is no value"),
         (REGISTRY, None, "cannot be read"),
         (TFVARS, '{"aws_region": "a", "aws_region": "b"}', "twice"),
         (DEPLOY, "a: [", "not YAML"),
@@ -430,13 +448,19 @@ def test_a_job_that_assumes_another_role_and_pushes_nothing_is_left_alone(
 
 def test_a_composite_action_of_the_repository_is_judged_by_itself(copy: Copy, run: Run) -> None:
     project = copy()
-    folder = project.path / ".github/actions/greet"
+    change(
+        project,
+        CI,
+        "        run: actionlint\n",
+        "        run: actionlint\n      - uses: ./tools/greet\n",
+    )
+    folder = project.path / "tools/greet"
     folder.mkdir(parents=True)
     action = "runs:\n  using: composite\n  steps:\n    - run: echo ${{ github.head_ref }}\n"
     (folder / "action.yml").write_text(action + "    - uses: actions/cache@v5\n")
     status, printed = check(project, run)
     found = [line.split()[:2] for line in printed.splitlines()[::2]]
-    name = ".github/actions/greet/action.yml"
+    name = "tools/greet/action.yml"
     expected = [[f"{name}:4:", "no-injection"], [f"{name}:5:", "pinned-actions"]]
     assert (status, found) == (1, expected)
 
@@ -485,7 +509,7 @@ def test_it_explains_who_may_assume_the_role(copy: Copy, run: Run) -> None:
     good = "repo:octo-org@123456/example-service@456789:ref:refs/tags/v1.2.3"
     assert lines[:3] == [
         "arn:aws:iam::111122223333:role/example-service-push",
-        "  A job of octo-org/example-service may assume it for an hour: whoever may push a tag v*.",
+        "  A job of octo-org/example-service may assume it: whoever may push a tag v*.",
         "  refs/tags/v*: no ruleset limits that; whoever may write to the repository may publish.",
     ]
     examples = lines[3:]

@@ -24,7 +24,7 @@ REFS = [
     ["refs/heads/release/2026", "refs/heads/release/2027"],
     ["refs/tags/*"],
 ]
-ENVIRONMENTS = [None, "production", "eu: production (blue)", 'a "quoted" <name> & émoji 🚀']
+ENVIRONMENTS = [None, "production", "eu: production (blue)", 'a "quoted" <name> & cafe\u0301 🚀']
 
 # Attribute, value, and what else the entry says: each is refused by both, for this attribute alone.
 REFUSED: list[tuple[str, Any, Entry]] = [
@@ -70,6 +70,8 @@ REFUSED: list[tuple[str, Any, Entry]] = [
     ("refs", ["refs/tags/${aws:userid}"], {}),
     ("refs", ["refs/tags/v 1"], {}),
     ("refs", ["refs/tags/v1\n"], {}),
+    ("refs", ["refs/tags/v\v1"], {}),
+    ("refs", ["refs/tags/v\x1c1"], {}),
     ("refs", ["*"], {}),
     ("environment", "", {}),
     ("environment", "*", {}),
@@ -264,6 +266,21 @@ def test_both_refuse_the_same_values_for_the_same_attribute(
     said = [json.loads(line).get("diagnostic", {}).get("detail", "") for line in lines]
     refused = Counter(text.split()[0] for text in said if text)
     assert refused == Counter(attribute for attribute, _, _ in judged)
+
+
+def test_two_entries_never_share_a_role_or_a_registry(
+    copy: Copy, run: Run, emulator: Emulator
+) -> None:
+    project = copy()
+    project.terraform("init", "-input=false")
+    for attribute in ("role_name", "ecr_repository"):
+        given = entries([{}, {}])
+        given["entry-1"][attribute] = given["entry-0"][attribute].replace("role", "ROLE")
+        write(project, given)
+        done = run(sys.executable, "-B", "scripts/check.py", cwd=project.path)
+        assert f"{attribute} is another entry's" in done.stdout
+        with pytest.raises(Failed, match="Two entries of repositories share"):
+            project.terraform("plan", "-input=false", emulator=emulator)
 
 
 def test_subjects_are_empty_until_github_has_been_asked(bake: Bake, run: Run) -> None:

@@ -46,7 +46,7 @@ variable "repositories" {
   validation {
     condition = alltrue([
       for attribute in ["role_name", "ecr_repository"] :
-      length(distinct([for entry in values(var.repositories) : entry[attribute]])) == length(var.repositories)
+      length(distinct([for entry in values(var.repositories) : lower(entry[attribute])])) == length(var.repositories)
     ])
     error_message = "Two entries of repositories share a role_name or an ecr_repository, so one could publish as the other. Give each entry its own, for example \"example-service-push\"."
   }

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 TFVARS = "infra/terraform.tfvars.json"
 TRUST = "infra/repository/trust.tf"
@@ -28,7 +29,7 @@ REGISTRY = "infra/repository/registry.tf"
 ACTIONS = "infra/repository/push-actions.json"
 LIFECYCLE = "infra/repository/lifecycle.json"
 WORKFLOWS = ".github/workflows"
-LARGEST, DEEPEST = 1_000_000, 50  # bytes of a file, levels of YAML
+LARGEST, LARGEST_PLAN, DEEPEST = 1_000_000, 50_000_000, 50  # bytes, bytes, levels of YAML
 
 CREDENTIALS = "aws-actions/configure-aws-credentials"
 LOGIN = "aws-actions/amazon-ecr-login"
@@ -55,21 +56,24 @@ PUSH = (
     "ecr:UploadLayerPart",
 )
 # Events that somebody without write access can cause, or that run beside code of theirs.
-UNTRUSTED = re.compile(r"pull_request|workflow_run|issue|discussion|fork$|watch$")
-# What decides who is trusted and what is granted, as a digest without comments and white space.
-# Where it differs nothing is guessed: the JSON of a plan shows both policies.
+UNTRUSTED = re.compile(r"pull_request|workflow_run|issue|discussion|fork$|watch$|gollum$")
+# Actions that ask for a token for somebody else than AWS: they need id-token: write, too.
+CONSUMERS = re.compile(
+    r"actions/(deploy-pages|attest)|pypa/gh-action-pypi-publish|rubygems/|ossf/scorecard|sigstore/"
+    r"|google-github-actions/auth|azure/login|hashicorp/vault|slsa-framework/|codecov/"
+)
+# What decides who is trusted and what is granted: blocks, or whole files, as digests that ignore
+# comments and white space. Where one differs nothing is guessed: a plan shows both policies.
 WRITTEN = {
-    ("infra/oidc.tf", "locals"): "e6db88e527f5d21f",
+    ("infra/oidc.tf", ""): "bc391656bf38f0ed",
     ("infra/main.tf", 'module "repository"'): "c5ef04cebea338bf",
-    ("infra/variables.tf", 'variable "repositories"'): "3cb57052e57d144a",
-    (TRUST, "locals"): "147ee796cadf779c",
-    (TRUST, 'data "aws_iam_policy_document" "trust"'): "05d12175cc9e581f",
-    (TRUST, 'resource "aws_iam_role" "push"'): "002968f396597ba3",
-    (REGISTRY, "locals"): "0cbd83d4bb777989",
-    (REGISTRY, 'resource "aws_ecr_lifecycle_policy" "image"'): "8bb2bb94a6c0aa46",
-    (REGISTRY, 'data "aws_iam_policy_document" "push"'): "1da306e3b3f46f44",
-    (REGISTRY, 'resource "aws_iam_role_policy" "push"'): "2ea10a25757d9925",
+    ("infra/variables.tf", 'variable "repositories"'): "33d64d26ce640685",
+    ("infra/repository/variables.tf", ""): "29dd5ac5302ff2f3",
+    (TRUST, ""): "4ed6056809cc3e91",
+    (REGISTRY, ""): "3deeb130a595cce2",
 }
+IMAGE = 'resource "aws_ecr_repository" "image"'
+PUSHING = re.compile(r"ecr:(\*|Put|Upload|Initiate|Complete|Batch\*|BatchDelete|Delete|Set)|\"\*\"")
 
 
 class Finding(NamedTuple):
@@ -90,11 +94,20 @@ class CannotJudge(Exception):
 
 
 class Mapping(dict):  # type: ignore[type-arg]
-    """A YAML mapping that knows the line (from 1) of each of its keys; every scalar is text."""
+    """A YAML mapping that knows its file and the line (from 1) of each key; scalars are text."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
         super().__init__()
+        self.path = path
         self.lines: dict[str, int] = {}
+        self.caller: Mapping | None = None  # the step that uses the composite action of this step
+
+    def called_by(self, caller: Mapping) -> Mapping:
+        """Return a copy of this step of a composite action, as a step of a job uses it."""
+        step = Mapping(self.path)
+        step.update(self)
+        step.lines, step.caller = self.lines, caller
+        return step
 
     def of(self, *path: str) -> Mapping:
         """Return the mapping behind a path of keys, or an empty one."""
@@ -136,8 +149,8 @@ class Source(NamedTuple):
         """Yield what may use an action or run a script: each job and its steps, with the job."""
         jobs = self.root.of("jobs") or {"": self.root.of("runs")}
         for job in (job for job in jobs.values() if isinstance(job, Mapping)):
-            for part in (job, *(job.get("steps") or [])):
-                if isinstance(part, Mapping):
+            for part in (job, *listed(job.get("steps"))):
+                if isinstance(part, Mapping) and part.path == self.path:
                     yield job, part
 
 
@@ -159,7 +172,7 @@ class Job(NamedTuple):
     source: Source
     name: str
     root: Mapping
-    known: dict[str, str]  # the values of matrix.NAME and inputs.NAME
+    known: dict[str, Any]  # the values of matrix.NAME and inputs.NAME
     runs: list[Run]
     callers: tuple[Any, ...] = ()
 
@@ -171,7 +184,7 @@ class Job(NamedTuple):
     @property
     def steps(self) -> list[Mapping]:
         """The steps, in their order."""
-        return self.root.get("steps") or []
+        return listed(self.root.get("steps"))
 
     def using(self, action: str) -> list[Mapping]:
         """Return the steps that use an action, whatever its version and case."""
@@ -187,7 +200,16 @@ class Job(NamedTuple):
 
     def resolve(self, step: Mapping, value: str) -> str:
         """Return a text with env, matrix and inputs filled in; other expressions stay."""
-        known = dict(self.known)
+        known = {
+            key: str(item).lower() if item in (True, False) else item
+            for key, item in self.known.items()
+        }
+        if step.caller is not None:  # a composite action has inputs of its own
+            known = {key: item for key, item in known.items() if not key.startswith("inputs.")}
+            inputs = step.caller.of("with")
+            known.update(
+                {f"inputs.{key}".lower(): self.input(step.caller, key.lower()) for key in inputs}
+            )
         for scope in (self.source.root, self.root, step):
             env = scope.of("env")
             known.update({f"env.{key}".lower(): env.text(key) for key in env})
@@ -203,16 +225,27 @@ class Job(NamedTuple):
         return value.strip()
 
     def values(self) -> Iterator[tuple[Mapping, str, int, str]]:
-        """Yield step or job, name, line and text of each value in env: and with:."""
+        """Yield step or job, name, line and text of each value in env: and with:, and of run:."""
         for part in (self.source.root, self.root, *self.steps):
             for values in (part.of("env"), part.of("with")):
                 yield from ((part, key, values.line(key), values.text(key)) for key in values)
+            yield part, "run", part.line("run"), shell(part)
 
     def finding(self, step: Mapping, key: str, rule: str, message: str, mend: str) -> Finding:
         """Return a finding that points at an input of a step, or at the step."""
         name = step.named(key)
         line = step.of("with").line(name) if name else step.line("with")
-        return Finding(self.source.path, line, rule, message, mend)
+        return Finding(step.path or self.source.path, line, rule, message, mend)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, and anything else as a list of one; of nothing, none."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def shell(step: Mapping) -> str:
+    """Return the script of a step, continued lines joined, without comments."""
+    return re.sub(r"(?m)(^|\s)#.*$", "", step.text("run").replace("\\\n", " "))
 
 
 def findings(root: Path, plan: Path | None = None) -> list[Finding]:
@@ -222,31 +255,37 @@ def findings(root: Path, plan: Path | None = None) -> list[Finding]:
         CannotJudge: a file that is needed is missing or cannot be read.
     """
     account = account_in(read(root, TFVARS))
-    sources = [read_yaml(root, path) for path in workflow_files(root)]
-    jobs = list(jobs_in([source for source in sources if "jobs" in source.root]))
+    workflows = [read_yaml(root, path) for path in workflow_files(root)]
+    actions: dict[str, Source] = {}
+    for workflow in workflows:
+        with_actions(root, workflow.root.of("jobs"), actions)
+    jobs = list(jobs_in(workflows))
     assuming = [job for job in jobs if job.assuming()]
-    found = [*known_values(account), *access_keys(root)]
-    for source in sources:
+    found = [*known_values(root, account), *access_keys(root)]
+    for source in (*workflows, *actions.values()):
         found += [*pinned_actions(source), *injections(source), *token_by_default(source)]
-    for job in jobs:
-        calling = any(caller is job for other in assuming for caller in other.callers)
-        found += [*least_permissions(job, calling), *key_inputs(job)]
     entries: dict[str, list[Job]] = {key: [] for key in account.entries}
     for job in assuming:
-        key = account.key_of(job)
-        if not key and any(map(account.key_of, assuming)) and not pushed_names(job)[1]:
+        keys = account.keys_of(job)
+        if not keys and any(map(account.keys_of, assuming)) and not any(pushed_names(job)):
             continue  # a role that is made elsewhere, for something else
-        entries[key or next(iter(entries))].append(job)
+        entries[[*keys, *entries][0]].append(job)
         found += [*untrusted_triggers(job), *explicit_choices(job)]
+    judged = [job for own in entries.values() for job in own]
+    for job in jobs:
+        calling = any(caller is job for other in assuming for caller in other.callers)
+        needed = calling or any(job is other for other in judged)
+        found += [*least_permissions(job, needed, account), *key_inputs(job)]
     if not assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
     for key, own in entries.items():
         entry = account.entries[key]
-        side = Infra.planned(plan, account, entry, found) if plan else Infra.written(root, found)
+        side = Infra.written(root, account, found) if not plan else None
+        side = side or Infra.planned(plan or root, account, entry, found)
         for job in own:
             found += same_values(job, account, entry, side.longest)
-        found += same_subjects(account, key, own, assuming)
+        found += same_subjects(account, key, own, judged)
         if own:
             found += published(own, account, entry, side)
     return sorted(set(found))
@@ -255,47 +294,72 @@ def findings(root: Path, plan: Path | None = None) -> list[Finding]:
 # Reading
 
 
-def read(root: Path, path: str) -> str:
+def read(root: Path, path: str, largest: int = LARGEST) -> str:
     """Return the text of a file of the repository."""
+    mend = "restore the file, or judge a plan: make plan" if path.endswith(".tf") else "restore it"
     try:
-        if (root / path).stat().st_size > LARGEST:
-            raise ValueError(f"it is larger than {LARGEST:,} bytes")
+        if (root / path).stat().st_size > largest:
+            raise ValueError(f"it is larger than {largest:,} bytes")
         return (root / path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise CannotJudge(f"{path}: cannot be read ({reason}); restore the file") from error
+        raise CannotJudge(f"{path}: cannot be read ({reason}); {mend}") from error
 
 
 def from_json(path: str, text: str) -> Any:
-    """Return what a JSON text says; no key may stand in an object twice."""
+    """Return what a JSON text says; no key may stand in an object twice. Terraform reads NFC."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a key stands there twice")
         return dict(pairs)
 
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no value")
+
     try:
-        return json.loads(text, object_pairs_hook=once)
+        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+        plain_text = json.dumps(value, ensure_ascii=False)
+        plain_text.encode()
+        return json.loads(normalize("NFC", plain_text))
     except (ValueError, RecursionError) as error:
         line, reason = getattr(error, "lineno", 1), getattr(error, "msg", error)
         raise CannotJudge(f"{path}:{line}: not JSON ({reason}); correct it") from error
 
 
 def workflow_files(root: Path) -> list[str]:
-    """Return the paths of the workflows and of the repository's composite actions."""
-    found = [*(root / WORKFLOWS).glob("*.y*ml"), *(root / ".github/actions").glob("**/action.y*ml")]
-    files = [path for path in found if path.suffix in (".yml", ".yaml") and path.is_file()]
-    return sorted(path.relative_to(root).as_posix() for path in files)
+    """Return the paths of the workflows."""
+    files = [path for path in (root / WORKFLOWS).glob("*.y*ml") if path.is_file()]
+    names = (path.relative_to(root).as_posix() for path in files)
+    return sorted(name for name in names if name.endswith((".yml", ".yaml")))
 
 
-def read_yaml(root: Path, name: str) -> Source:
+def read_yaml(root: Path, name: str, wanted: str = "jobs") -> Source:
     """Return a workflow or a composite action with the lines of its keys."""
     text = read(root, name)
     document = parse_yaml(name, text)
-    wanted = "jobs" if name.startswith(WORKFLOWS) else "runs"
     if not isinstance(document, Mapping) or not document.of(wanted):
         raise CannotJudge(f"{name}: no workflow, it has no {wanted}; correct or remove it")
     return Source(name, text.splitlines(), document)
+
+
+def with_actions(root: Path, jobs: Mapping, actions: dict[str, Source], depth: int = 0) -> None:
+    """Write the steps of the repository's composite actions behind the steps that use them."""
+    for job in (job for job in jobs.values() if isinstance(job, Mapping) and depth < 10):
+        steps = []
+        for step in listed(job.get("steps")):
+            steps.append(step)
+            used = step.text("uses") if isinstance(step, Mapping) else ""
+            names = [f"{used[2:].rstrip('/')}/action.{end}".lstrip("/") for end in ("yml", "yaml")]
+            for name in names if used.startswith("./") else []:
+                if (root / name).is_file():
+                    if name not in actions:
+                        actions[name] = read_yaml(root, name, "runs")
+                        with_actions(root, actions[name].root, actions, depth + 1)
+                    inner = listed(actions[name].root.of("runs").get("steps"))
+                    steps += [each.called_by(step) for each in inner if isinstance(each, Mapping)]
+        if steps:
+            job["steps"] = steps
 
 
 def parse_yaml(name: str, text: str) -> Any:
@@ -320,7 +384,9 @@ def parse_yaml(name: str, text: str) -> Any:
                 continue
             if kind not in ("Scalar", "Alias", "SequenceStart", "MappingStart"):
                 continue
-            value = event.value if kind == "Scalar" else Mapping() if kind == "MappingStart" else []
+            value = (
+                event.value if kind == "Scalar" else Mapping(name) if kind == "MappingStart" else []
+            )
             if kind == "Alias":
                 value = anchors[event.anchor]
             elif kind == "Scalar":
@@ -369,11 +435,12 @@ class Account(NamedTuple):
         """Return the ARN of a role or of the identity provider."""
         return f"arn:{self.partition}:iam::{self.id}:{resource}"
 
-    def key_of(self, job: Job) -> str | None:
-        """Return the key of the entry whose role a job assumes."""
-        role = job.input(job.assuming()[0], "role-to-assume").rpartition("/")[2]
-        found = (key for key, entry in self.entries.items() if entry["role_name"] == role)
-        return next(found, None)
+    def keys_of(self, job: Job, guess: bool = True) -> list[str]:
+        """Return the keys of the entries whose roles a job assumes; a role not known may be any."""
+        roles = [job.input(step, "role-to-assume") for step in job.assuming()]
+        names = [role.rpartition("/")[2] for role in roles]
+        found = [key for key, entry in self.entries.items() if entry["role_name"] in names]
+        return found or [*self.entries][: guess and "${{" in "".join(roles)]
 
     def line(self, key: str, attribute: str = "") -> int:
         """Return the line of an entry, or of an attribute in it."""
@@ -388,8 +455,12 @@ def account_in(text: str) -> Account:
     values = from_json(TFVARS, text)
     values = values if isinstance(values, dict) else {}
     account, region = values.get("aws_account_id"), values.get("aws_region")
-    if not isinstance(account, str) or not isinstance(region, str):
-        raise CannotJudge(f"{TFVARS}: needs aws_account_id and aws_region as text; add them")
+    if not re.fullmatch("[0-9]{12}", str(account)) or not isinstance(account, str):
+        raise CannotJudge(f"{TFVARS}: needs aws_account_id as text of 12 digits; correct it")
+    if not re.fullmatch(r"[a-z]{2}(-gov)?-[a-z]+-[0-9]+", str(region)):
+        raise CannotJudge(f"{TFVARS}: needs aws_region, the code of a region; correct it")
+    if not isinstance(values.get("create_oidc_provider"), bool):
+        raise CannotJudge(f"{TFVARS}: needs create_oidc_provider as true or false; correct it")
     entries = values.get("repositories")
     if not isinstance(entries, dict) or not entries:
         raise CannotJudge(f"{TFVARS}: needs an entry in repositories; add it")
@@ -405,7 +476,7 @@ def account_in(text: str) -> Account:
                 or (value is not None and not isinstance(value, kinds[kind[:2]]))
             ):
                 raise CannotJudge(f"{TFVARS}: {key} needs {attribute} as {kind}; correct it")
-    return Account(account, region, entries, text)
+    return Account(account, str(region), entries, text)
 
 
 # Subjects: what infra/repository/trust.tf derives from an entry, derived once more
@@ -456,7 +527,7 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
         why = f"{prefix!r} does not name {name} with both numeric ids or with neither"
         yield "subject_prefix", why, f"ask: gh api repos/{name}/actions/oidc/customization/sub"
     for ref in entry["refs"] or [""]:
-        bounded = re.fullmatch(r"refs/(heads|tags)/[^*?$\s]+[*]?", ref)
+        bounded = re.fullmatch(r"refs/(heads|tags)/[^*?$\x00-\x20\x7f]+[*]?", ref)
         if not bounded and not (ref == "refs/tags/*" and entry.get("dangerously_trust_any_tag")):
             yield "refs", f"{ref!r} is not refs/heads/NAME or refs/tags/NAME", "write refs/tags/v*"
     if environment is not None and not re.fullmatch(r"[^*?$\x00-\x1f\x7f]{1,255}", environment):
@@ -472,18 +543,28 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
         yield "role_name", f"{role!r} is no name that works", "write for example NAME-push"
 
 
-def known_values(account: Account) -> Iterator[Finding]:
+def known_values(root: Path, account: Account) -> Iterator[Finding]:
     """Terraform refuses some values, and drops keys that it does not know without a word."""
     rules = {"ecr_repository": "same-registry", "role_name": "same-role"}
+    variables = root / "infra/variables.tf"
+    declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
     for key, entry in account.entries.items():
         for attribute, why, mend in entry_errors(account, entry):
             message = f"{key}: {attribute} {why}, so Terraform refuses it"
             rule = rules.get(attribute, "subject")
             yield Finding(TFVARS, account.line(key, attribute), rule, message, mend)
+        for attribute in rules:
+            same = [one[attribute].lower() for one in account.entries.values()]
+            if same.count(entry[attribute].lower()) > 1:
+                message = f"{key}: {attribute} is another entry's, too, so Terraform refuses it"
+                mend = "give each entry its own"
+                line = account.line(key, attribute)
+                yield Finding(TFVARS, line, rules[attribute], message, mend)
         for attribute in sorted(set(entry) - set(ENTRY)):
-            message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
-            mend = f"remove it, or write one of: {', '.join(ENTRY)}"
-            yield Finding(TFVARS, account.line(key, attribute), "known-keys", message, mend)
+            if not re.search(rf"(?m)^\s*{re.escape(attribute)}\s*=", declared):
+                message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
+                mend = f"remove it, or write one of: {', '.join(ENTRY)}"
+                yield Finding(TFVARS, account.line(key, attribute), "known-keys", message, mend)
 
 
 # Infrastructure: as far as it can be read without parsing HCL, or as a plan shows it in full
@@ -500,107 +581,203 @@ class Infra(NamedTuple):
     where: tuple[str, int] | None = None  # where a plan stands, which says all of this
 
     @classmethod
-    def written(cls, root: Path, found: list[Finding]) -> Infra:
+    def written(cls, root: Path, account: Account, found: list[Finding]) -> Infra:
         """Read the files; a part that was rewritten is a finding, and is not judged."""
 
         def unknown(path: str, line: int, message: str) -> None:
             mend = "judge a plan, which shows it: make plan"
             found.append(Finding(path, line, UNJUDGED, message, mend))
 
-        texts = {path: read(root, path) for path, _ in WRITTEN}
         for (path, head), expected in WRITTEN.items():
-            line, body = block(texts[path], head)
+            line, body = block(read(root, path), head)
             if digest(body) != expected:
+                part = head or "it"
                 unknown(
-                    path, line, f"{head} was rewritten, so what it trusts or grants is not known"
+                    path, line, f"{part} was rewritten, so what is trusted and granted is not known"
                 )
-        for file in sorted((root / "infra").rglob("*.*")):
-            path = file.relative_to(root).as_posix()
-            if ".terraform/" in path or not file.is_file():
-                continue
-            if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$", path):
-                unknown(path, 1, "it overrules the files that are judged here")
-            text = texts.get(path) or (read(root, path) if path.endswith(".tf") else "")
-            for head in re.findall(r'^(resource "aws_iam_(?:role_)?pol\w*" "\w+")', text, re.M):
-                line, body = block(text, head)
-                named = re.search(r"\.push\b|module\.repository|role_name", body)
-                if named and (path, head) not in WRITTEN:
-                    unknown(path, line, f"{head} grants more to a role that is judged here")
-        line, body = block(texts[REGISTRY], 'resource "aws_ecr_repository" "image"')
-        mutability = re.findall(r'^\s*image_tag_mutability\s*=\s*"(\w+)"', body, re.M)
-        if len(mutability) != 1 or not re.search(r"\bname\s*=\s*var\.ecr_repository\s", body):
-            unknown(REGISTRY, line, "the registry's name or image_tag_mutability was rewritten")
-        filters = re.findall(r'^\s*filter\s*=\s*"([^"]+)"', body, re.M)
-        longest = re.search(r"max_session_duration\s*=\s*(\d+)", texts[TRUST])
+        line, provider = block(read(root, "infra/versions.tf"), 'provider "aws"')
+        for part in (
+            r"region\s*=\s*var\.aws_region",
+            r"allowed_account_ids\s*=\s*\[var\.aws_account_id\]",
+        ):
+            if not re.search(rf"(?m)^\s*{part}\s*$", provider):
+                unknown("infra/versions.tf", line, "the provider's region or account was rewritten")
+        further_files(root, account, unknown)
+        line, body = block(read(root, REGISTRY), IMAGE)
+        mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', body)
+        name = re.findall(r"(?m)^\s*name\s*=\s*var\.ecr_repository\s*$", body)
+        if len(mutability) != 1 or len(name) != 1 or re.search(r"ignore_|dynamic|region\s*=", body):
+            unknown(REGISTRY, line, "the registry's name, region or tag mutability was rewritten")
+        filters = re.findall(r'(?m)^\s*filter\s*=\s*"([^"]+)"', body)
+        longest = re.findall(r"max_session_duration\s*=\s*(\d+)", code(read(root, TRUST)))
         granted = from_json(ACTIONS, read(root, ACTIONS))
         if not isinstance(granted, list) or not all(isinstance(name, str) for name in granted):
             raise CannotJudge(f"{ACTIONS}: needs a list of text; restore it")
         granted = ["ecr:GetAuthorizationToken", *granted]
-        seconds = int(longest[1]) if longest else 3600
         lifecycle = from_json(LIFECYCLE, read(root, LIFECYCLE))
-        return cls((mutability or ["IMMUTABLE"])[0], filters, seconds, granted, lifecycle)
+        seconds = int([*longest, "3600"][0])
+        return cls([*mutability, "IMMUTABLE"][0], filters, seconds, granted, lifecycle)
 
     @classmethod
     def planned(
-        cls, plan: Path, account: Account, entry: dict[str, Any], found: list[Finding]
+        cls, path: Path, account: Account, entry: dict[str, Any], found: list[Finding]
     ) -> Infra:
         """Read the JSON of a plan, and hold the policies of an entry's role against the entry."""
-        where, name = (str(plan), 1), entry["role_name"]
-        own = f"arn:{account.partition}:ecr:{account.region}:{account.id}:repository/"
-        own += entry["ecr_repository"]
+        where, name, repository = (str(path), 1), entry["role_name"], entry["ecr_repository"]
+
+        def wrong(rule: str, message: str, mend: str) -> None:
+            found.append(Finding(*where, rule, message, mend))
 
         def of(kind: str, attribute: str, value: str) -> list[dict[str, Any]]:
             return [item for item in made.get(kind, []) if item.get(attribute) == value]
 
+        def statements(policy: str) -> list[Any]:
+            listed_ones = from_json(str(path), policy)["Statement"]
+            return listed_ones if isinstance(listed_ones, list) else [listed_ones]
+
+        plan = from_json(str(path), read(Path(), str(path), LARGEST_PLAN))
         try:
             made: dict[str, list[dict[str, Any]]] = {}
-            modules = [from_json(str(plan), read(plan.parent, plan.name))["planned_values"]]
-            modules = [modules[0]["root_module"]]
+            modules = [plan["planned_values"]["root_module"]]
             for module in modules:
                 modules += module.get("child_modules", [])
                 for resource in module.get("resources", []):
                     made.setdefault(resource["type"], []).append(resource["values"])
+            given = {
+                key: plan["variables"][key]["value"] for key in ("aws_region", "aws_account_id")
+            }
+            region = plan["configuration"]["provider_config"]["aws"]["expressions"]["region"]
             (role,) = of("aws_iam_role", "name", name)
-            (registry,) = of("aws_ecr_repository", "name", entry["ecr_repository"])
-            (lifecycle,) = of("aws_ecr_lifecycle_policy", "repository", entry["ecr_repository"])
-            trust = json.loads(role["assume_role_policy"])["Statement"]
+            (registry,) = of("aws_ecr_repository", "name", repository)
+            (lifecycle,) = of("aws_ecr_lifecycle_policy", "repository", repository)
+            trust = statements(role["assume_role_policy"])
             granted = [
-                statement
+                each
                 for policy in of("aws_iam_role_policy", "role", name)
-                for statement in json.loads(policy["policy"])["Statement"]
+                for each in statements(policy["policy"])
             ]
-            more = [kind for kind in made if re.match("aws_iam_(role_)?pol.*(attach|exclu)", kind)]
-            attached = [item for kind in more for item in made[kind] if f"'{name}'" in str(item)]
-            rules = from_json(str(plan), lifecycle["policy"])
-            duration, mutability = role["max_session_duration"], registry["image_tag_mutability"]
+            inline = [
+                each
+                for policy in role.get("inline_policy") or []
+                for each in statements(policy.get("policy") or '{"Statement": []}')
+            ]
+            granted += [each for each in inline if plain(each) not in map(plain, granted)]
+            if given != {"aws_region": account.region, "aws_account_id": account.id} or plan.get(
+                "errored"
+            ):
+                raise ValueError("it was made for other values, or failed")
+            if region.get("references") != ["var.aws_region"] or registry.get("region") not in (
+                *(None, account.region),
+            ):
+                wrong(
+                    "same-region", "the registry is made in another region", f"use {account.region}"
+                )
+            if role.get("path", "/") != "/":
+                message = f"the path of {name} makes its ARN another one"
+                wrong("same-role", message, 'write path = "/"')
+            for provider in made.get("aws_iam_openid_connect_provider", []):
+                if f"sts.{account.domain}" not in provider["client_id_list"]:
+                    message = f"the identity provider does not know sts.{account.domain}"
+                    wrong("same-audience", message, "add it to client_id_list")
+            further_policies(made, entry, wrong)
+            expected = {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Principal": {"Federated": account.arn(f"oidc-provider/{ISSUER}")},
+                "Condition": conditions(account, entry),
+            }
+            if plain(trust) != plain([expected]):
+                message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
+                wrong("subject", message, f"trust this alone: {json.dumps(expected)}")
+            own = (
+                f"arn:{account.partition}:ecr:{account.region}:{account.id}:repository/{repository}"
+            )
+            for each in granted:
+                login = plain(each.get("Action")) == ["ecr:GetAuthorizationToken"]
+                allowed = {"Effect": ["Allow"], "Resource": ["*"] if login else [own]}
+                kept = {key: each[key] for key in each if key not in ("Sid", "Action")}
+                if plain(kept) != allowed or "Action" not in each:
+                    message = f"{name} is granted {json.dumps(each)}, which is more than pushing"
+                    wrong("least-actions", message, f"grant it on {own} alone")
+            actions = [str(action) for each in granted for action in plain(each.get("Action", []))]
+            filters = registry.get("image_tag_mutability_exclusion_filter") or []
+            rules = from_json(str(path), lifecycle["policy"])
+            return cls(
+                registry["image_tag_mutability"],
+                [str(item["filter"]) for item in filters],
+                int(role["max_session_duration"]),
+                actions,
+                rules,
+                where,
+            )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            message = f"{plan}: no plan that shows {name} and its registry ({error!r}); make plan"
-            raise CannotJudge(message) from error
-        expected = {
-            "Effect": "Allow",
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Principal": {"Federated": account.arn(f"oidc-provider/{ISSUER}")},
-            "Condition": conditions(account, entry),
-        }
-        if plain(trust) != plain([expected]):
-            message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
-            mend = f"trust this alone: {json.dumps(expected)}"
-            found.append(Finding(*where, "subject", message, mend))
-        for statement in granted:
-            login = plain(statement.get("Action")) == ["ecr:GetAuthorizationToken"]
-            allowed = {"Effect": ["Allow"], "Resource": ["*"] if login else [own]}
-            kept = {key: statement[key] for key in statement if key not in ("Sid", "Action")}
-            if plain(kept) != allowed or "Action" not in statement:
-                message = f"{name} is granted {json.dumps(statement)}, which is more than pushing"
-                found.append(Finding(*where, "least-actions", message, f"grant it on {own} alone"))
-        if attached or role.get("managed_policy_arns") or role.get("inline_policy"):
-            message = f"{name} gets further policies, so it may do more than push"
-            found.append(Finding(*where, "least-actions", message, "remove them from infra/"))
-        filters = [
-            item["filter"] for item in registry.get("image_tag_mutability_exclusion_filter") or []
-        ]
-        actions = [action for item in granted for action in plain(item.get("Action", []))]
-        return cls(mutability, filters, duration, actions, rules, where)
+            raise CannotJudge(
+                f"{path}: does not show {name}, its policies and its registry ({error!r}); write it "
+                "again: make plan; where depends_on or an id hides a value until the apply, "
+                "remove it"
+            ) from error
+
+
+def further_policies(
+    made: dict[str, list[dict[str, Any]]], entry: dict[str, Any], wrong: Any
+) -> None:
+    """Judge what grants something to the role, or on the registry, beside the two known policies."""
+    name, repository = entry["role_name"], entry["ecr_repository"]
+    for kind, item in [(kind, item) for kind, items in made.items() for item in items]:
+        roles = [item[key] for key in ("role", "role_name", "roles") if item.get(key)]
+        if re.fullmatch(r"aws_iam_(role_|policy_)\w*polic\w*|aws_iam_policy_attachment", kind):
+            if not roles:
+                message = f"an {kind} names a role that is known only after the apply"
+                wrong(UNJUDGED, message, "write the role's name as text, not its id")
+            elif kind != "aws_iam_role_policy" and name in str(roles):
+                message = f"{name} gets an {kind}, so it may do more than push"
+                wrong("least-actions", message, "remove it from infra/")
+        elif (
+            kind == "aws_iam_role" and item.get("name") == name and item.get("managed_policy_arns")
+        ):
+            message = f"{name} gets managed policies, so it may do more than push"
+            wrong("least-actions", message, "remove them from infra/")
+        elif (
+            re.fullmatch(r"aws_ecr_(repository|registry)_policy", kind)
+            and item.get("repository") in (None, repository)
+            and PUSHING.search(item.get("policy") or '"*"')
+        ):
+            message = f"an {kind} lets others change what stands in {repository}"
+            wrong("least-actions", message, "let it grant pulling alone")
+
+
+def further_files(root: Path, account: Account, unknown: Any) -> None:
+    """Find what may overrule the files that are known, or grant more than they do."""
+    entries = account.entries.values()
+    names = [re.escape(entry[key]) for entry in entries for key in ("role_name", "ecr_repository")]
+    known = {"trust", "registry", "variables", "outputs", "versions"}
+    ours = re.compile("|".join([r"module\.repository", *(rf'"{name}"' for name in names)]))
+    granting = (
+        r'(?m)^\s*(?:resource\s+"?(?:aws_iam_\w*polic\w*|aws_ecr_\w*policy)"?\s.*|module\s.*)\{'
+    )
+    for file in sorted((root / "infra").rglob("*.*")):
+        path = file.relative_to(root).as_posix()
+        if ".terraform" in file.parts or not file.is_file():
+            continue
+        if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$", path):
+            unknown(path, 1, "it may overrule the files that are judged here")
+        elif file.suffix != ".tf":
+            continue
+        elif file.parent == root / "infra/repository":
+            if file.stem not in known:
+                unknown(path, 1, "it is a further part of what is trusted and granted")
+        else:
+            text = code(read(root, path))
+            for match in re.finditer(granting, text):
+                body = text[match.end() : text.find("\n}", match.end())]
+                roles = re.findall(r"(?m)^\s*roles?\s*=\s*(.+?)\s*$", body)
+                clear = r'aws_iam_role\.[\w-]+(\[[^\]]*\])?\.(name|id)|"[^"$]*"'
+                vague = not all(re.fullmatch(clear, role) for role in roles)
+                if 'module "repository"' not in match[0] and (ours.search(body) or vague):
+                    line = text.count("\n", 0, match.start()) + 1
+                    unknown(
+                        path, line, "it may grant more to a role, or on a registry, judged here"
+                    )
 
 
 def plain(value: Any) -> Any:
@@ -611,24 +788,34 @@ def plain(value: Any) -> Any:
     return sorted((plain(item) if isinstance(item, dict) else item for item in values), key=str)
 
 
+def code(text: str) -> str:
+    """Return Terraform without comments and heredocs; every line keeps its number."""
+    parts = r'("(?:\\.|[^"\\\n])*")|(?:#|//)[^\n]*|/\*.*?\*/|[<]{2}-?(\w+)\n.*?\n[ \t]*\2\b'
+    return re.sub(parts, lambda part: part[1] or "\n" * part[0].count("\n"), text, flags=re.DOTALL)
+
+
 def block(text: str, head: str) -> tuple[int, str]:
-    """Return line and text, without comments, of a block of formatted Terraform."""
-    match = re.search(rf"^{re.escape(head)} \{{\n.*?^\}}", text, re.DOTALL | re.MULTILINE)
-    if not match:
+    """Return line and code of the one block with a head; without head, all but the registry's."""
+    text = code(text)
+    if not head:
+        return 1, text.replace(block(text, IMAGE)[1], "")
+    starts_at = [match.start() for match in re.finditer(rf"(?m)^{re.escape(head)}\s*\{{\s*$", text)]
+    end = text.find("\n}", starts_at[0]) if len(starts_at) == 1 else -1
+    if end < 0:
         return 1, ""
-    strings_or_comments = r'("(?:\\.|[^"\\\n])*")|(?:#|//)[^\n]*|/\*.*?\*/'
-    body = re.sub(strings_or_comments, lambda part: part[1] or "", match[0], flags=re.DOTALL)
-    return text.count("\n", 0, match.start()) + 1, body
+    return text.count("\n", 0, starts_at[0]) + 1, text[starts_at[0] : end + 2]
 
 
 def digest(body: str) -> str:
-    """Return a digest of a block, without what can neither trust nor grant."""
+    """Return a digest of code, without what can neither trust nor grant."""
     from hashlib import sha256
 
-    neutral = (
-        r"\b((description|tags|permissions_boundary) *= *(\{.*?\}|.*)|max_session_duration *= *\d+)"
-    )
-    return sha256("".join(re.sub(neutral, "", body).split()).encode()).hexdigest()[:16]
+    value = r"(?:\{(?:\"(?:\\.|[^\"\\])*\"|[^{}\"])*\}|[^\n]*)"
+    neutral = rf"(?m)^[ \t]*(?:(?:description|tags|permissions_boundary) *=(?!=) *{value}"
+    neutral += r"|max_session_duration *= *\d+ *$)"
+    text = r"(\"(?:\\.|[^\"\\\n])*\")|\s+"
+    squeezed = re.sub(text, lambda part: part[1] or "", re.sub(neutral, "", body))
+    return sha256(squeezed.encode()).hexdigest()[:16]
 
 
 # Expressions: what is known of them before a run
@@ -646,9 +833,8 @@ NEUTRAL = (
 
 def read_expression(text: str) -> Any:
     """Return an expression as nested tuples; what cannot be read is one unknown name."""
-    whole = re.fullmatch(r"\$\{\{(.*)\}\}", text.strip(), re.DOTALL)
     tokens: list[str] = []
-    rest = whole[1] if whole else text
+    rest = text
     while rest.strip():
         match = TOKEN.match(rest)
         if not match or len(tokens) > 500:
@@ -698,30 +884,35 @@ def read_expression(text: str) -> Any:
     return ("name", text) if tokens else tree
 
 
-def outcomes(tree: Any, run: Run, known: dict[str, str]) -> list[tuple[Any, Run]]:
+def outcomes(
+    tree: Any, run: Run, known: dict[str, Any], seen: dict[Any, Any] | None = None
+) -> list[tuple[Any, Run]]:
     """Return each value that an expression may have, with the run that has it, its ref narrowed.
 
     A value is text, true, false, UNKNOWN, or a tuple: what the text of a ref leaves out of it.
     GitHub compares without regard to case; a ref is compared here as it is written.
     """
+    seen = {} if seen is None else seen
     kind, *parts = tree
+    if (id(tree), run) in seen:
+        return seen[id(tree), run]  # type: ignore[no-any-return]
     found: list[tuple[Any, Run]] = []
     if kind == "value":
         found = [(parts[0], run)]
     elif kind == "!":
-        pairs = outcomes(parts[0], run, known)
+        pairs = outcomes(parts[0], run, known, seen)
         found = [(UNKNOWN if value is UNKNOWN else not value, then) for value, then in pairs]
     elif kind in ("&&", "||"):
-        for value, then in outcomes(parts[0], run, known):
+        for value, then in outcomes(parts[0], run, known, seen):
             if value is UNKNOWN:
                 found.append((False if kind == "&&" else UNKNOWN, then))
             if value is UNKNOWN or bool(value) == (kind == "&&"):
-                found += outcomes(parts[1], then, known)
+                found += outcomes(parts[1], then, known, seen)
             else:
                 found.append((value, then))
     elif kind in ("==", "!=") or (parts[0] == "startswith" and len(parts) == 3):
-        for left, middle in outcomes(parts[-2], run, known):
-            for right, then in outcomes(parts[-1], middle, known):
+        for left, middle in outcomes(parts[-2], run, known, seen):
+            for right, then in outcomes(parts[-1], middle, known, seen):
                 for value, last in compared(kind, left, right, then):
                     same = value if kind != "!=" or value is UNKNOWN else not value
                     found.append((same, last))
@@ -729,7 +920,8 @@ def outcomes(tree: Any, run: Run, known: dict[str, str]) -> list[tuple[Any, Run]
         found = [named(parts[0], run, known)]
     else:
         found = [(UNKNOWN, run._replace(sure=run.sure and bool(re.match(NEUTRAL, str(parts[0])))))]
-    return list(dict.fromkeys(found))
+    seen[id(tree), run] = list(dict.fromkeys(found))
+    return seen[id(tree), run]  # type: ignore[no-any-return]
 
 
 def compared(kind: str, left: Any, right: Any, run: Run) -> Iterator[tuple[Any, Run]]:
@@ -743,6 +935,8 @@ def compared(kind: str, left: Any, right: Any, run: Run) -> Iterator[tuple[Any, 
             yield True, run._replace(ref=both)
         if not within(run.ref, wanted):
             yield False, run
+    elif isinstance(left, bool) and isinstance(right, bool):
+        yield left == right, run
     elif isinstance(left, str) and isinstance(right, str):
         one, other = left.lower(), right.lower()
         yield (one.startswith(other) if kind == "call" else one == other), run
@@ -756,20 +950,25 @@ def named(name: str, run: Run, known: dict[str, str]) -> tuple[Any, Run]:
     if name in ("github.ref", "github.ref_name"):
         cut = "" if name == "github.ref" else start
         return ((cut,) if run.ref.endswith("*") else run.ref[len(cut) :]), run
-    values = {"github.event_name": run.event, **known}
-    values["github.ref_type"] = "tag" if start == "refs/tags/" else "branch"
-    if "pull" not in run.event:
-        values["github.head_ref"] = values["github.base_ref"] = ""
+    pull = run.event.startswith("pull_request")
+    values = {
+        "github.event_name": run.event,
+        "github.event.pull_request": pull,
+        "github.event.repository.default_branch": "main",
+        "github.ref_type": "tag" if start == "refs/tags/" else "branch",
+        **({} if pull else {"github.head_ref": "", "github.base_ref": ""}),
+        **known,
+    }
     value = values.get(name, "${{")
-    if "${{" not in value:
+    if "${{" not in str(value):
         return value, run
     return UNKNOWN, run._replace(sure=run.sure and bool(re.match(NEUTRAL, name)))
 
 
-def texts(text: str, run: Run, known: dict[str, str]) -> list[tuple[Any, Run]]:
+def texts(text: str, run: Run, known: dict[str, Any]) -> list[tuple[Any, Run]]:
     """Return each value of a text that may be one expression; UNKNOWN where it is not known."""
-    if "${{" in text and text.startswith("${{") and text.count("${{") == 1 and text.endswith("}}"):
-        return outcomes(read_expression(text), run, known)
+    if text.startswith("${{") and text.count("${{") == 1 and text.endswith("}}"):
+        return outcomes(read_expression(text[3:-2]), run, known)
     return [(UNKNOWN if "${{" in text else text, run)]
 
 
@@ -790,30 +989,35 @@ def common(one: str, other: str) -> str | None:
 
 def starts(workflow: Source) -> Iterator[Run]:
     """Yield events with their refs (GitHub docs, "Events that trigger workflows")."""
-    events = workflow.root.get("on") or []
-    for event in [events] if isinstance(events, str) else events:
-        config = workflow.root.of("on", str(event))
+    events = workflow.root.get("on")
+    for event in events if isinstance(events, Mapping) else listed(events):
+        if not isinstance(event, str):
+            line = workflow.root.line("on")
+            raise CannotJudge(
+                f"{workflow.path}:{line}: on has an event that is no text; correct it"
+            )
         if event == "push":
-            refs = list(pushed_refs(config))
+            refs = list(pushed_refs(workflow.root.of("on", event)))
         elif event == "release":
             refs = ["refs/tags/*"]  # whatever its tag: filters are not evaluated
         elif event == "pull_request_target":
             refs = ["refs/heads/*"]
         elif event.startswith("pull_request"):
             refs = ["refs/pull/*"]
-        elif UNTRUSTED.match(event) or event in ("schedule", "repository_dispatch"):
-            refs = ["refs/heads/main"]  # the default branch
+        elif event in ("workflow_dispatch", "create", "deployment", "deployment_status"):
+            refs = ["refs/heads/*", "refs/tags/*"]
+        elif event == "merge_group":
+            refs = ["refs/heads/gh-readonly-queue/*"]
         else:
-            refs = [] if event == "workflow_call" else ["refs/heads/*", "refs/tags/*"]
-        yield from (Run(str(event), ref) for ref in refs)
+            refs = [] if event == "workflow_call" else ["refs/heads/main"]  # the default branch
+        yield from (Run(event, ref) for ref in refs)
 
 
 def pushed_refs(config: Mapping) -> Iterator[str]:
     """Yield the refs of a push as IAM can express them: what a filter begins with, then *."""
     filters = [key for key in config if key.startswith(("branches", "tags"))]
     for kind, key in (("heads", "branches"), ("tags", "tags")):
-        patterns = config.get(key) or []
-        for pattern in map(str, [patterns] if isinstance(patterns, str) else patterns):
+        for pattern in map(str, listed(config.get(key))):
             special = re.search(r"[*?+\[\]!\\]", pattern)
             if not special:
                 yield f"refs/{kind}/{pattern}"
@@ -837,42 +1041,71 @@ def jobs_in(workflows: list[Source]) -> Iterator[Job]:
 def jobs_of(
     workflow: Source,
     runs: list[Run],
-    inputs: dict[str, str],
+    inputs: dict[str, Any],
     callers: tuple[Job, ...],
     workflows: dict[str, Source],
 ) -> Iterator[Job]:
     """Yield the jobs of one workflow, and of those it calls."""
-    for name, root in workflow.root.of("jobs").items():
-        where = f"{workflow.path}:{workflow.root.of('jobs').line(name)}"
-        steps = root.get("steps") or [] if isinstance(root, Mapping) else None
-        if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
-            raise CannotJudge(f"{where}: {name} is no job with steps; correct it")
-        condition = read_expression(root.text("if") or "true")
-        for matrix in matrices(where, root):
-            known = {**inputs, **matrix}
-            able = [
-                then
-                for run in runs
-                for value, then in outcomes(condition, run, known)
-                if value is UNKNOWN or value
-            ]
-            job = Job(workflow, name, root, known, able, callers)
+    root = workflow.root.of("jobs")
+    able: dict[str, list[Run]] = {}
+
+    def starting(name: str, behind: tuple[str, ...] = ()) -> list[Run]:
+        """Return the runs a job may start in: those of the jobs it needs, and its own if."""
+        if name not in able:
+            where, job = f"{workflow.path}:{root.line(name)}", root[name]
+            steps = listed(job.get("steps")) if isinstance(job, Mapping) else [""]
+            if not all(isinstance(step, Mapping) for step in steps) or name in behind:
+                raise CannotJudge(f"{where}: {name} is no job with steps; correct it")
+            condition = str(job.get("if", "true"))
+            written = condition
+            if "${{" in condition:  # anything around the braces makes a text, which is true
+                alone = condition.startswith("${{") and condition.endswith("}}")
+                one = alone and condition.count("${{") == 1
+                written = condition[3:-2] if one else "true"
+            before = runs
+            for need in map(str, listed(job.get("needs"))):
+                if need in root and not re.search(r"(always|failure|cancelled)\(", written):
+                    others = starting(need, (*behind, name))
+                    before = [
+                        both for one in before for other in others for both in met(one, other)
+                    ]
+            tree = read_expression(written)
+            found = [pair for run in before for pair in outcomes(tree, run, inputs)]
+            able[name] = [run for value, run in dict.fromkeys(found) if value is UNKNOWN or value]
+        return able[name]
+
+    for name in root:
+        found = starting(name)
+        where, job_root = f"{workflow.path}:{root.line(name)}", root[name]
+        for matrix in matrices(where, job_root):
+            job = Job(workflow, name, job_root, {**inputs, **matrix}, found, callers)
             yield job
-            used = root.text("uses")
+            used = job_root.text("uses")
             if used.startswith("./"):
                 target = workflows.get(used[2:])
                 if not target or len(callers) > 9:  # GitHub docs: ten levels
                     raise CannotJudge(f"{where}: {used} is not there; correct it")
-                yield from jobs_of(target, able, passed(job, target), (*callers, job), workflows)
+                yield from jobs_of(target, found, passed(job, target), (*callers, job), workflows)
 
 
-def passed(job: Job, target: Source) -> dict[str, str]:
+def met(one: Run, other: Run) -> Iterator[Run]:
+    """Yield the run in which two jobs of a workflow both start, where there is one."""
+    ref = common(one.ref, other.ref)
+    if ref and one.event == other.event:
+        yield Run(one.event, ref, one.sure and other.sure)
+
+
+def passed(job: Job, target: Source) -> dict[str, Any]:
     """Return the inputs that a job passes to the workflow it calls, else their defaults."""
     declared, values = target.root.of("on", "workflow_call", "inputs"), job.root.of("with")
-    found = {}
+    found: dict[str, Any] = {}
     for name in declared:
         value = values.text(name) if name in values else declared.of(name).text("default")
-        found[f"inputs.{name}".lower()] = job.resolve(Mapping(), value)
+        value = job.resolve(Mapping(), value)
+        if declared.of(name).text("type") == "boolean" and "${{" not in value:
+            found[f"inputs.{name}".lower()] = value.lower() == "true"
+        else:
+            found[f"inputs.{name}".lower()] = value
     return found
 
 
@@ -898,6 +1131,7 @@ def matrices(where: str, job: Mapping) -> list[dict[str, str]]:
     gone = [flat(item).items() for item in removed if isinstance(item, Mapping)]
     found = [one for one in found if not any(item <= one.items() for item in gone)]
     axes = {f"matrix.{key}".lower() for key in lists}
+    more = []
     for item in (flat(item) for item in added if isinstance(item, Mapping)):
         fitting = [
             one for one in found if all(one.get(key) == item[key] for key in axes & set(item))
@@ -905,8 +1139,8 @@ def matrices(where: str, job: Mapping) -> list[dict[str, str]]:
         for one in fitting:
             one.update(item)
         if not fitting:
-            found.append(item)
-    return found or [{}]
+            more.append(item)
+    return [*found, *more] or [{}]
 
 
 # The subject: what jobs present, and what the role accepts
@@ -924,8 +1158,14 @@ def untrusted_triggers(job: Job) -> Iterator[Finding]:
         yield Finding(first.source.path, line, "untrusted-trigger", message, mend)
 
 
+def environment_of(job: Job) -> str:
+    """Return the environment of a job as it is written, with what is known filled in."""
+    name = job.root.of("environment").text("name") or job.root.text("environment")
+    return job.resolve(Mapping(), name)
+
+
 def same_subjects(
-    account: Account, key: str, jobs: list[Job], assuming: list[Job]
+    account: Account, key: str, jobs: list[Job], judged: list[Job]
 ) -> Iterator[Finding]:
     """Each subject that a job can present is trusted, and no other one is."""
     entry = account.entries[key]
@@ -938,10 +1178,10 @@ def same_subjects(
         strange: set[str] = set()
         unsure: set[str] = set()
         doubtful: set[str] = set()
-        name = job.root.of("environment").text("name") or job.root.text("environment")
         own = []
+        name = environment_of(job)
         for run in (run for run in job.runs if not UNTRUSTED.match(run.event)):
-            for value, then in texts(job.resolve(Mapping(), name), run, job.known):
+            for value, then in texts(name, run, job.known):
                 if not isinstance(value, str):
                     unsure.add(f"environment:{name}")
                 elif (value or None) != environment:
@@ -954,7 +1194,7 @@ def same_subjects(
         # Where an expression is not known the job may run for fewer refs, but not for other ones.
         met = any(common(shown, ref) for shown in own for ref in refs)
         (unsure if met else strange).update(doubtful)
-        guessed = guessed or bool(unsure) or "${{" in job.input(job.assuming()[0], "role-to-assume")
+        guessed = guessed or bool(unsure) or not account.keys_of(job, guess=False)
         if strange:
             message = (
                 f"job {job.name} can present {', '.join(sorted(strange))} and the role trusts "
@@ -966,7 +1206,8 @@ def same_subjects(
             message = f"job {job.name} presents {', '.join(sorted(unsure))} as far as can be known"
             mend = "bound it with an if: on github.ref, and write environment: as text"
             yield Finding(*job.where, UNJUDGED, message, mend)
-    names = {account.entries[k]["github_repository"] for k in map(account.key_of, assuming) if k}
+    here = [account.entries[k] for job in judged for k in account.keys_of(job, guess=False)]
+    names = {other["github_repository"] for other in here}
     if guessed or (not jobs and entry["github_repository"] not in names):
         return  # the workflows of that entry stand in another repository
     for ref in refs if refs_count else []:
@@ -995,15 +1236,23 @@ def same_values(
         ("aws-region", "same-region", account.region, True),
         ("audience", "same-audience", f"sts.{account.domain}", account.partition == "aws-cn"),
     )
-    for step in job.assuming():
+    steps = job.assuming()
+    own = [
+        step
+        for step in steps
+        if job.input(step, "role-to-assume").endswith(f"/{entry['role_name']}")
+    ]
+    for step in own or steps:  # beside its own a job may assume a role that is made elsewhere
         for key, rule, expected, needed in wanted:
             value = job.input(step, key)
             accepted = re.split(r"[,\s]+", value) if key == "allowed-account-ids" else [value]
             if expected not in accepted and (value or needed):
                 yield from differs(job, step, key, rule, value, expected)
         lasts = job.input(step, "role-duration-seconds") or "3600"
-        if not lasts.isdigit() or int(lasts) > longest:
-            message = f"role-duration-seconds is {lasts} and the role allows {longest} ({TRUST})"
+        if not lasts.isdigit() or not 900 <= int(lasts) <= longest:
+            message = (
+                f"role-duration-seconds is {lasts} and the role allows 900 to {longest} ({TRUST})"
+            )
             mend = f"write role-duration-seconds: {longest}"
             rule = "session-duration" if lasts.isdigit() else UNJUDGED
             yield job.finding(step, "role-duration-seconds", rule, message, mend)
@@ -1012,7 +1261,9 @@ def same_values(
         if region not in ("${{ env.AWS_REGION }}", account.region):
             yield from differs(job, step, "env: AWS_REGION", "same-region", region, account.region)
         registry = job.input(step, "registries") or account.id
-        if registry != account.id or job.input(step, "registry-type") == "public":
+        if job.input(step, "registry-type").lower() == "public":
+            yield from differs(job, step, "registry-type", "same-registry", "public", "private")
+        if registry != account.id:
             yield from differs(job, step, "registries", "same-registry", registry, account.id)
 
 
@@ -1038,10 +1289,11 @@ def published(
         mend = 'write image_tag_mutability = "IMMUTABLE"'
         yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
     needed: set[str] = set()
-    names: list[str] = []
-    first: dict[Any, Any] = {}
+    every: list[tuple[Job, Mapping, str]] = []
     unseen = False
     heads = [ref for ref in entry["refs"] if ref.startswith("refs/heads/")]
+    if entry.get("environment") is not None and not tests_ref(account, entry):
+        heads = ["refs/heads/*"]
     branch = any(common(run.ref, ref) for job in jobs for run in job.runs for ref in heads)
     for job in jobs:
         found, pushed, hidden = pushed_names(job)
@@ -1049,49 +1301,76 @@ def published(
         unseen = unseen or hidden
         needed |= {*PUSH, "ecr:GetAuthorizationToken"} if pushed else set()
         needed |= {"ecr:GetAuthorizationToken"} if job.using(LOGIN) else set()
-        shell = "\n".join(step.text("run") for step in job.steps)
-        for command in re.findall(r"(?m)^[^#\n]*\baws\s+ecr\s+([a-z-]+)", shell):
-            action = "".join(part.title() for part in command.split("-"))
-            needed.add(f"ecr:{action}".replace("GetLoginPassword", "GetAuthorizationToken"))
-        region = job.input(job.assuming()[0], "aws-region")
+        needed |= {action for step in job.steps for action in called_actions(shell(step))}
         for step, name in pushed:
-            names.append(name)
             yield from same_registry(job, step, name, account, entry)
             yield from unique_tag(job, step, name, entry, side, branch)
-            again = first.setdefault((job.where, region, name), (job.known, step.line("with")))
-            if again != (job.known, step.line("with")) or names.count(name) > len(jobs):
-                message = f"{name} is pushed more than once in a run, and the second is refused"
-                mend = "push it once, or write what differs into the tag"
-                yield job.finding(step, "tags", "unique-tags", message, mend)
-    if not names and not unseen:
+            every.append((job, step, name))
+    yield from pushed_twice(every, side)
+    if not every and not unseen:
         message = f"job {jobs[0].name} assumes the role and no step of {BUILD} pushes tags"
         yield Finding(*jobs[0].where, UNJUDGED, message, "push with push: true and tags")
     elif not unseen:
+        tags = sorted({split_image(name)[2] for _, _, name in every})
         yield from least_actions(needed, side)
-        yield from expiring(sorted({split_image(name)[2] for name in names}), entry, side, branch)
+        yield from expiring(tags, entry, side, branch)
+
+
+def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator[Finding]:
+    """What one push has tagged, no other one may push for the same ref."""
+    for n, (job, step, name) in enumerate(every):
+        if any(meets(each, shapes(split_image(name)[2], {})) for each in side.excluded):
+            continue
+        for other, _, same in every[:n]:
+            regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
+            both = any(common(run.ref, also.ref) for run in job.runs for also in other.runs)
+            if same == name and len(regions) == 1 and (both or other is job):
+                message = f"{name} is pushed more than once for a ref, and the second is refused"
+                mend = "push it once, or write what differs into the tag"
+                yield job.finding(step, "tags", "unique-tags", message, mend)
+
+
+def called_actions(script: str) -> Iterator[str]:
+    """Yield the actions of the calls to ECR in a script."""
+    option = r"(?:--[\w-]+(?:=|\s+)\S+\s+)*"
+    start = r"(?m)(?:^|[;&|(`!=]|\b(?:then|do|else|if)\b)\s*"
+    for command in re.findall(rf"{start}aws\s+{option}ecr\s+{option}([a-z-]+)", script):
+        known = {"get-login-password": "get-authorization-token"}
+        known["wait"] = "describe-image-scan-findings"
+        parts = known.get(command, command).split("-")
+        yield "ecr:" + "".join(part.title() for part in parts)
 
 
 def pushed_names(job: Job) -> tuple[list[Finding], list[tuple[Mapping, str]], bool]:
     """Return findings, step and name of each image that is pushed, and whether more may be."""
-    pushing = r"\b(docker|podman|buildx|skopeo|crane|oras|buildah)\b[^\n]*\b(push|--push|copy)\b"
+    pushing = (
+        r"\b(docker|podman|buildx|skopeo|oras|buildah|helm)\b[^\n]*"
+        r"\b(push(?!=false)|copy|imagetools\s+create)\b"
+        r"|\bcrane\s+(push|copy|tag|append)\b|\baws\b[^\n]*\becr\s+put-image\b"
+    )
+    elsewhere = re.compile(r"(bake|build-?push|kaniko|buildah|push-to|build-and-push)[^@]*@")
     hidden = [
         step
         for step in job.steps
-        if "docker/bake-action@" in step.action() or re.search(pushing, step.text("run"))
+        if re.search(pushing, shell(step))
+        or (elsewhere.search(step.action()) and step not in job.using(BUILD))
     ]
     found, pushed = [], []
     runs = [run for run in job.runs if not UNTRUSTED.match(run.event)] or [Run("push", "refs/*")]
+    name = r"(?:\$\{\{.*?\}\}|[^,\n])+"
     for step in job.using(BUILD):
         asked = job.input(step, "push").lower()
         values = {value for run in runs for value, _ in texts(asked, run, job.known)}
-        if re.search(r"push=true|type=registry", step.input("outputs")):
+        outputs = job.input(step, "outputs")
+        if re.search(r"push=(?!false)|type=registry|\$\{\{", outputs):
             hidden.append(step)
         elif values <= {"true", True}:
-            name = r"(?:\$\{\{.*?\}\}|[^,\n])+"
-            caches = re.findall(rf"type=registry,.*?ref=({name})", step.input("cache-to"))
-            tags = [*re.findall(name, job.input(step, "tags")), *caches]
+            tags = re.findall(name, job.input(step, "tags"))
+            for cache in job.input(step, "cache-to").splitlines():
+                if "type=registry" in cache or "type=" not in cache:
+                    tags += re.findall(rf"ref=({name})", cache) or re.findall(name, cache)[:1]
             tags = [tag.strip() for tag in tags if tag.strip()]
-            pushed += [(step, job.resolve(step, tag)) for tag in tags]
+            pushed += [(step, tag) for tag in tags]
             if not tags:
                 message = "the step pushes and has no tags, so nobody could pull what it pushed"
                 mend = "write tags, with the version and the commit"
@@ -1107,8 +1386,15 @@ def pushed_names(job: Job) -> tuple[list[Finding], list[tuple[Mapping, str]], bo
 
 def split_image(name: str) -> tuple[str, str, str]:
     """Return host, repository and tag of an image's name; an expression counts as one word."""
-    match = re.fullmatch(r"(\$\{\{.*?\}\}|[^/]+)/(.+?):((?:\$\{\{.*?\}\}|[^:/])+)", name)
-    return (match[1], match[2], match[3]) if match else ("", name, "")
+    inside = re.findall(r"\$\{\{.*?\}\}", name)
+    host, _, rest = re.sub(r"\$\{\{.*?\}\}", "\0", name).partition("/")
+    repository, _, tag = rest.rpartition(":")
+    parts = []
+    for part in (host, repository, tag):
+        for _ in range(part.count("\0")):
+            part = part.replace("\0", inside.pop(0), 1)
+        parts.append(part)
+    return parts[0], parts[1], parts[2]
 
 
 def same_registry(
@@ -1119,16 +1405,25 @@ def same_registry(
     own = f"{account.id}.dkr.ecr.{account.region}.{account.domain}"
     login = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", host)
     before = job.steps[: job.steps.index(step)]
+    assumed = [n for n, item in enumerate(before) if item in job.assuming()][:1]
+    logins = [item for item in before[assumed[0] :] if item in job.using(LOGIN)] if assumed else []
     named = [item for item in before if login and item.text("id") == login[1]]
     known = named[0] in job.using(LOGIN) if named else login or "${{" not in host
-    if not known or "${{" in repository or not tag:
+    by_hand = any(
+        "docker/login-action@" in item.action() or "docker login" in shell(item) for item in before
+    )
+    if not known or "${{" in repository or not tag or "/" in tag:
         message = f"tags has {name}, whose registry and repository only the run knows"
         mend = f"write ${{{{ steps.registry.outputs.registry }}}}/{entry['ecr_repository']}:TAG"
         yield from [job.finding(step, "tags", UNJUDGED, message, mend)] * ("secrets." not in name)
-    elif repository != entry["ecr_repository"] or not (named or host == own):
+    elif (
+        repository != entry["ecr_repository"]
+        or not (named[:1] and named[0] in logins if login else host == own)
+        or not (logins or by_hand)
+    ):
         message = (
             f"the image goes to {host}/{repository} and the role may push to {own}/"
-            f"{entry['ecr_repository']} ({TFVARS}), after a login in this job"
+            f"{entry['ecr_repository']} ({TFVARS}), after the role is assumed and a login"
         )
         mend = f"write the repository {entry['ecr_repository']}, and log in before"
         yield job.finding(step, "tags", "same-registry", message, mend)
@@ -1142,99 +1437,137 @@ def unique_tag(
     excluded = side.excluded if side.mutability == "IMMUTABLE_WITH_EXCLUSION" else []
     inside = [text.strip() for text in re.findall(r"\$\{\{(.*?)\}\}", tag)]
     # GitHub docs, "Contexts": one value for a commit, or a new one for every run.
-    unique = r"github\.(sha|run_id|run_number|event\.release\.tag_name" + (
-        "" if branch else "|ref_name"
+    unique = ["github.sha", "github.run_id", "github.run_number"] + ["github.ref_name"] * (
+        not branch
     )
-    if any(re.fullmatch(unique + ")", text) for text in inside):
-        for pattern in (each for each in excluded if like(sample(tag, entry, 7), each)):
+    if all(run.event == "release" for run in job.runs):  # else it is empty
+        unique.append("github.event.release.tag_name")
+    if any(text in unique for text in inside):
+        for pattern in (each for each in excluded if meets(each, shapes(tag, entry))):
             message = f"the filter {pattern} excludes {tag} from immutability, so it can be moved"
             mend = "write a filter for the moving tag alone, for example latest"
             yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
-    elif any(text != "github.ref_name" for text in inside):
+    elif set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
         message = f"tags has {name}, whose value only the run knows"
         mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
         yield from [job.finding(step, "tags", UNJUDGED, message, mend)] * ("secrets." not in name)
-    elif tag and not any(like(tag, pattern) for pattern in excluded):
-        message = f"the tag {tag} is the same for every commit, so the second push would be refused"
+    elif tag and not any(meets(each, [[(one, False) for one in tag]]) for each in excluded):
+        message = (
+            f"the tag {tag} does not name one commit in every run, so a second push is refused"
+        )
         mend = "write a tag that names the commit, for example ${{ github.sha }}"
         yield job.finding(step, "tags", "unique-tags", message, mend)
 
 
-def like(text: str, pattern: str) -> bool:
-    """Tell whether a text matches a pattern of ECR, in which * stands for any characters."""
-    return bool(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL))
+Shape = list[tuple[str, bool]]  # characters that may stand at a place, and whether it repeats
 
 
-def sample(tag: str, entry: dict[str, Any], number: int) -> str:
-    """Return a tag as the run of some number would push it."""
-    ref = (entry["refs"] or ["refs/tags/v*"])[0].split("/", 2)[-1]
-    tag = re.sub(r"\$\{\{\s*github\.sha\s*\}\}", f"{number:040x}", tag)
-    name = r"\$\{\{\s*github\.(ref_name|event\.release\.tag_name)\s*\}\}"
-    tag = re.sub(name, ref.replace("*", f"1.{number}.0"), tag)
-    return re.sub(r"\$\{\{.*?\}\}", str(number), tag)
+def shapes(tag: str, entry: dict[str, Any]) -> list[Shape]:
+    """Return what a pushed tag may look like, for each trusted ref; "" stands for any character."""
+    found = []
+    for ref in entry.get("refs") or [""]:
+        shape: Shape = []
+        for part in re.split(r"(\$\{\{.*?\}\})", tag):
+            name = part[3:-2].strip() if part.startswith("${{") else ""
+            if name == "github.sha":
+                shape += [("0123456789abcdef", False)] * 40
+            elif name.startswith("github.run_"):
+                shape += [("0123456789", False), ("0123456789", True)]
+            elif name in ("github.ref_name", "github.event.release.tag_name"):
+                written = ref.split("/", 2)[-1]
+                shape += [(one, False) for one in written.rstrip("*")]
+                shape += [("", True)] * written.endswith("*")
+            else:
+                shape += [("", True)] if name else [(one, False) for one in part]
+        found.append(shape)
+    return found
+
+
+def meets(pattern: str, found: list[Shape]) -> bool:
+    """Tell whether a tag of some shape matches a pattern of ECR (* stands for any characters)."""
+
+    def follow(shape: Shape) -> bool:
+        states = {0}  # the places in the shape to which the pattern may have led so far
+        for one in pattern:
+            for place, (_, repeats) in enumerate(shape):
+                if repeats and place in states:
+                    states.add(place + 1)  # nothing stands there
+            if one == "*":
+                states = set(range(min(states, default=len(shape) + 1), len(shape) + 1))
+            else:
+                states = {
+                    place if shape[place][1] else place + 1
+                    for place in states
+                    if place < len(shape) and (one in shape[place][0] or not shape[place][0])
+                }
+        return any(all(repeats for _, repeats in shape[place:]) for place in states)
+
+    return any(follow(shape) for shape in found)
 
 
 def least_actions(needed: set[str], side: Infra) -> Iterator[Finding]:
     """The role may do what the steps do, and nothing else."""
     where, granted = side.where or (ACTIONS, 1), set(side.granted)
+    place = "infra/" if side.where else ACTIONS
     if needed - granted:
         message = f"the steps need {', '.join(sorted(needed - granted))}, so a push would be denied"
-        yield Finding(*where, "least-actions", message, f"add it to {ACTIONS} and apply it")
+        yield Finding(*where, "least-actions", message, f"add it to {place} and apply it")
     if granted - needed:
         message = f"the role is granted {', '.join(sorted(granted - needed))}, which no step needs"
-        yield Finding(*where, "least-actions", message, f"remove it from {ACTIONS} and apply it")
+        yield Finding(*where, "least-actions", message, f"remove it from {place} and apply it")
 
 
 def expiring(
     tags: list[str], entry: dict[str, Any], side: Infra, branch: bool
 ) -> Iterator[Finding]:
-    """Simulate the lifecycle over the images of many runs and one failed push, all of them old.
+    """Simulate the lifecycle over the tags that a run pushes, and what a failed push leaves.
 
-    Releases stay for ever; of a branch at least the newest image stays; no rule is without effect.
+    Releases stay for ever; of a branch the newest image stays; no rule is without effect (AWS docs,
+    ECR, "Lifecycle policy properties": an image is judged by the first rule that selects it).
     """
     where, mend = side.where or (LIFECYCLE, 1), f"correct {LIFECYCLE} and apply it"
+    order: list[int] = []
+    judged = False  # whether an earlier rule has selected every image with a tag
     try:
-        rules = [(int(rule["rulePriority"]), rule["selection"]) for rule in side.lifecycle["rules"]]
-        longest = max((int(selection["countNumber"]) for _, selection in rules), default=0)
-        numbers = range(min(50, longest) + 3, 0, -1)  # the newest first
-        moving = {tag for tag in tags if "${{" not in tag}
-        images = [
-            {sample(tag, entry, n) for tag in tags if tag not in moving or n == numbers[0]}
-            for n in numbers
-        ]
-        images.append(set())  # a failed push leaves an image without a tag
-        taken: set[int] = set()
-        for priority, selection in sorted(rules, key=lambda rule: rule[0]):
-            matched = [
-                n for n in range(len(images)) if n not in taken and selects(selection, images[n])
+        for rule in side.lifecycle["rules"]:
+            selection, number = rule["selection"], rule["rulePriority"]
+            status, by = selection["tagStatus"], selection["countType"]
+            if (
+                any(
+                    not isinstance(each, int) or each < 1
+                    for each in (number, selection["countNumber"])
+                )
+                or rule["action"]["type"] != "expire"
+                or by not in ("imageCountMoreThan", "sinceImagePushed")
+                or status not in ("any", "tagged", "untagged")
+                or (status == "any" and rule is not side.lifecycle["rules"][-1])
+            ):
+                raise ValueError(f"rule {number}")
+            order.append(number)
+            if status == "untagged":
+                continue
+            patterns = [f"{each}*" for each in selection.get("tagPrefixList", [])]
+            patterns += selection.get("tagPatternList", [])
+            if not patterns and status == "tagged":
+                raise ValueError(f"rule {number} has no tagPatternList")
+            patterns = patterns if status == "tagged" else []
+            # Every pattern must be met, each by some tag of the image.
+            looks = [shape for tag in tags for shape in shapes(tag, entry)]
+            if (judged and status == "tagged") or not all(meets(each, looks) for each in patterns):
+                message = f"rule {number} matches no image that a run or a failed push can leave"
+                yield Finding(*where, "lifecycle", message, mend)
+            elif not judged and (not branch or by == "sinceImagePushed"):
+                message = f"rule {number} removes {', '.join(tags)}, "
+                message += "also of the newest image" if branch else "which is a release"
+                yield Finding(*where, "lifecycle", message, mend)
+            one = [
+                [("7" if many else could[:1], False) for could, many in shape] for shape in looks
             ]
-            taken |= set(matched)  # an image is judged by the first rule that selects it
-            by_count = selection["countType"] == "imageCountMoreThan"
-            gone = matched[min(50, int(selection["countNumber"])) :] if by_count else matched
-            lost = [n for n in gone if images[n] and (n == 0 or not branch)]
-            if lost:
-                shown = ", ".join(sorted(images[lost[0]]))
-                message = f"rule {priority} removes {shown}, " + "the newest" * branch
-                message += "a release" * (not branch)
-                yield Finding(*where, "lifecycle", message, mend)
-            if not matched:
-                message = f"rule {priority} matches no image that a run or a failed push can leave"
-                yield Finding(*where, "lifecycle", message, mend)
-        order = [priority for priority, _ in rules]
-        last = [priority for priority, selection in rules if selection["tagStatus"] == "any"]
-        if order != sorted(set(order)) or last not in ([], order[-1:]):
-            message = "the priorities do not rise, or a rule for any tag is not the last one"
-            yield Finding(*where, "lifecycle", message, mend)
+            judged = judged or all(meets(each, one) for each in patterns)
+        if order != sorted(set(order)):
+            raise ValueError("the priorities do not rise")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        yield Finding(*where, UNJUDGED, f"a rule has no shape that ECR reads ({error!r})", mend)
-
-
-def selects(selection: dict[str, Any], tags: set[str]) -> bool:
-    """Tell whether a rule selects an image (AWS docs, ECR, "Lifecycle policy properties")."""
-    if selection["tagStatus"] != "tagged":
-        return selection["tagStatus"] == "any" or not tags
-    patterns = selection.get("tagPatternList") or [f"{p}*" for p in selection["tagPrefixList"]]
-    return all(any(like(tag, pattern) for tag in tags) for pattern in patterns)
+        yield Finding(*where, UNJUDGED, f"ECR or Terraform refuses it ({error})", mend)
 
 
 # The workflows by themselves
@@ -1248,9 +1581,11 @@ def token_by_default(source: Source) -> Iterator[Finding]:
     granted = source.root.get("permissions")
     scopes = granted if isinstance(granted, Mapping) else {}
     tidy = granted != "write-all" and scopes.get("id-token") != "write"
-    if any(part.input("role-to-assume") for _, part in source.parts()) and "on" in source.root:
+    if any(part.input("role-to-assume") for _, part in source.parts()):
         tidy = granted in ("", "read-all") or (scopes is granted and "write" not in scopes.values())
-        tidy = tidy or (granted is None and list(source.root["on"]) == ["workflow_call"])
+        events = source.root.get("on")
+        called = list(events) if isinstance(events, Mapping) else listed(events)
+        tidy = tidy or (granted is None and called in ([], ["workflow_call"]))  # or a composite
     if not tidy:
         message = "every job is granted writing here, or what a setting of the repository says"
         mend = "write permissions: {} at the top, and what a job needs in the job"
@@ -1258,19 +1593,28 @@ def token_by_default(source: Source) -> Iterator[Finding]:
         yield Finding(source.path, line, "least-permissions", message, mend)
 
 
-def least_permissions(job: Job, calling: bool) -> Iterator[Finding]:
-    """Nobody can ask for a token but the job that assumes a role, and the jobs that call it."""
+def least_permissions(job: Job, needed: bool, account: Account) -> Iterator[Finding]:
+    """Nobody can ask for a token but the job that assumes the role, and the jobs that call it."""
     scopes = (job.root, job.source.root, *(caller.root for caller in reversed(job.callers)))
     granted = next((scope["permissions"] for scope in scopes if "permissions" in scope), "")
     own = granted if isinstance(granted, Mapping) else {}
     own = {key: own[key] for key in own if own[key] != "none"}
     line = job.root.line("permissions") if "permissions" in job.root else job.where[1]
-    if job.assuming() or calling:
-        needed = {"contents": "read", "id-token": "write"}
-        missing = [f"{key}: {needed[key]}" for key in needed if own.get(key) != needed[key]]
-        if not calling and not job.using("actions/checkout") and "contents" not in own:
-            missing = [each for each in missing if each != "contents: read"]
-        extra = [f"{key}: {own[key]}" for key in own if key not in needed]
+    used = " ".join(step.action() + str(step.of("with").values()) for step in job.steps)
+    if needed:
+        rights = {"contents": "read", "id-token": "write"}
+        checks_out = job.using("actions/checkout") or not job.steps  # a call grants it on
+        missing = [
+            f"{key}: {rights[key]}"
+            for key in rights
+            if own.get(key) != rights[key] and (key in own or key != "contents" or checks_out)
+        ]
+        reasons = {"attestations": "actions/attest", "packages": "ghcr.io"}
+        extra = [
+            f"{key}: {own[key]}"
+            for key in own
+            if key not in rights and reasons.get(key, "nothing") not in used
+        ]
         message = f"job {job.name} assumes the role"
         message += f" and lacks {', '.join(missing)}, so it would fail" * bool(missing)
         message += f" and has {', '.join(extra)}, which it does not need" * bool(extra)
@@ -1279,9 +1623,24 @@ def least_permissions(job: Job, calling: bool) -> Iterator[Finding]:
             yield Finding(job.source.path, line, "least-permissions", message, mend)
     elif own.get("id-token") == "write" or granted == "write-all":
         hidden = any(step.action().startswith("./") for step in job.steps)
+        elsewhere = job.assuming() or any(CONSUMERS.match(step.action()) for step in job.steps)
+        trusted = any(accepted(job, account, entry) for entry in account.entries.values())
         message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
         rule = UNJUDGED if hidden else "least-permissions"
-        yield Finding(job.source.path, line, rule, message, "remove id-token: write from it")
+        if granted == "write-all" or not elsewhere or (trusted and not job.assuming()):
+            yield Finding(job.source.path, line, rule, message, "remove id-token: write from it")
+
+
+def accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:
+    """Tell whether a job can present a subject that an entry's role accepts."""
+    wanted = entry.get("environment")
+    refs_count = wanted is None or tests_ref(account, entry)
+    return any(
+        value in (UNKNOWN, wanted or "")
+        and (not refs_count or any(common(then.ref, ref) for ref in entry["refs"]))
+        for run in job.runs
+        for value, then in texts(environment_of(job), run, job.known)
+    )
 
 
 def pinned_actions(source: Source) -> Iterator[Finding]:
@@ -1292,11 +1651,13 @@ def pinned_actions(source: Source) -> Iterator[Finding]:
             continue
         written = " ".join(source.text[line - 1 : line + 1]).partition(used)[2]
         # A version may be written as v4, 4.1.0, tag=v4 or ratchet:owner/action@v4.
-        commented = re.match(r"""["']?\s*#.*?\bv?\d""", written)
+        commented = re.match(r"""["']?(,[^#]*)?\s*[^\s:]*\s*#.*?\bv?\d""", written)
         image = used.startswith("docker://")
         pinned = re.search("@sha256:[0-9a-f]{64}$" if image else "@[0-9a-fA-F]{40}$", used)
         if not pinned or not (commented or image):
-            message = f"{used} is not a full commit SHA with its version in a comment"
+            message = f"{used} is pinned, and no comment says to which version"
+            if not pinned:
+                message = f"{used} is no full commit SHA, so other code could run under that name"
             mend = "write owner/action@SHA # vVERSION; this shows it: "
             mend += "git ls-remote https://github.com/OWNER/ACTION VERSION"
             yield Finding(source.path, line, "pinned-actions", message, mend)
@@ -1304,24 +1665,31 @@ def pinned_actions(source: Source) -> Iterator[Finding]:
 
 def injections(source: Source) -> Iterator[Finding]:
     """An expression is pasted into a script before a shell reads it (GitHub docs, secure use)."""
-    safe = r"github\.event\.[\w.-]*\b(id|number|sha|action|draft|prerelease|merged|size)"
+    safe = (
+        r"github\.event\.(before|after|action|(repository|sender|organization)\..*|(?!inputs|client)"
+        r".*\.(\w*id|number|sha|login|state|conclusion|draft|prerelease|merged|size|created_at))"
+    )
     declared = {**source.root.of("on", "workflow_call", "inputs")}
     declared.update(source.root.of("on", "workflow_dispatch", "inputs"))
     typed = {
-        f"inputs.{name}".lower()
+        f"{start}.{name}".lower()
         for name in declared
         if isinstance(declared[name], Mapping)
         and declared[name].text("type") in ("boolean", "number", "choice")
+        for start in ("inputs", "github.event.inputs")
     }
     for job, step in source.parts():
         script = step.text("run")
         if step.action().startswith("actions/github-script@"):
             script = step.input("script")
         script = Job(source, "", job, {}, []).resolve(step, script)
-        inside = " ".join(re.findall(r"\$\{\{(.*?)\}\}", script, re.DOTALL)).lower()
-        for name in sorted(set(re.findall(r"[a-z_][\w-]*(?:\.[\w*-]+)+", inside)) - typed):
-            event = name.startswith("github.event.") and not re.fullmatch(safe, name)
-            if event or re.fullmatch(r"github\.(head_|base_)?ref(_name)?|inputs\..*", name):
+        found = re.findall(r"\$\{\{((?:'[^']*'|[^'])*?)\}\}", script)
+        inside = re.sub(r"\[\s*'([\w-]+)'\s*\]", r".\1", " ".join(found).lower())
+        inside = re.sub(r"'[^']*'", "", inside)
+        for name in sorted(set(re.findall(r"[a-z_][\w-]*(?:\.[\w*-]+)*", inside)) - typed):
+            free = re.fullmatch(r"github(\.(head_|base_)?ref(_name)?)?|inputs(\..*)?", name)
+            event = re.match(r"github\.event\b", name) and not re.fullmatch(safe, name)
+            if free or event:
                 message = f"{name} is pasted into the script, so whoever chooses it runs commands"
                 line = step.line("run" if "run" in step else "with")
                 mend = 'write it into env: and read it as "$NAME"'
@@ -1332,51 +1700,89 @@ def explicit_choices(job: Job) -> Iterator[Finding]:
     """Provenance is chosen, what is no secret is not kept as one, and no output loses its value."""
     path = job.source.path
     for step in job.using(BUILD):
-        if not step.named("provenance") and job.input(step, "push") != "false":
+        if not step.input("provenance") and job.input(step, "push") != "false":
             message = "provenance is not chosen, so the default may turn the image into an index"
             mend = "write provenance: false, or the mode that you want"
             yield job.finding(step, "push", "explicit-provenance", message, mend)
+    public = (
+        r"secrets(?:\.|\[\s*')((?:\w*_)?(?:ROLE|REGION|REGISTRY|REPOSITORY|ARN|AUDIENCE|ACCOUNT_ID"
+        r"|AWS_ACCOUNT)(?:_(?:NAME|ID|URL|URI|ARN|HOST|TO_ASSUME))?)\b"
+    )
     for part, key, line, text in job.values():
-        public = r"secrets\.\w*(ROLE|REGION|ACCOUNT|REGISTRY|REPO|ECR|ARN|AUDIENCE)\w*"
-        if part.action().startswith((CREDENTIALS, LOGIN)):
-            public = r"secrets\.\w+"
-        used = re.search(public, text, re.IGNORECASE)
-        if used and "TOKEN" not in used[0] and "KEY" not in used[0]:
-            message = f"{key} is read from {used[0]}, so GitHub blanks it in logs and outputs"
-            yield Finding(path, line, "no-secrets", message, "write the value itself, or use vars.")
+        aws = part.action().startswith((CREDENTIALS, LOGIN))
+        used = re.search(r"secrets(?:\.|\[\s*')(\w+)" if aws else public, text, re.IGNORECASE)
+        if used and not re.search(STORED_KEY, text, re.IGNORECASE):
+            message = f"{key} reads the secret {used[1]}, so GitHub blanks it in logs and outputs"
+            mend = "write the value itself, or use vars."
+            yield Finding(part.path or path, line, "no-secrets", message, mend)
     outputs = job.root.of("outputs")
+    writing = {
+        step.text("id"): job.resolve(
+            step, " ".join([step.text("run"), *map(str, step.of("env").values())])
+        )
+        for step in job.steps
+        if "GITHUB_OUTPUT" in step.text("run")
+    }
     for key in outputs:
         text = job.resolve(Mapping(), outputs.text(key))
-        if re.search(r"outputs\.registry\b|\.dkr\.ecr\.|env\.\w*REGISTRY", text):
+        text += " ".join(writing[name] for name in writing if f"steps.{name}." in text)
+        if re.search(r"outputs(\.|\[')(registry|metadata)\b|\.dkr\.ecr\.|env\.\w*REGISTRY", text):
             message = f"the output {key} holds the registry's host, which GitHub may blank"
             mend = "pass the digest, and compose the name where it is used"
             yield Finding(path, outputs.line(key), "no-registry-output", message, mend)
 
 
+STORED_KEY = r"secrets(?:\.|\[\s*')\w*AWS\w*(ACCESS|SECRET)\w*"
+
+
 def key_inputs(job: Job) -> Iterator[Finding]:
     """Keys that live for years are what this repository does without."""
-    for _, key, line, text in job.values():
-        stored = re.search(r"secrets\.\w*AWS\w*KEY\w*", text, re.IGNORECASE)
-        if stored or key.lower() == "aws-access-key-id":
+    for part, key, line, text in job.values():
+        given = key.lower().replace("_", "-") == "aws-access-key-id" and "${{" in text
+        if given or re.search(STORED_KEY, text, re.IGNORECASE):
             message = f"{key} takes an access key, which works from anywhere until it is rotated"
             mend = "assume the role with role-to-assume, and delete the key in IAM"
-            yield Finding(job.source.path, line, "no-keys", message, mend)
+            yield Finding(part.path or job.source.path, line, "no-keys", message, mend)
 
 
 def access_keys(root: Path) -> Iterator[Finding]:
     """No file of the repository holds an access key (AWS docs, IAM, "IAM identifiers")."""
-    skipped = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
+    for name in repository_files(root):
+        path = root / name
+        if path.is_file() and path.stat().st_size <= LARGEST and os.access(path, os.R_OK):
+            data = path.read_bytes()
+            match = re.search(rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b", data)
+            if match:
+                line = data.count(b"\n", 0, match.start()) + 1
+                message = f"{match[0].decode()[:8]}... looks like an access key"
+                yield Finding(name, line, "no-keys", message, "remove it, and delete it in IAM")
+
+
+def repository_files(root: Path) -> list[str]:
+    """Return the paths of what Git keeps or would keep; where there is no Git, of all files."""
+    import subprocess
+
+    command = [
+        "git",
+        "-C",
+        str(root),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
+    if (root / ".git").exists():
+        try:
+            done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+            return sorted(set(os.fsdecode(done.stdout).split("\0")) - {""})
+        except (OSError, subprocess.SubprocessError):
+            pass
+    found = []
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(set(folders) - skipped)
-        for path in (Path(folder, name) for name in files):
-            if path.is_file() and path.stat().st_size <= LARGEST and os.access(path, os.R_OK):
-                data = path.read_bytes()
-                match = re.search(rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b", data)
-                if match:
-                    line = data.count(b"\n", 0, match.start()) + 1
-                    message = f"{match[0].decode()[:8]}... looks like an access key"
-                    name = path.relative_to(root).as_posix()
-                    yield Finding(name, line, "no-keys", message, "remove it, and delete it in IAM")
+        folders[:] = sorted(set(folders) - {".git", ".terraform", ".venv", "node_modules"})
+        found += [Path(folder, name).relative_to(root).as_posix() for name in files]
+    return found
 
 
 # What it prints
@@ -1414,7 +1820,7 @@ def explain(account: Account) -> Iterator[str]:
             who = f"whoever may deploy to the environment {environment} (Settings, Environments)"
             who += f", for {words.replace('to ', '')}" if refs_count else ", from any ref"
         yield account.arn(f"role/{entry['role_name']}")
-        yield f"  A job of {name} may assume it for an hour: {who}."
+        yield f"  A job of {name} may assume it: {who}."
         yield from (f"  {guarded(name, ref)}" for ref in refs if refs_count)
         if not entry.get("subject_prefix"):
             yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
@@ -1519,7 +1925,9 @@ def main(arguments: list[str]) -> int:
     if options.format == "text":
         print(message)
     else:
-        report([Finding(message.split(":")[0], 1, UNJUDGED, message, "")], options.format)
+        place = re.match(r"([\w./-]+)(?::(\d+))?:", message)
+        where = (place[1], int(place[2] or 1)) if place else (WORKFLOWS, 1)
+        report([Finding(*where, UNJUDGED, message, "")], options.format)
     return 2
 
 

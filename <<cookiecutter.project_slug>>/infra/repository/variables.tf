@@ -55,7 +55,7 @@ variable "refs" {
 
   validation {
     condition = length(var.refs) > 0 && alltrue([
-      for ref in var.refs : can(regex("^refs/(heads|tags)/[^*?$\\s]+[*]?$", ref)) || (ref == "refs/tags/*" && var.dangerously_trust_any_tag)
+      for ref in var.refs : can(regex("^refs/(heads|tags)/[^*?$[:space:][:cntrl:]]+[*]?$", ref)) || (ref == "refs/tags/*" && var.dangerously_trust_any_tag)
     ])
     error_message = "refs is ${jsonencode(var.refs)}: empty, or with something that is not refs/heads/NAME or refs/tags/NAME with at most a trailing * behind some text, so anybody's branch or tag might publish. Write for example [\"refs/tags/v*\"]; \"refs/tags/*\" needs \"dangerously_trust_any_tag\": true beside it."
   }

@@ -67,12 +67,18 @@ CONSUMERS = re.compile(
 WRITTEN = {
     ("infra/oidc.tf", ""): "bc391656bf38f0ed",
     ("infra/main.tf", 'module "repository"'): "c5ef04cebea338bf",
-    ("infra/variables.tf", 'variable "repositories"'): "33d64d26ce640685",
-    ("infra/repository/variables.tf", ""): "29dd5ac5302ff2f3",
+    ("infra/variables.tf", 'variable "repositories"'): "15410668d6598815",
+    ("infra/repository/variables.tf", ""): "5f77e38fabbef578",
     (TRUST, ""): "4ed6056809cc3e91",
     (REGISTRY, ""): "3deeb130a595cce2",
 }
 IMAGE = 'resource "aws_ecr_repository" "image"'
+ROLE = 'resource "aws_iam_role" "push"'
+# What the role may be given without trusting or granting more; read by itself: its duration.
+NEUTRAL_LINES = (
+    r"(?m)^  (?:(?:description|tags|permissions_boundary) *="
+    r' *(?:\{(?:"(?:\\.|[^"\\])*"|[^{}"])*\}|[^\n]*)|max_session_duration *= *\d+ *$)'
+)
 PUSHING = re.compile(r"ecr:(\*|Put|Upload|Initiate|Complete|Batch\*|BatchDelete|Delete|Set)|\"\*\"")
 
 
@@ -605,8 +611,12 @@ class Infra(NamedTuple):
         further_files(root, account, unknown)
         line, body = block(read(root, REGISTRY), IMAGE)
         mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', body)
-        name = re.findall(r"(?m)^\s*name\s*=\s*var\.ecr_repository\s*$", body)
-        if len(mutability) != 1 or len(name) != 1 or re.search(r"ignore_|dynamic|region\s*=", body):
+        name = re.findall(r"(?m)^\s*name\s*=\s*(.*?)\s*$", body)
+        if (
+            len(mutability) != 1
+            or name != ["var.ecr_repository"]
+            or re.search(r"ignore_|dynamic|region\s*=", body)
+        ):
             unknown(REGISTRY, line, "the registry's name, region or tag mutability was rewritten")
         filters = re.findall(r'(?m)^\s*filter\s*=\s*"([^"]+)"', body)
         longest = re.findall(r"max_session_duration\s*=\s*(\d+)", code(read(root, TRUST)))
@@ -751,7 +761,11 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
     entries = account.entries.values()
     names = [re.escape(entry[key]) for entry in entries for key in ("role_name", "ecr_repository")]
     known = {"trust", "registry", "variables", "outputs", "versions"}
-    ours = re.compile("|".join([r"module\.repository", *(rf'"{name}"' for name in names)]))
+    ours = re.compile(
+        "|".join(
+            [r"module\.repository", *(rf'"{name}"' for name in names), "aws_ecr_registry_policy"]
+        )
+    )
     granting = (
         r'(?m)^\s*(?:resource\s+"?(?:aws_iam_\w*polic\w*|aws_ecr_\w*policy)"?\s.*|module\s.*)\{'
     )
@@ -759,7 +773,7 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
         path = file.relative_to(root).as_posix()
         if ".terraform" in file.parts or not file.is_file():
             continue
-        if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$", path):
+        if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$|\.tofu", path):
             unknown(path, 1, "it may overrule the files that are judged here")
         elif file.suffix != ".tf":
             continue
@@ -773,7 +787,9 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
                 roles = re.findall(r"(?m)^\s*roles?\s*=\s*(.+?)\s*$", body)
                 clear = r'aws_iam_role\.[\w-]+(\[[^\]]*\])?\.(name|id)|"[^"$]*"'
                 vague = not all(re.fullmatch(clear, role) for role in roles)
-                if 'module "repository"' not in match[0] and (ours.search(body) or vague):
+                if 'module "repository"' not in match[0] and (
+                    ours.search(text[match.start() : match.end() + len(body)]) or vague
+                ):
                     line = text.count("\n", 0, match.start()) + 1
                     unknown(
                         path, line, "it may grant more to a role, or on a registry, judged here"
@@ -795,10 +811,13 @@ def code(text: str) -> str:
 
 
 def block(text: str, head: str) -> tuple[int, str]:
-    """Return line and code of the one block with a head; without head, all but the registry's."""
+    """Return line and code of the one block with a head; of a file, what trusts or grants."""
     text = code(text)
     if not head:
-        return 1, text.replace(block(text, IMAGE)[1], "")
+        role = block(text, ROLE)[1]
+        return 1, text.replace(block(text, IMAGE)[1], "").replace(
+            role, re.sub(NEUTRAL_LINES, "", role)
+        )
     starts_at = [match.start() for match in re.finditer(rf"(?m)^{re.escape(head)}\s*\{{\s*$", text)]
     end = text.find("\n}", starts_at[0]) if len(starts_at) == 1 else -1
     if end < 0:
@@ -807,15 +826,11 @@ def block(text: str, head: str) -> tuple[int, str]:
 
 
 def digest(body: str) -> str:
-    """Return a digest of code, without what can neither trust nor grant."""
+    """Return a digest of code that ignores white space outside of texts."""
     from hashlib import sha256
 
-    value = r"(?:\{(?:\"(?:\\.|[^\"\\])*\"|[^{}\"])*\}|[^\n]*)"
-    neutral = rf"(?m)^[ \t]*(?:(?:description|tags|permissions_boundary) *=(?!=) *{value}"
-    neutral += r"|max_session_duration *= *\d+ *$)"
     text = r"(\"(?:\\.|[^\"\\\n])*\")|\s+"
-    squeezed = re.sub(text, lambda part: part[1] or "", re.sub(neutral, "", body))
-    return sha256(squeezed.encode()).hexdigest()[:16]
+    return sha256(re.sub(text, lambda part: part[1] or "", body).encode()).hexdigest()[:16]
 
 
 # Expressions: what is known of them before a run

@@ -20,7 +20,7 @@ rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="
 	@tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
 
 test: $(VENV)/test $(VENV)/lint lint ## everything; needs no account, no Docker and no root
-	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)
 
 lint: $(VENV)/test ## style and types of the Python code
 	$(RUN)/ruff check --quiet .

@@ -479,20 +479,6 @@ def test_every_rule_has_its_reason_in_the_projects_own_table(bake: Bake) -> None
     assert int(number) == len(rules) - 1  # what cannot be judged breaks no rule
 
 
-def test_the_parts_of_terraform_are_those_whose_digests_the_check_knows(bake: Bake) -> None:
-    """Whoever changes one of these parts in the template writes the new digest into WRITTEN."""
-    sys.path.insert(0, str(bake().path / "scripts"))
-    try:
-        import check as module
-    finally:
-        sys.path.pop(0)
-    for answers in combinations():
-        root = bake(**answers).path
-        for (path, head), expected in module.WRITTEN.items():
-            body = module.block((root / path).read_text(), head)[1]
-            assert module.digest(body) == expected, (path, head)
-
-
 def explained(project: Project, run: Run, rulesets: str = "") -> list[str]:
     """Return what `make explain` prints, with gh as a stand-in that knows some rulesets."""
     given = {**os.environ, "PATH": f"{ROOT / 'tests/bin'}:{os.environ['PATH']}"}

@@ -16,8 +16,6 @@ from tests.emulator import emulated_aws
 from tests.rehearsal import Project
 from tests.test_check import edited
 
-pytestmark = pytest.mark.xdist_group("plan")  # one plan for all of them
-
 UNJUDGED = "cannot-be-judged "  # said as a finding, not in one line
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Values = dict[str, dict[str, Any]]

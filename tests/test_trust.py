@@ -30,8 +30,6 @@ HOST = github.ISSUER.removeprefix("https://")
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST}"
 AUD, SUB, REF, AMR = f"{HOST}:aud", f"{HOST}:sub", f"{HOST}:ref", f"{HOST}:amr"
 
-pytestmark = pytest.mark.xdist_group("trust")  # one apply for all of them
-
 Claims = dict[str, Any]  # None: the token does not have the claim
 
 

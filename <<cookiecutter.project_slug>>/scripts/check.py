@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prove that the workflows and the Terraform of this repository agree on who may publish what.
+"""<% raw %>Prove that workflows and Terraform of this repository agree on who may publish what.
 
     python3 scripts/check.py [--format text|github|json] [--plan PLAN.json]
     python3 scripts/check.py subjects --json    what each role trusts; needs no PyYAML
@@ -22,6 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
+from zlib import crc32
 
 TFVARS = "infra/terraform.tfvars.json"
 TRUST = "infra/repository/trust.tf"
@@ -62,15 +63,16 @@ CONSUMERS = re.compile(
     r"actions/(deploy-pages|attest)|pypa/gh-action-pypi-publish|rubygems/|ossf/scorecard|sigstore/"
     r"|google-github-actions/auth|azure/login|hashicorp/vault|slsa-framework/|codecov/"
 )
-# What decides who is trusted and what is granted: blocks, or whole files, as digests that ignore
-# comments and white space. Where one differs nothing is guessed: a plan shows both policies.
+# What decides who is trusted and what is granted: blocks, or whole files, as checksums that ignore
+# comments and white space. Where one differs nothing is guessed: a plan shows both policies. (They
+# are against mistakes: whoever can change such a file can change this one, too.)
 WRITTEN = {
-    ("infra/oidc.tf", ""): "bc391656bf38f0ed",
-    ("infra/main.tf", 'module "repository"'): "c5ef04cebea338bf",
-    ("infra/variables.tf", 'variable "repositories"'): "15410668d6598815",
-    ("infra/repository/variables.tf", ""): "5f77e38fabbef578",
-    (TRUST, ""): "4ed6056809cc3e91",
-    (REGISTRY, ""): "3deeb130a595cce2",
+    ("infra/oidc.tf", ""): "8cc30626",
+    ("infra/main.tf", 'module "repository"'): "b08b1cb4",
+    ("infra/variables.tf", 'variable "repositories"'): "5c102815",
+    ("infra/repository/variables.tf", ""): "50452e54",
+    (TRUST, ""): "873e6e84",
+    (REGISTRY, ""): "154e0b17",
 }
 IMAGE = 'resource "aws_ecr_repository" "image"'
 ROLE = 'resource "aws_iam_role" "push"'
@@ -267,7 +269,7 @@ def findings(root: Path, plan: Path | None = None) -> list[Finding]:
         with_actions(root, workflow.root.of("jobs"), actions)
     jobs = list(jobs_in(workflows))
     assuming = [job for job in jobs if job.assuming()]
-    found = [*known_values(root, account), *access_keys(root)]
+    found = list(known_values(root, account))
     for source in (*workflows, *actions.values()):
         found += [*pinned_actions(source), *injections(source), *token_by_default(source)]
     entries: dict[str, list[Job]] = {key: [] for key in account.entries}
@@ -285,10 +287,11 @@ def findings(root: Path, plan: Path | None = None) -> list[Finding]:
     if not assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
+    shown = from_json(str(plan), read(Path(), str(plan), LARGEST_PLAN)) if plan else None
+    written = None if plan else Infra.written(root, account, found)
     for key, own in entries.items():
         entry = account.entries[key]
-        side = Infra.written(root, account, found) if not plan else None
-        side = side or Infra.planned(plan or root, account, entry, found)
+        side = written or Infra.planned(str(plan), shown, account, entry, found)
         for job in own:
             found += same_values(job, account, entry, side.longest)
         found += same_subjects(account, key, own, judged)
@@ -594,32 +597,32 @@ class Infra(NamedTuple):
             mend = "judge a plan, which shows it: make plan"
             found.append(Finding(path, line, UNJUDGED, message, mend))
 
+        texts = {path: code(read(root, path)) for path, _ in WRITTEN}
+        provider_at, provider = block(code(read(root, "infra/versions.tf")), 'provider "aws"')
+        role = block(texts[TRUST], ROLE)[1]
+        image_at, image = block(texts[REGISTRY], IMAGE)
         for (path, head), expected in WRITTEN.items():
-            line, body = block(read(root, path), head)
+            line, body = block(texts[path], head)
+            if not head:  # two blocks have parts that are yours
+                body = body.replace(role, re.sub(NEUTRAL_LINES, "", role)).replace(image, "")
             if digest(body) != expected:
-                part = head or "it"
-                unknown(
-                    path, line, f"{part} was rewritten, so what is trusted and granted is not known"
+                message = (
+                    f"{head or 'it'} was rewritten, so what is trusted and granted is not known"
                 )
-        line, provider = block(read(root, "infra/versions.tf"), 'provider "aws"')
-        for part in (
-            r"region\s*=\s*var\.aws_region",
-            r"allowed_account_ids\s*=\s*\[var\.aws_account_id\]",
-        ):
-            if not re.search(rf"(?m)^\s*{part}\s*$", provider):
-                unknown("infra/versions.tf", line, "the provider's region or account was rewritten")
+                unknown(path, line, f"{message} (now {digest(body)})")
+        for part in ("region=var.aws_region\n", "allowed_account_ids=[var.aws_account_id]\n"):
+            if part not in provider.replace(" ", ""):
+                message = "the provider's region or account was rewritten"
+                unknown("infra/versions.tf", provider_at, message)
         further_files(root, account, unknown)
-        line, body = block(read(root, REGISTRY), IMAGE)
-        mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', body)
-        name = re.findall(r"(?m)^\s*name\s*=\s*(.*?)\s*$", body)
-        if (
-            len(mutability) != 1
-            or name != ["var.ecr_repository"]
-            or re.search(r"ignore_|dynamic|region\s*=", body)
-        ):
-            unknown(REGISTRY, line, "the registry's name, region or tag mutability was rewritten")
-        filters = re.findall(r'(?m)^\s*filter\s*=\s*"([^"]+)"', body)
-        longest = re.findall(r"max_session_duration\s*=\s*(\d+)", code(read(root, TRUST)))
+        mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', image)
+        name = re.findall(r"(?m)^\s*name\s*=\s*(.*?)\s*$", image)
+        hidden = re.search(r"ignore_|dynamic|region\s*=", image)
+        if len(mutability) != 1 or name != ["var.ecr_repository"] or hidden:
+            message = "the registry's name, region or tag mutability was rewritten"
+            unknown(REGISTRY, image_at, message)
+        filters = re.findall(r'(?m)^\s*filter\s*=\s*"([^"]+)"', image)
+        longest = re.findall(r"max_session_duration\s*=\s*(\d+)", role)
         granted = from_json(ACTIONS, read(root, ACTIONS))
         if not isinstance(granted, list) or not all(isinstance(name, str) for name in granted):
             raise CannotJudge(f"{ACTIONS}: needs a list of text; restore it")
@@ -630,66 +633,43 @@ class Infra(NamedTuple):
 
     @classmethod
     def planned(
-        cls, path: Path, account: Account, entry: dict[str, Any], found: list[Finding]
+        cls, path: str, plan: Any, account: Account, entry: dict[str, Any], found: list[Finding]
     ) -> Infra:
-        """Read the JSON of a plan, and hold the policies of an entry's role against the entry."""
-        where, name, repository = (str(path), 1), entry["role_name"], entry["ecr_repository"]
+        """Judge the policies of an entry's role in a plan; return what else the plan says of it."""
+        name, repository = entry["role_name"], entry["ecr_repository"]
 
         def wrong(rule: str, message: str, mend: str) -> None:
-            found.append(Finding(*where, rule, message, mend))
+            found.append(Finding(path, 1, rule, message, mend))
 
         def of(kind: str, attribute: str, value: str) -> list[dict[str, Any]]:
             return [item for item in made.get(kind, []) if item.get(attribute) == value]
 
-        def statements(policy: str) -> list[Any]:
-            listed_ones = from_json(str(path), policy)["Statement"]
-            return listed_ones if isinstance(listed_ones, list) else [listed_ones]
+        def statements(policies: list[str]) -> list[Any]:
+            documents = [from_json(path, policy)["Statement"] for policy in policies]
+            return [statement for document in documents for statement in listed(document)]
 
-        plan = from_json(str(path), read(Path(), str(path), LARGEST_PLAN))
         try:
-            made: dict[str, list[dict[str, Any]]] = {}
-            modules = [plan["planned_values"]["root_module"]]
-            for module in modules:
-                modules += module.get("child_modules", [])
-                for resource in module.get("resources", []):
-                    made.setdefault(resource["type"], []).append(resource["values"])
-            given = {
-                key: plan["variables"][key]["value"] for key in ("aws_region", "aws_account_id")
-            }
-            region = plan["configuration"]["provider_config"]["aws"]["expressions"]["region"]
+            made = resources_in(plan)
+            given = [plan["variables"][key]["value"] for key in ("aws_account_id", "aws_region")]
+            if given != [account.id, account.region] or plan.get("errored"):
+                raise ValueError("it was made for other values, or failed")
             (role,) = of("aws_iam_role", "name", name)
             (registry,) = of("aws_ecr_repository", "name", repository)
             (lifecycle,) = of("aws_ecr_lifecycle_policy", "repository", repository)
-            trust = statements(role["assume_role_policy"])
-            granted = [
-                each
-                for policy in of("aws_iam_role_policy", "role", name)
-                for each in statements(policy["policy"])
-            ]
-            inline = [
-                each
-                for policy in role.get("inline_policy") or []
-                for each in statements(policy.get("policy") or '{"Statement": []}')
-            ]
-            granted += [each for each in inline if plain(each) not in map(plain, granted)]
-            if given != {"aws_region": account.region, "aws_account_id": account.id} or plan.get(
-                "errored"
+            region = plan["configuration"]["provider_config"]["aws"]["expressions"]["region"]
+            regions = (None, account.region)
+            if (
+                region.get("references") != ["var.aws_region"]
+                or registry.get("region") not in regions
             ):
-                raise ValueError("it was made for other values, or failed")
-            if region.get("references") != ["var.aws_region"] or registry.get("region") not in (
-                *(None, account.region),
-            ):
-                wrong(
-                    "same-region", "the registry is made in another region", f"use {account.region}"
-                )
+                wrong("same-region", "the registry is not made there", f"use {account.region}")
             if role.get("path", "/") != "/":
-                message = f"the path of {name} makes its ARN another one"
-                wrong("same-role", message, 'write path = "/"')
+                wrong("same-role", f"the path of {name} changes its ARN", 'write path = "/"')
             for provider in made.get("aws_iam_openid_connect_provider", []):
                 if f"sts.{account.domain}" not in provider["client_id_list"]:
                     message = f"the identity provider does not know sts.{account.domain}"
                     wrong("same-audience", message, "add it to client_id_list")
-            further_policies(made, entry, wrong)
+            trust = statements([role["assume_role_policy"]])
             expected = {
                 "Effect": "Allow",
                 "Action": "sts:AssumeRoleWithWebIdentity",
@@ -699,39 +679,56 @@ class Infra(NamedTuple):
             if plain(trust) != plain([expected]):
                 message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
                 wrong("subject", message, f"trust this alone: {json.dumps(expected)}")
-            own = (
+            granted = statements(
+                [item["policy"] for item in of("aws_iam_role_policy", "role", name)]
+            )
+            inline = [
+                item["policy"] for item in role.get("inline_policy") or [] if item.get("policy")
+            ]
+            own = [plain(each) for each in granted]  # after an apply it is shown as inline, too
+            granted += [each for each in statements(inline) if plain(each) not in own]
+            arn = (
                 f"arn:{account.partition}:ecr:{account.region}:{account.id}:repository/{repository}"
             )
             for each in granted:
                 login = plain(each.get("Action")) == ["ecr:GetAuthorizationToken"]
-                allowed = {"Effect": ["Allow"], "Resource": ["*"] if login else [own]}
+                allowed = {"Effect": ["Allow"], "Resource": ["*"] if login else [arn]}
                 kept = {key: each[key] for key in each if key not in ("Sid", "Action")}
                 if plain(kept) != allowed or "Action" not in each:
                     message = f"{name} is granted {json.dumps(each)}, which is more than pushing"
-                    wrong("least-actions", message, f"grant it on {own} alone")
-            actions = [str(action) for each in granted for action in plain(each.get("Action", []))]
+                    wrong("least-actions", message, f"grant it on {arn} alone")
+            further_policies(made, entry, wrong)
             filters = registry.get("image_tag_mutability_exclusion_filter") or []
-            rules = from_json(str(path), lifecycle["policy"])
             return cls(
-                registry["image_tag_mutability"],
-                [str(item["filter"]) for item in filters],
-                int(role["max_session_duration"]),
-                actions,
-                rules,
-                where,
+                mutability=registry["image_tag_mutability"],
+                excluded=[str(item["filter"]) for item in filters],
+                longest=int(role["max_session_duration"]),
+                granted=[str(one) for each in granted for one in plain(each.get("Action", []))],
+                lifecycle=from_json(path, lifecycle["policy"]),
+                where=(path, 1),
             )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise CannotJudge(
-                f"{path}: does not show {name}, its policies and its registry ({error!r}); write it "
-                "again: make plan; where depends_on or an id hides a value until the apply, "
-                "remove it"
+                f"{path}: does not show {name} and its registry in full ({error!r}); write it anew:"
+                " make plan. Where depends_on or an id hides a value until the apply, remove it"
             ) from error
+
+
+def resources_in(plan: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the values of all resources of a plan, by their type."""
+    made: dict[str, list[dict[str, Any]]] = {}
+    modules = [plan["planned_values"]["root_module"]]
+    for module in modules:
+        modules += module.get("child_modules", [])
+        for resource in module.get("resources", []):
+            made.setdefault(resource["type"], []).append(resource["values"])
+    return made
 
 
 def further_policies(
     made: dict[str, list[dict[str, Any]]], entry: dict[str, Any], wrong: Any
 ) -> None:
-    """Judge what grants something to the role, or on the registry, beside the two known policies."""
+    """Judge what grants to the role, or on the registry, beside the two known policies."""
     name, repository = entry["role_name"], entry["ecr_repository"]
     for kind, item in [(kind, item) for kind, items in made.items() for item in items]:
         roles = [item[key] for key in ("role", "role_name", "roles") if item.get(key)]
@@ -760,40 +757,27 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
     """Find what may overrule the files that are known, or grant more than they do."""
     entries = account.entries.values()
     names = [re.escape(entry[key]) for entry in entries for key in ("role_name", "ecr_repository")]
-    known = {"trust", "registry", "variables", "outputs", "versions"}
-    ours = re.compile(
-        "|".join(
-            [r"module\.repository", *(rf'"{name}"' for name in names), "aws_ecr_registry_policy"]
-        )
-    )
-    granting = (
-        r'(?m)^\s*(?:resource\s+"?(?:aws_iam_\w*polic\w*|aws_ecr_\w*policy)"?\s.*|module\s.*)\{'
-    )
+    ours = re.compile(rf'module\.repository|aws_ecr_registry_policy|"({"|".join(names)})"')
+    granting = r'(?m)^\s*(?:resource\s+"?aws_(?:iam_\w*polic\w*|ecr_\w*policy)"?\s|module\s)'
+    clear = r'aws_iam_role\.[\w-]+(\[[^\]]*\])?\.(name|id)|"[^"$]*"'
     for file in sorted((root / "infra").rglob("*.*")):
         path = file.relative_to(root).as_posix()
         if ".terraform" in file.parts or not file.is_file():
             continue
         if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$|\.tofu", path):
             unknown(path, 1, "it may overrule the files that are judged here")
-        elif file.suffix != ".tf":
-            continue
-        elif file.parent == root / "infra/repository":
-            if file.stem not in known:
+        elif file.parent == root / "infra/repository" and file.suffix == ".tf":
+            if file.stem not in ("trust", "registry", "variables", "outputs", "versions"):
                 unknown(path, 1, "it is a further part of what is trusted and granted")
-        else:
+        elif file.suffix == ".tf":
             text = code(read(root, path))
             for match in re.finditer(granting, text):
-                body = text[match.end() : text.find("\n}", match.end())]
+                body = text[match.start() : text.find("\n}", match.start())]
                 roles = re.findall(r"(?m)^\s*roles?\s*=\s*(.+?)\s*$", body)
-                clear = r'aws_iam_role\.[\w-]+(\[[^\]]*\])?\.(name|id)|"[^"$]*"'
                 vague = not all(re.fullmatch(clear, role) for role in roles)
-                if 'module "repository"' not in match[0] and (
-                    ours.search(text[match.start() : match.end() + len(body)]) or vague
-                ):
+                if (ours.search(body) or vague) and 'module "repository"' not in body:
                     line = text.count("\n", 0, match.start()) + 1
-                    unknown(
-                        path, line, "it may grant more to a role, or on a registry, judged here"
-                    )
+                    unknown(path, line, "it may grant more to a role or on a registry of infra/")
 
 
 def plain(value: Any) -> Any:
@@ -811,26 +795,18 @@ def code(text: str) -> str:
 
 
 def block(text: str, head: str) -> tuple[int, str]:
-    """Return line and code of the one block with a head; of a file, what trusts or grants."""
-    text = code(text)
-    if not head:
-        role = block(text, ROLE)[1]
-        return 1, text.replace(block(text, IMAGE)[1], "").replace(
-            role, re.sub(NEUTRAL_LINES, "", role)
-        )
+    """Return line and code of the one block of code with a head; without head, all of it."""
     starts_at = [match.start() for match in re.finditer(rf"(?m)^{re.escape(head)}\s*\{{\s*$", text)]
     end = text.find("\n}", starts_at[0]) if len(starts_at) == 1 else -1
-    if end < 0:
-        return 1, ""
+    if not head or end < 0:
+        return 1, "" if head else text
     return text.count("\n", 0, starts_at[0]) + 1, text[starts_at[0] : end + 2]
 
 
 def digest(body: str) -> str:
-    """Return a digest of code that ignores white space outside of texts."""
-    from hashlib import sha256
-
+    """Return a checksum of code that ignores white space outside of texts."""
     text = r"(\"(?:\\.|[^\"\\\n])*\")|\s+"
-    return sha256(re.sub(text, lambda part: part[1] or "", body).encode()).hexdigest()[:16]
+    return f"{crc32(re.sub(text, lambda part: part[1] or '', body).encode()):08x}"
 
 
 # Expressions: what is known of them before a run
@@ -1299,6 +1275,8 @@ def published(
     jobs: list[Job], account: Account, entry: dict[str, Any], side: Infra
 ) -> Iterator[Finding]:
     """What is pushed where, under which tags, what that needs, and what expires later."""
+    if side.mutability != "IMMUTABLE_WITH_EXCLUSION":
+        side = side._replace(excluded=[])  # AWS refuses filters beside any other mutability
     if side.mutability not in ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION"):
         message = f"image_tag_mutability is {side.mutability}, so a version can be moved"
         mend = 'write image_tag_mutability = "IMMUTABLE"'
@@ -1319,9 +1297,14 @@ def published(
         needed |= {action for step in job.steps for action in called_actions(shell(step))}
         for step, name in pushed:
             yield from same_registry(job, step, name, account, entry)
-            yield from unique_tag(job, step, name, entry, side, branch)
+            yield from unique_tag(job, step, name, side, branch)
             every.append((job, step, name))
     yield from pushed_twice(every, side)
+    for pattern in side.excluded if not unseen else []:
+        if pattern not in [split_image(name)[2] for _, _, name in every]:
+            message = f"the filter {pattern} excludes more from immutability than a tag that moves"
+            mend = "write a filter for the moving tag alone, for example latest"
+            yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
     if not every and not unseen:
         message = f"job {jobs[0].name} assumes the role and no step of {BUILD} pushes tags"
         yield Finding(*jobs[0].where, UNJUDGED, message, "push with push: true and tags")
@@ -1334,7 +1317,7 @@ def published(
 def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator[Finding]:
     """What one push has tagged, no other one may push for the same ref."""
     for n, (job, step, name) in enumerate(every):
-        if any(meets(each, shapes(split_image(name)[2], {})) for each in side.excluded):
+        if split_image(name)[2] in side.excluded:
             continue
         for other, _, same in every[:n]:
             regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
@@ -1444,80 +1427,25 @@ def same_registry(
         yield job.finding(step, "tags", "same-registry", message, mend)
 
 
-def unique_tag(
-    job: Job, step: Mapping, name: str, entry: dict[str, Any], side: Infra, branch: bool
-) -> Iterator[Finding]:
-    """A tag is pushed once, or it is excluded from immutability; never both."""
+def unique_tag(job: Job, step: Mapping, name: str, side: Infra, branch: bool) -> Iterator[Finding]:
+    """A tag is pushed once, or it is excluded from immutability."""
     tag = split_image(name)[2]
-    excluded = side.excluded if side.mutability == "IMMUTABLE_WITH_EXCLUSION" else []
     inside = [text.strip() for text in re.findall(r"\$\{\{(.*?)\}\}", tag)]
     # GitHub docs, "Contexts": one value for a commit, or a new one for every run.
-    unique = ["github.sha", "github.run_id", "github.run_number"] + ["github.ref_name"] * (
-        not branch
-    )
+    unique = ["github.sha", "github.run_id", "github.run_number"]
+    unique += [] if branch else ["github.ref_name"]
     if all(run.event == "release" for run in job.runs):  # else it is empty
         unique.append("github.event.release.tag_name")
-    if any(text in unique for text in inside):
-        for pattern in (each for each in excluded if meets(each, shapes(tag, entry))):
-            message = f"the filter {pattern} excludes {tag} from immutability, so it can be moved"
-            mend = "write a filter for the moving tag alone, for example latest"
-            yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
-    elif set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
+    if any(text in unique for text in inside) or tag in ("", *side.excluded):
+        return
+    if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
         message = f"tags has {name}, whose value only the run knows"
         mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
         yield from [job.finding(step, "tags", UNJUDGED, message, mend)] * ("secrets." not in name)
-    elif tag and not any(meets(each, [[(one, False) for one in tag]]) for each in excluded):
-        message = (
-            f"the tag {tag} does not name one commit in every run, so a second push is refused"
-        )
+    else:
+        message = f"the tag {tag} does not name one commit in every run, so a push would be refused"
         mend = "write a tag that names the commit, for example ${{ github.sha }}"
         yield job.finding(step, "tags", "unique-tags", message, mend)
-
-
-Shape = list[tuple[str, bool]]  # characters that may stand at a place, and whether it repeats
-
-
-def shapes(tag: str, entry: dict[str, Any]) -> list[Shape]:
-    """Return what a pushed tag may look like, for each trusted ref; "" stands for any character."""
-    found = []
-    for ref in entry.get("refs") or [""]:
-        shape: Shape = []
-        for part in re.split(r"(\$\{\{.*?\}\})", tag):
-            name = part[3:-2].strip() if part.startswith("${{") else ""
-            if name == "github.sha":
-                shape += [("0123456789abcdef", False)] * 40
-            elif name.startswith("github.run_"):
-                shape += [("0123456789", False), ("0123456789", True)]
-            elif name in ("github.ref_name", "github.event.release.tag_name"):
-                written = ref.split("/", 2)[-1]
-                shape += [(one, False) for one in written.rstrip("*")]
-                shape += [("", True)] * written.endswith("*")
-            else:
-                shape += [("", True)] if name else [(one, False) for one in part]
-        found.append(shape)
-    return found
-
-
-def meets(pattern: str, found: list[Shape]) -> bool:
-    """Tell whether a tag of some shape matches a pattern of ECR (* stands for any characters)."""
-
-    def follow(shape: Shape) -> bool:
-        states = {0}  # the places in the shape to which the pattern may have led so far
-        for one in pattern:
-            for place, (_, repeats) in enumerate(shape):
-                if repeats and place in states:
-                    states.add(place + 1)  # nothing stands there
-            if one == "*":
-                states = set(range(min(states, default=len(shape) + 1), len(shape) + 1))
-            else:
-                states = {
-                    place if shape[place][1] else place + 1
-                    for place in states
-                    if place < len(shape) and (one in shape[place][0] or not shape[place][0])
-                }
-        return any(all(repeats for _, repeats in shape[place:]) for place in states)
-
-    return any(follow(shape) for shape in found)
 
 
 def least_actions(needed: set[str], side: Infra) -> Iterator[Finding]:
@@ -1541,48 +1469,71 @@ def expiring(
     ECR, "Lifecycle policy properties": an image is judged by the first rule that selects it).
     """
     where, mend = side.where or (LIFECYCLE, 1), f"correct {LIFECYCLE} and apply it"
+    newest = [sample(tag, entry) for tag in tags]
     order: list[int] = []
-    judged = False  # whether an earlier rule has selected every image with a tag
+    judged = False  # whether an earlier rule has selected the images with a tag
     try:
         for rule in side.lifecycle["rules"]:
             selection, number = rule["selection"], rule["rulePriority"]
             status, by = selection["tagStatus"], selection["countType"]
+            whole = [type(each) is int and each > 0 for each in (number, selection["countNumber"])]
+            last = rule is side.lifecycle["rules"][-1]
             if (
-                any(
-                    not isinstance(each, int) or each < 1
-                    for each in (number, selection["countNumber"])
-                )
+                not all(whole)
                 or rule["action"]["type"] != "expire"
-                or by not in ("imageCountMoreThan", "sinceImagePushed")
-                or status not in ("any", "tagged", "untagged")
-                or (status == "any" and rule is not side.lifecycle["rules"][-1])
+                or (status == "any" and not last)
             ):
                 raise ValueError(f"rule {number}")
+            if by not in COUNTS or status not in ("any", "tagged", "untagged"):
+                raise ValueError(f"rule {number}: {status}, {by}")
             order.append(number)
             if status == "untagged":
                 continue
             patterns = [f"{each}*" for each in selection.get("tagPrefixList", [])]
             patterns += selection.get("tagPatternList", [])
-            if not patterns and status == "tagged":
-                raise ValueError(f"rule {number} has no tagPatternList")
-            patterns = patterns if status == "tagged" else []
             # Every pattern must be met, each by some tag of the image.
-            looks = [shape for tag in tags for shape in shapes(tag, entry)]
-            if (judged and status == "tagged") or not all(meets(each, looks) for each in patterns):
+            met = status == "any" or all(any(like(tag, p) for tag in newest) for p in patterns)
+            if not branch:
+                message = f"rule {number} is for images with a tag, and each of them is a release"
+                yield Finding(*where, "lifecycle", message, mend)
+            elif not met or (judged and status == "tagged"):
                 message = f"rule {number} matches no image that a run or a failed push can leave"
                 yield Finding(*where, "lifecycle", message, mend)
-            elif not judged and (not branch or by == "sinceImagePushed"):
-                message = f"rule {number} removes {', '.join(tags)}, "
-                message += "also of the newest image" if branch else "which is a release"
+            elif not judged and by == "sinceImagePushed":
+                message = (
+                    f"rule {number} removes in time also the newest image, {', '.join(newest)}"
+                )
                 yield Finding(*where, "lifecycle", message, mend)
-            one = [
-                [("7" if many else could[:1], False) for could, many in shape] for shape in looks
-            ]
-            judged = judged or all(meets(each, one) for each in patterns)
+            judged = judged or met
         if order != sorted(set(order)):
             raise ValueError("the priorities do not rise")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         yield Finding(*where, UNJUDGED, f"ECR or Terraform refuses it ({error})", mend)
+
+
+COUNTS = ("imageCountMoreThan", "sinceImagePushed")
+
+
+def sample(tag: str, entry: dict[str, Any]) -> str:
+    """Return a tag as a run would push it."""
+    ref = (entry["refs"] or ["refs/tags/v*"])[0].split("/", 2)[-1]
+    tag = re.sub(r"\$\{\{\s*github\.sha\s*\}\}", "7" * 40, tag)
+    tag = re.sub(r"\$\{\{\s*github\.ref_name\s*\}\}", ref.replace("*", "1.7.0"), tag)
+    return re.sub(r"\$\{\{.*?\}\}", "7", tag)
+
+
+def like(text: str, pattern: str) -> bool:
+    """Tell whether a text matches a pattern of ECR, in which * stands for any characters."""
+    first, *parts = pattern.split("*")
+    if not parts or not text.startswith(first):
+        return text == pattern
+    at = len(first)
+    for part in parts[:-1]:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(parts[-1]) and len(text) - at >= len(parts[-1])
 
 
 # The workflows by themselves
@@ -1725,6 +1676,8 @@ def explicit_choices(job: Job) -> Iterator[Finding]:
     )
     for part, key, line, text in job.values():
         aws = part.action().startswith((CREDENTIALS, LOGIN))
+        if "secrets" not in text.lower():
+            continue
         used = re.search(r"secrets(?:\.|\[\s*')(\w+)" if aws else public, text, re.IGNORECASE)
         if used and not re.search(STORED_KEY, text, re.IGNORECASE):
             message = f"{key} reads the secret {used[1]}, so GitHub blanks it in logs and outputs"
@@ -1753,7 +1706,9 @@ STORED_KEY = r"secrets(?:\.|\[\s*')\w*AWS\w*(ACCESS|SECRET)\w*"
 def key_inputs(job: Job) -> Iterator[Finding]:
     """Keys that live for years are what this repository does without."""
     for part, key, line, text in job.values():
-        given = key.lower().replace("_", "-") == "aws-access-key-id" and "${{" in text
+        given = key.lower().replace("_", "-") == "aws-access-key-id" and (
+            re.search(r"\b(secrets|vars)\b", job.resolve(part, text))
+        )
         if given or re.search(STORED_KEY, text, re.IGNORECASE):
             message = f"{key} takes an access key, which works from anywhere until it is rotated"
             mend = "assume the role with role-to-assume, and delete the key in IAM"
@@ -1775,28 +1730,19 @@ def access_keys(root: Path) -> Iterator[Finding]:
 
 def repository_files(root: Path) -> list[str]:
     """Return the paths of what Git keeps or would keep; where there is no Git, of all files."""
-    import subprocess
-
-    command = [
-        "git",
-        "-C",
-        str(root),
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]
     if (root / ".git").exists():
+        import subprocess
+
+        command = ["git", "-C", str(root), "ls-files", "-zco", "--exclude-standard"]
         try:
-            done = subprocess.run(command, capture_output=True, check=True, timeout=30)
-            return sorted(set(os.fsdecode(done.stdout).split("\0")) - {""})
+            listing = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+            return sorted(set(os.fsdecode(listing).split("\0")) - {""})
         except (OSError, subprocess.SubprocessError):
             pass
     found = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(set(folders) - {".git", ".terraform", ".venv", "node_modules"})
-        found += [Path(folder, name).relative_to(root).as_posix() for name in files]
+        found += [os.path.relpath(f"{folder}/{name}", root) for name in files]
     return found
 
 
@@ -1907,7 +1853,7 @@ def report(found: list[Finding], form: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Judge the repository that this file stands in; return the exit status."""
+    """Judge the repository that this file stands in; return the exit status.<% endraw %>"""
     import argparse
 
     parser = argparse.ArgumentParser(description="The rules stand in docs/rules.md.")
@@ -1921,7 +1867,7 @@ def main(arguments: list[str]) -> int:
     root = Path(__file__).resolve().parent.parent
     try:
         if options.command == "check":
-            found = findings(root, options.plan)
+            found = sorted([*findings(root, options.plan), *access_keys(root)])
             if found or options.format == "json":
                 report(found, options.format)
             else:

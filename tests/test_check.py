@@ -526,6 +526,7 @@ def test_it_explains_an_environment_and_its_ref(copy: Copy, run: Run) -> None:
         ("release", "refs/tags/v*", "deletion", "active", False),
         ("release", "refs/tags/v*", "creation", "disabled", False),
         ("release", "refs/tags/v1*", "creation", "active", False),
+        ("release", "refs/tags/v* but not refs/tags/v0*", "creation", "active", False),
         ("branch", "~DEFAULT_BRANCH", "pull_request", "active", True),
         ("branch", "refs/heads/main", "update", "active", True),
         ("branch", "refs/heads/dev", "update", "active", False),
@@ -540,11 +541,12 @@ def test_it_says_whether_a_ruleset_guards_the_refs(
     enforcement: str,
     guarded: bool,
 ) -> None:
+    included = include.split(" but not ")
     ruleset = {
         "id": 7,
         "name": "trusted refs",
         "enforcement": enforcement,
-        "conditions": {"ref_name": {"include": [include], "exclude": []}},
+        "conditions": {"ref_name": {"include": included[:1], "exclude": included[1:]}},
         "rules": [{"type": rules}],
     }
     lines = explained(copy(deploy_on=deploy_on), run, json.dumps(ruleset))
@@ -554,4 +556,4 @@ def test_it_says_whether_a_ruleset_guards_the_refs(
 def test_without_gh_it_says_what_to_ask(bake: Bake, run: Run) -> None:
     command = (sys.executable, "-B", "scripts/check.py", "explain")
     printed = run(*command, cwd=bake().path, env={"PATH": "/nowhere"}).stdout
-    assert "ask: gh api repos/octo-org/example-service/rulesets" in printed
+    assert "is not known: gh api repos/octo-org/example-service/rulesets" in printed

@@ -1766,15 +1766,11 @@ def subjects(account: Account) -> dict[str, Any]:
 def explain(account: Account) -> Iterator[str]:
     """Yield who may assume each role, with an accepted and a refused example for each rule."""
     for entry in account.entries.values():
-        name, environment, refs = (
-            entry["github_repository"],
-            entry.get("environment"),
-            entry["refs"],
-        )
+        name, environment = entry["github_repository"], entry.get("environment")
+        refs = entry["refs"]
         prefix = entry.get("subject_prefix") or f"repo:{name}".replace("/", "@ID/") + "@ID"
-        words = (
-            " or ".join(refs).replace("refs/tags/", "a tag ").replace("refs/heads/", "to branch ")
-        )
+        words = " or ".join(refs).replace("refs/tags/", "a tag ")
+        words = words.replace("refs/heads/", "to branch ")
         refs_count = environment is None or tests_ref(account, entry)
         who = f"whoever may push {words}"
         if environment is not None:
@@ -1810,30 +1806,24 @@ def guarded(name: str, ref: str) -> str:
 
     def ask(path: str) -> Any:
         command = ["gh", "api", path]
-        return json.loads(
-            subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
-        )
+        done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        return json.loads(done.stdout)
 
     limiting = {"creation"} if ref.startswith("refs/tags/") else {"update", "pull_request"}
     special = {"~ALL": "refs/*", "~DEFAULT_BRANCH": "refs/heads/main"}
     try:
         for number in [item["id"] for item in ask(f"repos/{name}/rulesets")]:
             ruleset = ask(f"repos/{name}/rulesets/{number}")
-            included = ruleset.get("conditions", {}).get("ref_name", {}).get("include", [])
-            patterns = [
-                special.get(each, each).replace("**/*", "*").replace("**", "*") for each in included
-            ]
-            kinds = (
-                {rule["type"] for rule in ruleset["rules"]}
-                if ruleset["enforcement"] == "active"
-                else set()
-            )
-            if kinds & limiting and any(within(ref, pattern) for pattern in patterns):
+            if ruleset["enforcement"] != "active":
+                continue
+            names = ruleset.get("conditions", {}).get("ref_name", {})
+            written = [special.get(each, each) for each in names.get("include", [])]
+            patterns = [each.replace("**/*", "*").replace("**", "*") for each in written]
+            covered = any(within(ref, each) for each in patterns) and not names.get("exclude")
+            if covered and limiting & {rule["type"] for rule in ruleset["rules"]}:
                 return f"{ref}: the ruleset {ruleset['name']!r} limits who that is."
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError):
-        return (
-            f"{ref}: whether a ruleset limits that is not known; ask: gh api repos/{name}/rulesets"
-        )
+        return f"{ref}: whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
     return f"{ref}: no ruleset limits that; whoever may write to the repository may publish."
 
 

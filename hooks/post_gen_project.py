@@ -102,15 +102,20 @@ def read_texts(root: Path) -> Iterator[tuple[str, str]]:
 
 def residue(texts: dict[str, str]) -> Iterator[str]:
     """Yield what the template engine should have replaced: a name of it, or a statement."""
-    marks = {key: re.escape(str(mark)) for key, mark in ANSWERS["_jinja2_env_vars"].items()}
+    syntax = {key: str(mark) for key, mark in ANSWERS["_jinja2_env_vars"].items()}
+    begin, block = syntax["variable_start_string"], syntax["block_start_string"]
+    statement = syntax["line_statement_prefix"]
+    opened = [
+        path for path in texts if any(mark in texts[path] for mark in (begin, block, statement))
+    ]
     words = r"(if|elif|else|endif|for|endfor|set|raw|endraw|include)\b"
-    left = re.compile(
-        rf"{marks['variable_start_string']}-?\s*[^\n]*cookiecutter\b"
-        rf"|{marks['block_start_string']}-?\s*{words}"
-        rf"|^[ \t]*{marks['line_statement_prefix']}\s*{words}",
-        re.MULTILINE,
-    )
-    for path, text in texts.items():
+    for path in opened:
+        text = texts[path]
+        left = re.compile(
+            rf"{re.escape(begin)}-?\s*[^\n]*cookiecutter\b|{re.escape(block)}-?\s*{words}"
+            rf"|^[ \t]*{re.escape(statement)}\s*{words}",
+            re.MULTILINE,
+        )
         for match in left.finditer(text):
             yield (
                 f"{path}:{line(text, match.start())}: template-residue {match[0].strip()!r} was "
@@ -159,7 +164,7 @@ def compiled() -> Any:
     try:
         with os.fdopen(COMPILED, "rb") as pipe:
             exec(marshal.load(pipe), vars(check))  # noqa: S102, S302  # written by this program
-    except (EOFError, OSError, TypeError):
+    except (EOFError, OSError, TypeError, ValueError):
         return sys.modules.pop("check") and None  # importing it says what is wrong
     return check
 

@@ -59,7 +59,7 @@ PUSH = (
 # Events that somebody without write access can cause, or that run beside code of theirs.
 UNTRUSTED = re.compile(r"pull_request|workflow_run|issue|discussion|fork$|watch$|gollum$")
 # Actions that ask for a token for somebody else than AWS: they need id-token: write, too.
-CONSUMERS = re.compile(
+CONSUMERS = (
     r"actions/(deploy-pages|attest)|pypa/gh-action-pypi-publish|rubygems/|ossf/scorecard|sigstore/"
     r"|google-github-actions/auth|azure/login|hashicorp/vault|slsa-framework/|codecov/"
 )
@@ -81,7 +81,7 @@ NEUTRAL_LINES = (
     r"(?m)^  (?:(?:description|tags|permissions_boundary) *="
     r' *(?:\{(?:"(?:\\.|[^"\\])*"|[^{}"])*\}|[^\n]*)|max_session_duration *= *\d+ *$)'
 )
-PUSHING = re.compile(r"ecr:(\*|Put|Upload|Initiate|Complete|Batch\*|BatchDelete|Delete|Set)|\"\*\"")
+PUSHING = r"ecr:(\*|Put|Upload|Initiate|Complete|Batch\*|BatchDelete|Delete|Set)|\"\*\""
 
 
 class Finding(NamedTuple):
@@ -747,7 +747,7 @@ def further_policies(
         elif (
             re.fullmatch(r"aws_ecr_(repository|registry)_policy", kind)
             and item.get("repository") in (None, repository)
-            and PUSHING.search(item.get("policy") or '"*"')
+            and re.search(PUSHING, item.get("policy") or '"*"')
         ):
             message = f"an {kind} lets others change what stands in {repository}"
             wrong("least-actions", message, "let it grant pulling alone")
@@ -1589,7 +1589,7 @@ def least_permissions(job: Job, needed: bool, account: Account) -> Iterator[Find
             yield Finding(job.source.path, line, "least-permissions", message, mend)
     elif own.get("id-token") == "write" or granted == "write-all":
         hidden = any(step.action().startswith("./") for step in job.steps)
-        elsewhere = job.assuming() or any(CONSUMERS.match(step.action()) for step in job.steps)
+        elsewhere = job.assuming() or any(re.match(CONSUMERS, step.action()) for step in job.steps)
         trusted = any(accepted(job, account, entry) for entry in account.entries.values())
         message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
         rule = UNJUDGED if hidden else "least-permissions"

@@ -252,12 +252,9 @@ def test_both_refuse_the_same_values_for_the_same_attribute(
     found = subjects(project, run, status=1)
     for (attribute, value, _), errors in zip(judged, found.values(), strict=True):
         assert {error.split()[0] for error in errors["errors"]} == {attribute}, value
-    for entry in given.values():  # Terraform wants a prefix; the check waits for it
-        entry["subject_prefix"] = (
-            f"repo:{entry['github_repository']}"
-            if entry["subject_prefix"] is None
-            else entry["subject_prefix"]
-        )
+    for entry in given.values():
+        if entry["subject_prefix"] is None:  # Terraform wants a prefix; the check waits for it
+            entry["subject_prefix"] = f"repo:{entry['github_repository']}"
     write(project, given)
     project.terraform("init", "-input=false")
     with pytest.raises(Failed) as failed:

@@ -5,8 +5,9 @@
     python3 scripts/check.py subjects --json    what each role trusts; needs no PyYAML
     python3 scripts/check.py explain            who may assume each role, in words
 
-It reads .github/ and infra/, changes nothing, and prints each finding as `path:line: RULE message`
-with the mend below it. docs/rules.md has the reason and the source of each rule.
+It reads the workflows, infra/ and, for access keys, every file; it changes nothing, and prints each
+finding as `path:line: RULE message` with the mend below it. docs/rules.md has reason and source of
+each rule.
 
 Exit status: 0 they agree, 1 there are findings, 2 something cannot be judged.
 """
@@ -56,6 +57,9 @@ PUSH = (
     *("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
     "ecr:UploadLayerPart",
 )
+COUNTS = ("imageCountMoreThan", "sinceImagePushed")  # the kinds of lifecycle rules
+SECRET = r"secrets(?:\.|\[\s*')"  # a name of a secret follows
+STORED_KEY = SECRET + r"\w*AWS\w*(ACCESS|SECRET)\w*"
 # Events that somebody without write access can cause, or that run beside code of theirs.
 UNTRUSTED = re.compile(r"pull_request|workflow_run|issue|discussion|fork$|watch$|gollum$")
 # Actions that ask for a token for somebody else than AWS: they need id-token: write, too.
@@ -147,7 +151,7 @@ class Mapping(dict):  # type: ignore[type-arg]
 
 
 class Source(NamedTuple):
-    """One workflow, or one composite action of .github/actions."""
+    """One workflow, or one composite action that a job of this repository uses."""
 
     path: str
     text: list[str]
@@ -280,18 +284,18 @@ def findings(root: Path, plan: Path | None = None) -> list[Finding]:
         entries[[*keys, *entries][0]].append(job)
         found += [*untrusted_triggers(job), *explicit_choices(job)]
     judged = [job for own in entries.values() for job in own]
+    needed = {id(one) for one in judged} | {id(one) for job in assuming for one in job.callers}
     for job in jobs:
-        calling = any(caller is job for other in assuming for caller in other.callers)
-        needed = calling or any(job is other for other in judged)
-        found += [*least_permissions(job, needed, account), *key_inputs(job)]
+        found += [*least_permissions(job, id(job) in needed, account), *key_inputs(job)]
     if not assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
     shown = from_json(str(plan), read(Path(), str(plan), LARGEST_PLAN)) if plan else None
+    made = resources_in(str(plan), shown) if plan else {}
     written = None if plan else Infra.written(root, account, found)
     for key, own in entries.items():
         entry = account.entries[key]
-        side = written or Infra.planned(str(plan), shown, account, entry, found)
+        side = written or Infra.planned(str(plan), shown, made, account, entry, found)
         for job in own:
             found += same_values(job, account, entry, side.longest)
         found += same_subjects(account, key, own, judged)
@@ -440,6 +444,11 @@ class Account(NamedTuple):
         """The domain of the partition's hosts and audience."""
         return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
+    @property
+    def audience(self) -> str:
+        """The audience of the tokens that STS takes there."""
+        return f"sts.{self.domain}"
+
     def arn(self, resource: str) -> str:
         """Return the ARN of a role or of the identity provider."""
         return f"arn:{self.partition}:iam::{self.id}:{resource}"
@@ -497,15 +506,25 @@ def tests_ref(account: Account, entry: dict[str, Any]) -> bool:
     return asked and account.partition == "aws"
 
 
+def ref_counts(account: Account, entry: dict[str, Any]) -> bool:
+    """Tell whether the role looks at the ref: in the subject, or in the claim beside it."""
+    return entry.get("environment") is None or tests_ref(account, entry)
+
+
+def contexts(entry: dict[str, Any]) -> list[str]:
+    """Return what the trusted subjects hold behind their prefix."""
+    environment = entry.get("environment")
+    if environment is not None:
+        return ["environment:" + environment.replace(":", "%3A")]
+    return [f"ref:{ref}" for ref in entry["refs"]]
+
+
 def claims(account: Account, entry: dict[str, Any]) -> dict[str, list[str]]:
     """Return the values that the role accepts for each claim that it tests."""
-    environment, prefix = entry.get("environment"), entry.get("subject_prefix")
-    contexts = [f"ref:{ref}" for ref in entry["refs"]]
-    if environment is not None:
-        contexts = ["environment:" + environment.replace(":", "%3A")]
+    prefix = entry.get("subject_prefix")
     tested = {
-        "aud": [f"sts.{account.domain}"],
-        "sub": [f"{prefix}:{context}" for context in contexts] if prefix else [],
+        "aud": [account.audience],
+        "sub": [f"{prefix}:{context}" for context in contexts(entry)] if prefix else [],
     }
     if tests_ref(account, entry):
         tested["ref"] = entry["refs"]
@@ -555,21 +574,21 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
 def known_values(root: Path, account: Account) -> Iterator[Finding]:
     """Terraform refuses some values, and drops keys that it does not know without a word."""
     rules = {"ecr_repository": "same-registry", "role_name": "same-role"}
-    variables = root / "infra/variables.tf"
-    declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
+    taken = {name: [one[name].lower() for one in account.entries.values()] for name in rules}
     for key, entry in account.entries.items():
         for attribute, why, mend in entry_errors(account, entry):
             message = f"{key}: {attribute} {why}, so Terraform refuses it"
             rule = rules.get(attribute, "subject")
             yield Finding(TFVARS, account.line(key, attribute), rule, message, mend)
         for attribute in rules:
-            same = [one[attribute].lower() for one in account.entries.values()]
-            if same.count(entry[attribute].lower()) > 1:
+            if taken[attribute].count(entry[attribute].lower()) > 1:
                 message = f"{key}: {attribute} is another entry's, too, so Terraform refuses it"
                 mend = "give each entry its own"
                 line = account.line(key, attribute)
                 yield Finding(TFVARS, line, rules[attribute], message, mend)
         for attribute in sorted(set(entry) - set(ENTRY)):
+            variables = root / "infra/variables.tf"
+            declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
             if not re.search(rf"(?m)^\s*{re.escape(attribute)}\s*=", declared):
                 message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
                 mend = f"remove it, or write one of: {', '.join(ENTRY)}"
@@ -577,6 +596,9 @@ def known_values(root: Path, account: Account) -> Iterator[Finding]:
 
 
 # Infrastructure: as far as it can be read without parsing HCL, or as a plan shows it in full
+
+
+Made = dict[str, list[dict[str, Any]]]  # the values of a plan's resources, by their type
 
 
 class Infra(NamedTuple):
@@ -633,7 +655,13 @@ class Infra(NamedTuple):
 
     @classmethod
     def planned(
-        cls, path: str, plan: Any, account: Account, entry: dict[str, Any], found: list[Finding]
+        cls,
+        path: str,
+        plan: Any,
+        made: Made,
+        account: Account,
+        entry: dict[str, Any],
+        found: list[Finding],
     ) -> Infra:
         """Judge the policies of an entry's role in a plan; return what else the plan says of it."""
         name, repository = entry["role_name"], entry["ecr_repository"]
@@ -649,7 +677,6 @@ class Infra(NamedTuple):
             return [statement for document in documents for statement in listed(document)]
 
         try:
-            made = resources_in(plan)
             given = [plan["variables"][key]["value"] for key in ("aws_account_id", "aws_region")]
             if given != [account.id, account.region] or plan.get("errored"):
                 raise ValueError("it was made for other values, or failed")
@@ -666,8 +693,8 @@ class Infra(NamedTuple):
             if role.get("path", "/") != "/":
                 wrong("same-role", f"the path of {name} changes its ARN", 'write path = "/"')
             for provider in made.get("aws_iam_openid_connect_provider", []):
-                if f"sts.{account.domain}" not in provider["client_id_list"]:
-                    message = f"the identity provider does not know sts.{account.domain}"
+                if account.audience not in provider["client_id_list"]:
+                    message = f"the identity provider does not know {account.audience}"
                     wrong("same-audience", message, "add it to client_id_list")
             trust = statements([role["assume_role_policy"]])
             expected = {
@@ -714,20 +741,21 @@ class Infra(NamedTuple):
             ) from error
 
 
-def resources_in(plan: Any) -> dict[str, list[dict[str, Any]]]:
+def resources_in(path: str, plan: Any) -> Made:
     """Return the values of all resources of a plan, by their type."""
-    made: dict[str, list[dict[str, Any]]] = {}
-    modules = [plan["planned_values"]["root_module"]]
-    for module in modules:
-        modules += module.get("child_modules", [])
-        for resource in module.get("resources", []):
-            made.setdefault(resource["type"], []).append(resource["values"])
+    made: Made = {}
+    try:
+        modules = [plan["planned_values"]["root_module"]]
+        for module in modules:
+            modules += module.get("child_modules", [])
+            for resource in module.get("resources", []):
+                made.setdefault(resource["type"], []).append(resource["values"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise CannotJudge(f"{path}: no JSON of a plan ({error!r}); write it: make plan") from error
     return made
 
 
-def further_policies(
-    made: dict[str, list[dict[str, Any]]], entry: dict[str, Any], wrong: Any
-) -> None:
+def further_policies(made: Made, entry: dict[str, Any], wrong: Any) -> None:
     """Judge what grants to the role, or on the registry, beside the two known policies."""
     name, repository = entry["role_name"], entry["ecr_repository"]
     for kind, item in [(kind, item) for kind, items in made.items() for item in items]:
@@ -1161,7 +1189,7 @@ def same_subjects(
     """Each subject that a job can present is trusted, and no other one is."""
     entry = account.entries[key]
     environment, refs = entry.get("environment"), entry["refs"]
-    refs_count = environment is None or tests_ref(account, entry)
+    refs_count = ref_counts(account, entry)
     trusted = refs if environment is None else [f"environment:{environment}"]
     presented: list[str] = []
     guessed = False
@@ -1183,8 +1211,8 @@ def same_subjects(
                         (strange if then.sure else doubtful).add(then.ref)
         presented += own
         # Where an expression is not known the job may run for fewer refs, but not for other ones.
-        met = any(common(shown, ref) for shown in own for ref in refs)
-        (unsure if met else strange).update(doubtful)
+        overlap = any(common(shown, ref) for shown in own for ref in refs)
+        (unsure if overlap else strange).update(doubtful)
         guessed = guessed or bool(unsure) or not account.keys_of(job, guess=False)
         if strange:
             message = (
@@ -1225,7 +1253,7 @@ def same_values(
         ("role-to-assume", "same-role", account.arn(f"role/{entry['role_name']}"), True),
         ("allowed-account-ids", "same-role", account.id, False),
         ("aws-region", "same-region", account.region, True),
-        ("audience", "same-audience", f"sts.{account.domain}", account.partition == "aws-cn"),
+        ("audience", "same-audience", account.audience, account.partition == "aws-cn"),
     )
     steps = job.assuming()
     own = [
@@ -1284,9 +1312,8 @@ def published(
     needed: set[str] = set()
     every: list[tuple[Job, Mapping, str]] = []
     unseen = False
-    heads = [ref for ref in entry["refs"] if ref.startswith("refs/heads/")]
-    if entry.get("environment") is not None and not tests_ref(account, entry):
-        heads = ["refs/heads/*"]
+    refs = entry["refs"] if ref_counts(account, entry) else ["refs/heads/*"]
+    heads = [ref for ref in refs if ref.startswith("refs/heads/")]
     branch = any(common(run.ref, ref) for job in jobs for run in job.runs for ref in heads)
     for job in jobs:
         found, pushed, hidden = pushed_names(job)
@@ -1319,10 +1346,10 @@ def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator
     for n, (job, step, name) in enumerate(every):
         if split_image(name)[2] in side.excluded:
             continue
-        for other, _, same in every[:n]:
+        for other in [other for other, _, same in every[:n] if same == name]:
             regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
             both = any(common(run.ref, also.ref) for run in job.runs for also in other.runs)
-            if same == name and len(regions) == 1 and (both or other is job):
+            if len(regions) == 1 and (both or other is job):
                 message = f"{name} is pushed more than once for a ref, and the second is refused"
                 mend = "push it once, or write what differs into the tag"
                 yield job.finding(step, "tags", "unique-tags", message, mend)
@@ -1405,18 +1432,19 @@ def same_registry(
     before = job.steps[: job.steps.index(step)]
     assumed = [n for n, item in enumerate(before) if item in job.assuming()][:1]
     logins = [item for item in before[assumed[0] :] if item in job.using(LOGIN)] if assumed else []
-    named = [item for item in before if login and item.text("id") == login[1]]
-    known = named[0] in job.using(LOGIN) if named else login or "${{" not in host
+    source = [item for item in before if login and item.text("id") == login[1]][:1]
+    known = source[0] in job.using(LOGIN) if source else login or "${{" not in host
     by_hand = any(
         "docker/login-action@" in item.action() or "docker login" in shell(item) for item in before
     )
     if not known or "${{" in repository or not tag or "/" in tag:
         message = f"tags has {name}, whose registry and repository only the run knows"
         mend = f"write ${{{{ steps.registry.outputs.registry }}}}/{entry['ecr_repository']}:TAG"
-        yield from [job.finding(step, "tags", UNJUDGED, message, mend)] * ("secrets." not in name)
+        if "secrets." not in name:  # that is a finding of its own
+            yield job.finding(step, "tags", UNJUDGED, message, mend)
     elif (
         repository != entry["ecr_repository"]
-        or not (named[:1] and named[0] in logins if login else host == own)
+        or not (source and source[0] in logins if login else host == own)
         or not (logins or by_hand)
     ):
         message = (
@@ -1441,7 +1469,8 @@ def unique_tag(job: Job, step: Mapping, name: str, side: Infra, branch: bool) ->
     if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
         message = f"tags has {name}, whose value only the run knows"
         mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
-        yield from [job.finding(step, "tags", UNJUDGED, message, mend)] * ("secrets." not in name)
+        if "secrets." not in name:  # that is a finding of its own
+            yield job.finding(step, "tags", UNJUDGED, message, mend)
     else:
         message = f"the tag {tag} does not name one commit in every run, so a push would be refused"
         mend = "write a tag that names the commit, for example ${{ github.sha }}"
@@ -1492,11 +1521,11 @@ def expiring(
             patterns = [f"{each}*" for each in selection.get("tagPrefixList", [])]
             patterns += selection.get("tagPatternList", [])
             # Every pattern must be met, each by some tag of the image.
-            met = status == "any" or all(any(like(tag, p) for tag in newest) for p in patterns)
+            selected = status == "any" or all(any(like(tag, p) for tag in newest) for p in patterns)
             if not branch:
                 message = f"rule {number} is for images with a tag, and each of them is a release"
                 yield Finding(*where, "lifecycle", message, mend)
-            elif not met or (judged and status == "tagged"):
+            elif not selected or (judged and status == "tagged"):
                 message = f"rule {number} matches no image that a run or a failed push can leave"
                 yield Finding(*where, "lifecycle", message, mend)
             elif not judged and by == "sinceImagePushed":
@@ -1504,14 +1533,11 @@ def expiring(
                     f"rule {number} removes in time also the newest image, {', '.join(newest)}"
                 )
                 yield Finding(*where, "lifecycle", message, mend)
-            judged = judged or met
+            judged = judged or selected
         if order != sorted(set(order)):
             raise ValueError("the priorities do not rise")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         yield Finding(*where, UNJUDGED, f"ECR or Terraform refuses it ({error})", mend)
-
-
-COUNTS = ("imageCountMoreThan", "sinceImagePushed")
 
 
 def sample(tag: str, entry: dict[str, Any]) -> str:
@@ -1600,7 +1626,7 @@ def least_permissions(job: Job, needed: bool, account: Account) -> Iterator[Find
 def accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:
     """Tell whether a job can present a subject that an entry's role accepts."""
     wanted = entry.get("environment")
-    refs_count = wanted is None or tests_ref(account, entry)
+    refs_count = ref_counts(account, entry)
     return any(
         value in (UNKNOWN, wanted or "")
         and (not refs_count or any(common(then.ref, ref) for ref in entry["refs"]))
@@ -1671,14 +1697,14 @@ def explicit_choices(job: Job) -> Iterator[Finding]:
             mend = "write provenance: false, or the mode that you want"
             yield job.finding(step, "push", "explicit-provenance", message, mend)
     public = (
-        r"secrets(?:\.|\[\s*')((?:\w*_)?(?:ROLE|REGION|REGISTRY|REPOSITORY|ARN|AUDIENCE|ACCOUNT_ID"
+        r"((?:\w*_)?(?:ROLE|REGION|REGISTRY|REPOSITORY|ARN|AUDIENCE|ACCOUNT_ID"
         r"|AWS_ACCOUNT)(?:_(?:NAME|ID|URL|URI|ARN|HOST|TO_ASSUME))?)\b"
     )
     for part, key, line, text in job.values():
         aws = part.action().startswith((CREDENTIALS, LOGIN))
         if "secrets" not in text.lower():
             continue
-        used = re.search(r"secrets(?:\.|\[\s*')(\w+)" if aws else public, text, re.IGNORECASE)
+        used = re.search(SECRET + (r"(\w+)" if aws else public), text, re.IGNORECASE)
         if used and not re.search(STORED_KEY, text, re.IGNORECASE):
             message = f"{key} reads the secret {used[1]}, so GitHub blanks it in logs and outputs"
             mend = "write the value itself, or use vars."
@@ -1698,9 +1724,6 @@ def explicit_choices(job: Job) -> Iterator[Finding]:
             message = f"the output {key} holds the registry's host, which GitHub may blank"
             mend = "pass the digest, and compose the name where it is used"
             yield Finding(path, outputs.line(key), "no-registry-output", message, mend)
-
-
-STORED_KEY = r"secrets(?:\.|\[\s*')\w*AWS\w*(ACCESS|SECRET)\w*"
 
 
 def key_inputs(job: Job) -> Iterator[Finding]:
@@ -1771,7 +1794,7 @@ def explain(account: Account) -> Iterator[str]:
         prefix = entry.get("subject_prefix") or f"repo:{name}".replace("/", "@ID/") + "@ID"
         words = " or ".join(refs).replace("refs/tags/", "a tag ")
         words = words.replace("refs/heads/", "to branch ")
-        refs_count = environment is None or tests_ref(account, entry)
+        refs_count = ref_counts(account, entry)
         who = f"whoever may push {words}"
         if environment is not None:
             who = f"whoever may deploy to the environment {environment} (Settings, Environments)"
@@ -1782,9 +1805,7 @@ def explain(account: Account) -> Iterator[str]:
         if not entry.get("subject_prefix"):
             yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
         example = refs[0].replace("*", "1.2.3") if refs else "-"
-        context = f"ref:{example}"
-        if environment is not None:
-            context = "environment:" + environment.replace(":", "%3A")
+        context = contexts({**entry, "refs": [example]})[0]
         owner, _, rest = prefix.partition("/")
         good = f"{prefix}:{context}"
         examples = [
@@ -1792,12 +1813,12 @@ def explain(account: Account) -> Iterator[str]:
             ("owner", good, f"{owner.replace(':', ':other-', 1)}/{rest}:{context}"),
             ("context", good, f"{prefix}:pull_request"),
             ("case", good, f"{prefix.upper()}:{context}"),
-            ("audience", f"sts.{account.domain}", f"https://github.com/{name.split('/')[0]}"),
+            ("audience", account.audience, f"https://github.com/{name.split('/')[0]}"),
             ("issuer", f"https://{ISSUER}", "https://gitlab.com"),
         ]
         examples += [("ref", example, "refs/heads/feature")] * (tests_ref(account, entry))
-        for rule, accepted, refused in examples:
-            yield f"  {rule:<10}  accepted  {accepted}\n  {'':<10}  refused   {refused}"
+        for rule, right, refused in examples:
+            yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
 
 
 def guarded(name: str, ref: str) -> str:

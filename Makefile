@@ -17,7 +17,7 @@ new: $(VENV)/rehearse ## generate a project beside this folder (OUT=.. ARGS="key
 	$(RUN)/cookiecutter . --output-dir "$(OUT)" $(ARGS)
 
 rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="deploy_on=branch")
-	@tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
+	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
 
 test: $(VENV)/test $(VENV)/lint lint ## everything; needs no account, no Docker and no root
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)

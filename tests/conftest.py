@@ -12,7 +12,7 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tests.emulator import ROOT, Emulator, emulated_aws
-from tests.rehearsal import Project
+from tests.project import Project
 
 Bake = Callable[..., Project]
 Copy = Callable[..., Project]

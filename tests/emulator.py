@@ -10,19 +10,26 @@ count.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 import botocore.session
+import jwt
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = "/_stand_in/"  # paths that the wrapper answers, not AWS
 STARTED_WITHIN = 60  # seconds that a request waits while the server is still starting
 
 Message = MutableMapping[str, Any]
@@ -66,6 +73,36 @@ class Emulator(NamedTuple):
             config=Config(read_timeout=STARTED_WITHIN),
         )
 
+    def fail(self, match: str, status: int = 500, times: int = 1) -> None:
+        """Answer the next requests that match with an error, then work again.
+
+        Args:
+            match: part of an operation's name ("PutImage") or of a registry's path ("/v2/").
+            status: the HTTP status of the answer.
+            times: how many requests are answered so; a program may repeat a request by itself.
+        """
+        self.stand_in("POST", "faults", {"match": match, "status": status, "times": times})
+
+    def clear(self) -> None:
+        """Forget the errors that were asked for and the calls that were counted."""
+        self.stand_in("DELETE", "faults")
+        self.stand_in("DELETE", "calls")
+
+    def calls(self) -> list[str]:
+        """Return what was called since the last clear: operations, or path and method.
+
+        Examples: AssumeRoleWithWebIdentity, PutImage, "/v2/name/manifests/v1 PUT".
+        """
+        return list(self.stand_in("GET", "calls"))
+
+    def stand_in(self, method: str, name: str, content: Any = None) -> Any:
+        """Ask the emulator's wrapper for something that AWS does not know."""
+        request = urllib.request.Request(  # noqa: S310 - http on purpose
+            f"{self.endpoint}{OURS}{name}", json.dumps(content).encode(), method=method
+        )
+        with urllib.request.urlopen(request, timeout=STARTED_WITHIN) as answer:  # noqa: S310
+            return json.load(answer)
+
 
 def without(prefix: str) -> dict[str, str]:
     """Return this process's environment without the variables whose names begin with a prefix."""
@@ -73,10 +110,13 @@ def without(prefix: str) -> dict[str, str]:
 
 
 @contextmanager
-def emulated_aws(account: str, region: str, log: Path) -> Iterator[Emulator]:
+def emulated_aws(
+    account: str, region: str, log: Path, *, judge_tokens: bool = True
+) -> Iterator[Emulator]:
     """Run an emulator on a free port of 127.0.0.1 for as long as the block lasts.
 
-    The port is bound here and handed over, so nobody else can take it in between.
+    The port is bound here and handed over, so nobody else can take it in between. Without
+    `judge_tokens` nothing but the role's trust policy decides who is given the role.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
@@ -90,7 +130,10 @@ def emulated_aws(account: str, region: str, log: Path) -> Iterator[Emulator]:
             "IOT_MTLS_ENABLED": "0",
         }
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.emulator", str(listener.fileno())],
+            [
+                *(sys.executable, "-m", "tests.emulator", str(listener.fileno())),
+                *(["--judge-tokens"] if judge_tokens else []),
+            ],
             cwd=ROOT,
             env=without("AWS_") | environment,
             pass_fds=[listener.fileno()],
@@ -152,17 +195,157 @@ class FirstAnswerAgain:
         return sent
 
 
-def serve(descriptor: int) -> None:
+class Faults:
+    """An ASGI application that fails when a test wants it to, and remembers the calls.
+
+    It stands in front of FirstAnswerAgain, so an error that was asked for is no answer to keep.
+    """
+
+    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+        self.application = application
+        self.faults: list[dict[str, Any]] = []
+        self.calls: list[str] = []
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless it is one of ours or one that shall fail."""
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        if scope["path"].startswith(OURS):
+            content = self.ours(scope["method"], scope["path"], await whole(receive))
+            await respond(send, 200, "application/json", json.dumps(content))
+            return
+        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
+        name, form = headers.get("x-amz-target", "").rpartition(".")[2], dict[str, str]()
+        if "form-urlencoded" in headers.get("content-type", ""):  # STS and IAM: small
+            body = await whole(receive)
+            form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
+            name = name or form.get("Action", "")
+            receive = once(body)
+        name = name or f"{scope['path']} {scope['method']}"
+        self.calls.append(name)
+        status = self.fault(name)
+        if status is not None:
+            text = f"the emulator was asked to fail {name} with {status}"
+            await respond(send, status, *error(name, headers, "ServiceUnavailable", text))
+        else:
+            await self.application(scope, receive, send)
+
+    def ours(self, method: str, path: str, body: bytes) -> Any:
+        """Add an error, forget errors or calls, or return the calls."""
+        kept: list[Any] = self.faults if path == f"{OURS}faults" else self.calls
+        if method == "POST":
+            kept.append(json.loads(body))
+        if method == "DELETE":
+            kept.clear()
+        return kept
+
+    def fault(self, name: str) -> int | None:
+        """Return the status of the error that a call shall get, and count it."""
+        for fault in self.faults:
+            if fault["times"] > 0 and fault["match"] in name:
+                fault["times"] -= 1
+                return int(fault["status"])
+        return None
+
+
+def error(name: str, headers: dict[str, str], code: str, text: str) -> tuple[str, str]:
+    """Return media type and body of an error, in the form that the caller's service has."""
+    if name.startswith("/v2/"):
+        registry = {"errors": [{"code": "UNAVAILABLE", "message": text}]}
+        return "application/json", json.dumps(registry)
+    if "x-amz-target" in headers:
+        service = {"__type": code, "message": text}
+        return "application/x-amz-json-1.1", json.dumps(service)
+    return "text/xml", (
+        f"<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code>"
+        f"<Message>{text}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+    )
+
+
+async def whole(receive: Receive) -> bytes:
+    """Return the body of a request."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def once(body: bytes) -> Receive:
+    """Return what gives an application a body that was read already."""
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    return receive
+
+
+async def respond(send: Send, status: int, media_type: str, body: str) -> None:
+    """Send a whole answer."""
+    headers = [(b"content-type", media_type.encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+def answer_as_documented(judge_tokens: bool) -> None:
+    """Let MiniStack refuse what AWS refuses: tokens (STS API reference) and digests (ECR's)."""
+    from ministack.services import ecr, sts
+
+    trusts, put = sts._web_identity_trust_denied, ecr._put_image
+
+    def trust_denied(role_arn: str, parameters: Any, use_json: bool) -> Any:
+        refusal = judge_tokens and token_refusal(parameters["WebIdentityToken"][0], role_arn)
+        if refusal:
+            return sts._error(400, *refusal, ns="sts")
+        return trusts(role_arn, parameters, use_json)
+
+    def put_image(data: dict[str, Any]) -> Any:
+        digest = f"sha256:{hashlib.sha256(data['imageManifest'].encode()).hexdigest()}"
+        if data.get("imageDigest", digest) == digest:
+            return put(data)
+        text = f"The specified digest does not match {digest}"
+        return ecr.error_response_json("ImageDigestDoesNotMatchException", text, 400)
+
+    sts._web_identity_trust_denied, ecr._put_image = trust_denied, put_image
+
+
+def token_refusal(token: str, role_arn: str) -> tuple[str, str] | None:
+    """Return code and text with which STS refuses a token before it looks at the role."""
+    from ministack.services import iam
+
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
+    except jwt.InvalidTokenError:
+        return "InvalidIdentityToken", "The ID Token provided is not a valid JWT"
+    if claims["exp"] < time.time():
+        text = "Token expired: current date/time must be before the expiration date/time"
+        return "ExpiredTokenException", text
+    account, host = role_arn.split(":")[4], claims["iss"].partition("://")[2]
+    arn = f"arn:aws:iam::{account}:oidc-provider/{host}"
+    provider = iam._oidc_providers.get_scoped(account, None, arn)
+    if provider is None:
+        text = f"No OpenIDConnect provider found in your account for {claims['iss']}"
+        return "InvalidIdentityToken", text
+    if claims["aud"] not in provider["ClientIDList"]:
+        return "InvalidIdentityToken", "Incorrect token audience"
+    return None
+
+
+def serve(descriptor: int, judge_tokens: bool) -> None:
     """Serve MiniStack on a listening socket until SIGTERM."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config as ServerConfig
     from ministack.app import app
 
+    answer_as_documented(judge_tokens)
     config = ServerConfig()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
-    asyncio.run(hypercorn_serve(FirstAnswerAgain(app), config))  # type: ignore[arg-type]
+    asyncio.run(hypercorn_serve(Faults(FirstAnswerAgain(app)), config))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), "--judge-tokens" in sys.argv)

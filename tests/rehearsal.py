@@ -3,24 +3,22 @@
     make rehearse
     make rehearse ARGS="deploy_on=branch"
 
-Real: cookiecutter, Terraform, the AWS provider, the OCI push. Stand-ins: MiniStack for AWS, a token
-signed here for GitHub's. The subject prefix is filled in as GitHub would report it; nothing else of
-the generated project is touched.
+Real: cookiecutter, Terraform, the AWS provider, deploy.yml, its scripts, a runner (act), the AWS
+CLI. Stand-ins: MiniStack for AWS, tests/actions for the actions, a token signed here for GitHub's.
+The subject prefix is filled in as GitHub would report it; nothing else of the generated project is
+touched. Where act cannot run, the image is pushed without deploy.yml.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,15 +26,13 @@ import botocore.exceptions
 from oras.client import OrasClient
 from oras.logger import logger
 
-from tests import github
-from tests.emulator import ROOT, Emulator, emulated_aws
+from tests import github, runner
+from tests.emulator import Emulator, emulated_aws
+from tests.project import Failed, Project, generate
 
+BUILD = "Build the image and push it under both tags"
 SHA = "3f1c0f6a2b9d4e5f8071625348abcdef01234567"
 Result = TypeVar("Result")
-
-
-class Failed(Exception):
-    """A step of the rehearsal did not end as it must; the text says which and what was printed."""
 
 
 class Refusal(NamedTuple):
@@ -57,87 +53,6 @@ def step(text: str, action: Callable[[], Result]) -> Result:
     return result
 
 
-class Project:
-    """A generated project, as its user finds it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.answers: dict[str, str] = json.loads((path / ".cookiecutter.json").read_text())[
-            "default_context"
-        ]
-        self.key = self.answers["project_slug"]
-
-    @property
-    def tfvars(self) -> dict[str, Any]:
-        """What stands in infra/terraform.tfvars.json."""
-        return json.loads((self.path / "infra/terraform.tfvars.json").read_text())  # type: ignore[no-any-return]
-
-    def know_subject(self, prefix: str) -> None:
-        """Write the subject prefix that GitHub reports, as the README tells its reader to."""
-        path = self.path / "infra/terraform.tfvars.json"
-        path.write_text(
-            path.read_text().replace('_prefix": null', f'_prefix": {json.dumps(prefix)}')
-        )
-
-    def terraform(self, *arguments: str, emulator: Emulator | None = None) -> str:
-        """Run Terraform in infra/ and return what it prints.
-
-        Raises:
-            Failed: it does not end with 0.
-        """
-        environment = emulator.environment() if emulator else dict(os.environ)
-        with provider_cache_locked() if arguments[0] == "init" else nullcontext():
-            done = subprocess.run(
-                ["terraform", "-chdir=infra", *arguments, "-no-color"],
-                cwd=self.path,
-                env=environment | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        if done.returncode:
-            raise Failed(
-                f"terraform {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"
-            )
-        return done.stdout
-
-
-@contextmanager
-def provider_cache_locked() -> Iterator[None]:
-    """Let one init at a time fill Terraform's provider cache, which knows no concurrency."""
-    with Path(__file__).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def generate(folder: Path, answers: list[str]) -> Project:
-    """Run the template as a user does, from another folder.
-
-    Raises:
-        Failed: cookiecutter refuses the answers, or the hook its output.
-    """
-    config = folder / "config.yml"
-    config.write_text(f"replay_dir: {json.dumps(str(folder / 'replay'))}\n")
-    output = folder / "projects"
-    output.mkdir()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input"),
-            *("--config-file", str(config), "--output-dir", str(output), *answers),
-        ],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        said = done.stdout.strip()
-        raise Failed(said.splitlines()[-1] if "Traceback" in said else said)
-    return Project(next(output.iterdir()))
-
-
 def rehearse(project: Project, emulator: Emulator) -> None:
     """Apply the project's Terraform, publish one image and try what must be refused.
 
@@ -148,21 +63,87 @@ def rehearse(project: Project, emulator: Emulator) -> None:
     branch = project.answers["deploy_on"] == "branch"
     event = "push" if project.answers["deploy_on"] != "release" else "release"
     ref = "refs/heads/main" if branch else "refs/tags/v0.1.0"
-    tags = ["main-1" if branch else "v0.1.0", SHA]
+    first = "main-1" if branch else "v0.1.0"
 
     apply(project, repository, emulator)
+    sha = runner.commit(project.path, "First commit")
     role = json.loads(project.terraform("output", "-json", "role_arns"))[project.key]
     credentials = step(
         f"assumed {role}\n          as {repository.subject(event, ref)}",
-        lambda: assume(emulator, role, github.token(repository, event, ref, SHA)),
+        lambda: assume(emulator, role, github.token(repository, event, ref, sha)),
     )
-    publish(project, emulator, credentials, tags)
+    login = log_in(emulator.client("ecr", credentials), emulator)
+    if runs("act"):
+        release(project, emulator, repository, event, ref)
+    else:
+        print(f"          {runner.INSTALL}\n          Without it deploy.yml is not run:")
+        name = f"{emulator.host}/{project.answers['ecr_repository']}"
+        step(
+            "pushed one image", lambda: [push(login, f"{name}:{tag}", sha) for tag in (first, sha)]
+        )
+    one_image(project, emulator, login, [first, sha])
     for refusal in refusals(repository, event, ref):
         step(
             f"refused {refusal.name}: {refusal.repository.subject(refusal.event, refusal.ref)}"
             + (f" for {refusal.audience}" if refusal.audience != github.AUDIENCE else ""),
             lambda refusal=refusal: must_be_refused(emulator, role, refusal),  # type: ignore[misc]
         )
+
+
+def runs(program: str) -> bool:
+    """Tell whether a program is there and starts."""
+    try:
+        return subprocess.run([program, "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def release(
+    project: Project, emulator: Emulator, repository: github.Repository, event: str, ref: str
+) -> None:
+    """Run the project's deploy.yml with act, then run it again, which must build nothing.
+
+    Raises:
+        Failed: a run is not green, or builds when it must not; the text is its log.
+    """
+    if ref.startswith("refs/tags/"):
+        runner.tag(project.path, ref.removeprefix("refs/tags/"))
+    for attempt, built, said in (
+        (1, "success", "ran deploy.yml with act"),
+        (2, "skipped", "ran it again: nothing was built"),
+    ):
+        run = step(
+            said,
+            lambda attempt=attempt: runner.run(  # type: ignore[misc]
+                project.path,
+                emulator,
+                event=event,
+                ref=ref,
+                repository=repository,
+                run_attempt=attempt,
+            ),
+        )
+        if run.status or run.outcome(BUILD) != built:
+            raise Failed(f"{said}, so this must not be:\n{run.log}")
+
+
+def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: list[str]) -> None:
+    """Look whether one image stands there under both tags, and try to move one.
+
+    Raises:
+        Failed: it does not, or the tag moves.
+    """
+    name = project.answers["ecr_repository"]
+    published = images(emulator, name)
+    if sorted(published) != sorted(tags) or len(set(published.values())) > 1:
+        raise Failed(f"there is not one image under two tags: {published}")
+    print(f"          one image as {tags[0]} and {tags[1]}\n          {published[tags[0]]}")
+    step(
+        f"refused to move {tags[0]} to another image",
+        lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
+    )
+    if images(emulator, name) != published:
+        raise Failed(f"a refused push changed the registry: {images(emulator, name)}")
 
 
 def apply(project: Project, repository: github.Repository, emulator: Emulator) -> None:
@@ -209,32 +190,6 @@ def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
         RoleArn=role, RoleSessionName="rehearsal", WebIdentityToken=token, DurationSeconds=3600
     )
     return answer["Credentials"]  # type: ignore[no-any-return]
-
-
-def publish(
-    project: Project,
-    emulator: Emulator,
-    credentials: dict[str, str],
-    tags: list[str],
-) -> None:
-    """Push one image under both tags with the role's credentials, and try to move a tag."""
-    name = project.answers["ecr_repository"]
-    registry = emulator.client("ecr", credentials)
-    login = step("logged in to the registry", lambda: log_in(registry, emulator))
-    digests = step(
-        f"pushed one image as {tags[0]} and {tags[1]}",
-        lambda: [push(login, f"{emulator.host}/{name}:{tag}", SHA) for tag in tags],
-    )
-    published = dict.fromkeys(tags, digests[0])
-    if images(emulator, name) != published:
-        raise Failed(f"there is not one image under two tags: {images(emulator, name)}")
-    print(f"          {digests[0]}")
-    step(
-        f"refused to move {tags[0]} to another image",
-        lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
-    )
-    if images(emulator, name) != published:
-        raise Failed(f"a refused push changed the registry: {images(emulator, name)}")
 
 
 def images(emulator: Emulator, name: str) -> dict[str, str]:
@@ -312,7 +267,7 @@ def must_be_refused(emulator: Emulator, role: str, refusal: Refusal) -> None:
     try:
         assume(emulator, role, token)
     except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] != "AccessDenied":
+        if error.response["Error"]["Code"] not in ("AccessDenied", "InvalidIdentityToken"):
             raise
         return
     raise Failed(f"the role was given to {refusal.name}: {refusal}")

@@ -15,7 +15,7 @@ import yaml
 
 from tests.conftest import Bake, Copy, Run, combinations, readable
 from tests.emulator import ROOT
-from tests.rehearsal import Project
+from tests.project import Project
 
 DEPLOY = ".github/workflows/deploy.yml"
 CI = ".github/workflows/ci.yml"

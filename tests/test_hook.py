@@ -16,7 +16,7 @@ from cookiecutter.utils import create_env_with_context
 
 from tests.conftest import INSTALL, Copy, Run
 from tests.emulator import ROOT
-from tests.rehearsal import Project
+from tests.project import Project
 from tests.test_answers import contents, cookiecutter
 from tests.test_check import DEPLOY, TFVARS, change
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Bake, Copy, Run, combinations, readable
 from tests.emulator import Emulator
-from tests.rehearsal import Failed, Project
+from tests.project import Failed, Project
 
 # The newest 6.x knows the exclusion filter that `latest` needs; 5.100 does not. CI sets this where
 # the former is what Terraform finds.

@@ -51,6 +51,8 @@ infra/tests/repository.tftest.hcl
 infra/variables.tf
 infra/versions.tf
 scripts/check.py
+scripts/diagnose.py
+scripts/publish.py
 scripts/requirements.txt
 """.split()
 
@@ -111,7 +113,7 @@ def test_nothing_in_a_generated_repository_refers_to_the_template(bake: Bake) ->
 def test_only_the_script_is_executable(bake: Bake) -> None:
     project = bake()
     modes = {name for name in FILES if (project.path / name).stat().st_mode & 0o111}
-    assert modes == {"scripts/check.py"}
+    assert modes == {"scripts/check.py", "scripts/diagnose.py", "scripts/publish.py"}
 
 
 def test_the_service_says_that_it_is_alive(bake: Bake) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Bake, Copy, Run
 from tests.emulator import emulated_aws
-from tests.rehearsal import Project
+from tests.project import Project
 from tests.test_check import edited
 
 UNJUDGED = "cannot-be-judged "  # said as a finding, not in one line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tests import github, rehearsal
 from tests.conftest import combinations, only_questions, readable
 from tests.emulator import Emulator, FirstAnswerAgain, emulated_aws
+from tests.project import Failed, Project, generate
 
 REPOSITORY = github.Repository("octo-org/example-service")
 TAG = ("release", "refs/tags/v0.1.0")
@@ -29,8 +31,46 @@ def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     assert printed.count("refused ") == 7  # five tokens, one moved tag, and the closing line
     assert "No changes" in printed
     first = "main-1" if answers["deploy_on"] == "branch" else "v0.1.0"
-    assert f"pushed one image as {first} and {rehearsal.SHA}" in printed
+    assert "ran deploy.yml with act" in printed
+    assert "ran it again: nothing was built" in printed
+    assert re.search(f"one image as {first} and [0-9a-f]{{40}}\n", printed)
     assert not list(tmp_path.iterdir())
+
+
+def test_where_act_cannot_run_the_image_is_pushed_without_deploy_yml(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rehearsal, "runs", lambda program: program != "act")
+    assert rehearsal.main([]) == 0
+    printed = capsys.readouterr().out
+    assert "act is missing; install it: make test" in printed
+    assert "Without it deploy.yml is not run:" in printed
+    assert "ran deploy.yml" not in printed
+    assert "pushed one image" in printed
+
+
+def test_a_program_that_is_missing_or_does_not_start_cannot_run(tmp_path: Path) -> None:
+    assert rehearsal.runs("act")
+    assert not rehearsal.runs("no-such-program")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    assert not rehearsal.runs(str(broken))
+
+
+def test_a_deploy_yml_that_builds_twice_fails_the_rehearsal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+
+    def broken(folder: Path, answers: list[str]) -> Project:
+        project = generate(folder, answers)
+        path = project.path / ".github/workflows/deploy.yml"
+        path.write_text(path.read_text().replace("steps.before.outputs.build == 'true'", "true"))
+        return project
+
+    monkeypatch.setattr(rehearsal, "generate", broken)
+    assert rehearsal.main([]) == 1
+    assert "ran it again: nothing was built, so this must not be:" in capfd.readouterr().err
 
 
 def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str]) -> None:
@@ -68,11 +108,15 @@ def role(emulator: Emulator, condition: dict[str, Any]) -> str:
 
 
 def test_a_role_that_trusts_too_much_fails_the_rehearsal(emulator: Emulator) -> None:
+    audiences = [github.AUDIENCE, "https://github.com/octo-org"]
+    emulator.client("iam").create_open_id_connect_provider(
+        Url=github.ISSUER, ClientIDList=audiences
+    )
     weak = role(
         emulator, {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo-org@*"}}
     )
     for refusal in rehearsal.refusals(REPOSITORY, *TAG):
-        with pytest.raises(rehearsal.Failed, match=f"the role was given to {refusal.name}"):
+        with pytest.raises(Failed, match=f"the role was given to {refusal.name}"):
             rehearsal.must_be_refused(emulator, weak, refusal)
 
 
@@ -83,7 +127,7 @@ def test_a_registry_with_movable_tags_fails_the_rehearsal(emulator: Emulator) ->
     name = f"{emulator.host}/loose:v0.1.0"
     first = rehearsal.push(login, name, rehearsal.SHA)
     assert rehearsal.images(emulator, "loose") == {"v0.1.0": first}
-    with pytest.raises(rehearsal.Failed, match="was moved to another image"):
+    with pytest.raises(Failed, match="was moved to another image"):
         rehearsal.must_not_move(login, name)
 
 
@@ -107,8 +151,8 @@ def test_a_step_of_terraform_that_fails_shows_what_it_printed(tmp_path: Path) ->
     (tmp_path / ".cookiecutter.json").write_text('{"default_context": {"project_slug": "x"}}')
     (tmp_path / "infra").mkdir()
     (tmp_path / "infra/main.tf").write_text("resource {}\n")
-    with pytest.raises(rehearsal.Failed, match=r"validate ended with 1:\n(.|\n)*Error"):
-        rehearsal.Project(tmp_path).terraform("validate")
+    with pytest.raises(Failed, match=r"validate ended with 1:\n(.|\n)*Error"):
+        Project(tmp_path).terraform("validate")
 
 
 def test_the_emulator_is_gone_when_its_block_ends(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Bake, Copy, Run
 from tests.emulator import Emulator
-from tests.rehearsal import Failed, Project
+from tests.project import Failed, Project
 
 Entry = dict[str, Any]
 IDS = "repo:octo-org@123456/example-service@456789"

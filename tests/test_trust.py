@@ -24,7 +24,7 @@ from tests import github
 from tests.conftest import Bake
 from tests.emulator import Emulator, emulated_aws
 from tests.iam import assume_allowed
-from tests.rehearsal import Project
+from tests.project import Project
 
 HOST = github.ISSUER.removeprefix("https://")
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST}"
@@ -602,7 +602,8 @@ def judges(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jud
     }
     (project.path / "infra/terraform.tfvars.json").write_text(json.dumps(values))
     project.terraform("init", "-input=false")
-    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+    log = folder / "emulator.log"
+    with emulated_aws("111122223333", "us-east-1", log, judge_tokens=False) as emulator:
         project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
         both = Judges(emulator)
         with closing(both.sts):

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import Bake, Copy, Run, combinations, readable
 from tests.emulator import ROOT
-from tests.rehearsal import Project
+from tests.project import Project
 
 # Tag and commit of each action, looked up at the action's repository in November 2026.
 PINS = {
@@ -58,7 +58,7 @@ def test_the_linters_are_seen_to_object(copy: Copy, run: Run) -> None:
     path = project.path / ".github/workflows/deploy.yml"
     path.write_text(
         path.read_text()
-        .replace('echo "### Published"', "echo $UNQUOTED ${{ github.ref_name }}")
+        .replace("publish.py after", "publish.py $UNQUOTED ${{ github.ref_name }}")
         .replace("timeout-minutes: 30", "timeout-minute: 30")
     )
     linted = run("actionlint", "-shellcheck=shellcheck", path, cwd=project.path)
@@ -136,15 +136,20 @@ def test_one_image_is_pushed_under_two_tags(
     bake: Bake, answers: dict[str, str], first: str, second: str
 ) -> None:
     job = workflow(bake(ecr_repository="team/web", **answers), "deploy.yml")["jobs"]["publish"]
-    assert job["env"] == {"ECR_REPOSITORY": "team/web", "IMAGE_TAG": first, "SECOND_TAG": second}
+    assert job["env"] == {
+        "ECR_REPOSITORY": "team/web",
+        "IMAGE_TAG": first,
+        "SECOND_TAG": second,
+        "PLATFORM": "linux/amd64",
+        "SESSION": "run-${{ github.run_id }}-${{ github.run_attempt }}",
+    }
     registry = step(job, "aws-actions/amazon-ecr-login")["id"]
     image = f"${{{{ steps.{registry}.outputs.registry }}}}/${{{{ env.ECR_REPOSITORY }}}}"
     push = step(job, "docker/build-push-action")["with"]
-    assert push["tags"].split("\n") == [
-        f"{image}:${{{{ env.IMAGE_TAG }}}}",
-        f"{image}:${{{{ env.SECOND_TAG }}}}",
-        "",
-    ]
+    # The commit's tag comes first: the loser of a race then has not pushed its version yet. The tag
+    # latest is put on the newest version afterwards, which may be another one.
+    commit = [f"{image}:${{{{ env.SECOND_TAG }}}}"] * (second != "latest")
+    assert push["tags"].split("\n") == [*commit, f"{image}:${{{{ env.IMAGE_TAG }}}}", ""]
     assert (push["push"], push["provenance"], push["sbom"]) == ("true", "false", "false")
     assert push["annotations"] == "org.opencontainers.image.revision=${{ github.sha }}"
 
@@ -164,12 +169,13 @@ def test_the_role_the_region_and_the_audience(
     job = workflow(project, "deploy.yml")["jobs"]["publish"]
     assert step(job, "aws-actions/configure-aws-credentials")["with"] == {
         "role-to-assume": arn,
-        "role-session-name": "run-${{ github.run_id }}-${{ github.run_attempt }}",
+        "role-session-name": "${{ env.SESSION }}",
         "role-duration-seconds": "3600",
         "aws-region": region,
         "audience": audience,
         "allowed-account-ids": "000000000001",
         "retry-max-attempts": "4",
+        "action-timeout-s": "60",
     }
 
 

@@ -57,6 +57,12 @@ PUSH = (
     *("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
     "ecr:UploadLayerPart",
 )
+# scripts/publish.py looks for the tags of env: IMAGE_TAG and SECOND_TAG, and puts them on an image.
+PUBLISH = r"\bscripts/publish\.py\s+(before|after)\b"
+SETTLING = {
+    "before": {"ecr:BatchGetImage"},
+    "after": {"ecr:BatchGetImage", "ecr:PutImage"},
+}
 COUNTS = ("imageCountMoreThan", "sinceImagePushed")  # the kinds of lifecycle rules
 SECRET = r"secrets(?:\.|\[\s*')"  # a name of a secret follows
 STORED_KEY = SECRET + r"\w*AWS\w*(ACCESS|SECRET)\w*"
@@ -1311,6 +1317,7 @@ def published(
         yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
     needed: set[str] = set()
     every: list[tuple[Job, Mapping, str]] = []
+    put: list[tuple[Job, Mapping, str]] = []  # by scripts/publish.py, on an image that is there
     unseen = False
     refs = entry["refs"] if ref_counts(account, entry) else ["refs/heads/*"]
     heads = [ref for ref in refs if ref.startswith("refs/heads/")]
@@ -1322,23 +1329,63 @@ def published(
         needed |= {*PUSH, "ecr:GetAuthorizationToken"} if pushed else set()
         needed |= {"ecr:GetAuthorizationToken"} if job.using(LOGIN) else set()
         needed |= {action for step in job.steps for action in called_actions(shell(step))}
-        for step, name in pushed:
+        settled, called = settled_names(job)
+        needed |= called
+        for step, name in [*pushed, *settled]:
             yield from same_registry(job, step, name, account, entry)
             yield from unique_tag(job, step, name, side, branch)
-            every.append((job, step, name))
+        every += [(job, step, name) for step, name in pushed]
+        put += [(job, step, name) for step, name in settled]
+        if not hidden:
+            yield from same_tags(job, pushed, settled, side)
     yield from pushed_twice(every, side)
+    pushing = bool(every)
+    every += put
     for pattern in side.excluded if not unseen else []:
         if pattern not in [split_image(name)[2] for _, _, name in every]:
             message = f"the filter {pattern} excludes more from immutability than a tag that moves"
             mend = "write a filter for the moving tag alone, for example latest"
             yield Finding(*side.where or (REGISTRY, 1), "unique-tags", message, mend)
-    if not every and not unseen:
+    if not pushing and not unseen:
         message = f"job {jobs[0].name} assumes the role and no step of {BUILD} pushes tags"
         yield Finding(*jobs[0].where, UNJUDGED, message, "push with push: true and tags")
     elif not unseen:
         tags = sorted({split_image(name)[2] for _, _, name in every})
         yield from least_actions(needed, side)
         yield from expiring(tags, entry, side, branch)
+
+
+def settled_names(job: Job) -> tuple[list[tuple[Mapping, str]], set[str]]:
+    """Return step and name of each image that scripts/publish.py tags, and what it calls."""
+    settled, called = [], set()
+    for step in job.steps:
+        for word in re.findall(PUBLISH, shell(step)):
+            called |= SETTLING[word]
+            tags = [
+                job.resolve(step, f"${{{{ env.{key} }}}}") for key in ("IMAGE_TAG", "SECOND_TAG")
+            ]
+            if word == "after":
+                image = job.resolve(step, "${{ env.REGISTRY }}/${{ env.ECR_REPOSITORY }}")
+                settled += [(step, f"{image}:{tag}") for tag in tags]
+                if not re.search(
+                    r"\bgithub\.sha\b", tags[1]
+                ):  # then it moves to the newest version of all
+                    called.add("ecr:DescribeImages")
+    return settled, called
+
+
+def same_tags(
+    job: Job, pushed: list[tuple[Mapping, str]], settled: list[tuple[Mapping, str]], side: Infra
+) -> Iterator[Finding]:
+    """What scripts/publish.py looks for is what is pushed."""
+    tags = [split_image(name)[2] for _, name in pushed]
+    for step, name in settled if tags else []:
+        tag = split_image(name)[2]
+        if tag not in tags and tag not in side.excluded:
+            message = f"scripts/publish.py looks for {tag}, which no step pushes, so the job fails"
+            message += " after the push"
+            mend = "write the same tags in env: (IMAGE_TAG, SECOND_TAG) and in tags: of the push"
+            yield job.finding(step, "tags", "same-tags", message, mend)
 
 
 def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator[Finding]:
@@ -1777,7 +1824,10 @@ def subjects(account: Account) -> dict[str, Any]:
     return {
         key: {
             "github_repository": entry["github_repository"],
+            "ecr_repository": entry["ecr_repository"],
+            "aws_region": account.region,
             "role_arn": account.arn(f"role/{entry['role_name']}"),
+            "subject_prefix": entry.get("subject_prefix"),
             "subjects": claims(account, entry)["sub"],
             "conditions": conditions(account, entry),
             "errors": [f"{attribute} {why}" for attribute, why, _ in entry_errors(account, entry)],

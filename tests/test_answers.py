@@ -150,7 +150,7 @@ def test_a_wrong_answer_is_refused_in_one_line_and_nothing_is_left(
     [
         ("aws_regoin", "Did you mean aws_region?"),
         ("color", "Type one of: github_repository, project_slug"),
-        ("__role_name", "Type one of: github_repository, project_slug"),
+        ("__role_arn", "Type one of: github_repository, project_slug"),
     ],
 )
 def test_an_unknown_key_is_refused_in_one_line_and_nothing_is_left(
@@ -209,7 +209,7 @@ def test_a_configuration_file_is_judged_like_the_command_line(tmp_path: Path, ru
         ("aws_account_id: 111122223333", "quotes"),
         ("project_slug: 1.10", "quotes"),
         ("ecr_repository: on", "quotes"),
-        ("__role_name: admin", "Type one of"),
+        ("__role_arn: admin", "Type one of"),
     ):
         config.write_text(f"default_context:\n  {line}\n")
         status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))

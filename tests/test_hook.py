@@ -88,7 +88,7 @@ def test_it_prints_the_next_commands(copy: Copy, tmp_path: Path, deploy_on: str,
 @pytest.mark.parametrize(
     ("name", "before", "after", "finding"),
     [
-        (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}:4: not-yaml"),
+        (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}: not YAML that can be judged"),
         (TFVARS, '"aws_region"', '"aws_region', f"{TFVARS}:3: not-json"),
         ("README.md", "# example", "<< cookiecutter.x >> example", "README.md:1: template-residue"),
         ("Dockerfile", "FROM", "# % if x\nFROM", "Dockerfile:1: template-residue"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Say why the role was refused: what GitHub presents, what the role is to trust, and the mend.
+"""<% raw %>Say why the role was refused: what GitHub presents, what the role trusts, and the mend.
 
 STS gives one sentence whichever condition failed. So this asks GitHub for a token of its own,
 compares its claims with `check.py subjects`, and asks STS once more for its reason. It prints
@@ -204,7 +204,7 @@ def publish(contexts: list[str]) -> str:
 
 
 def report(rows: dict[str, list[str]], why: str, mend: str) -> None:
-    """Print what was found out, in the log and in the job summary."""
+    """Print what was found out, in the log and in the job summary.<% endraw %>"""
     lines = [f"{name:<20}  {value}" for name, values in rows.items() for value in values]
     print(*lines, why, mend, sep="\n")
     fail(Problem(why, mend), "The role was refused", "\n".join(f"    {line}" for line in lines))

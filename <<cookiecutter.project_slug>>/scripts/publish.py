@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Publish each version once: what ECR holds already decides what the job does.
+"""<% raw %>Publish each version once: what ECR holds already decides what the job does.
 
     publish.py name      before any call to AWS: refuse a version that no image can have as its tag
     publish.py before    look into ECR, and say whether an image must be built
@@ -349,7 +349,7 @@ def fail(problem: Problem, title: str = "Nothing was published", details: str = 
 
 
 def main(arguments: list[str]) -> int:
-    """Do one of the steps; return the exit status."""
+    """Do one of the steps; return the exit status.<% endraw %>"""
     steps = {"name": check_name, "before": before, "after": after}
     if len(arguments) != 1 or arguments[0] not in steps:
         print(__doc__)

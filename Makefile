@@ -27,8 +27,8 @@ lint: $(VENV)/test ## style and types of the Python code
 	$(RUN)/ruff format --quiet --check .
 	$(RUN)/mypy
 
-bench: $(VENV)/rehearse ## how long a generation takes, beside a template of one file
-	$(RUN)/python -m tests.bench
+bench: $(VENV)/rehearse ## how long a generation takes, and the reason for a refusal
+	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
 
 lock: $(VENV)/test ## pin what pyproject.toml declares
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/lock.sh

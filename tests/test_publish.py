@@ -411,6 +411,26 @@ def test_an_answer_of_aws_is_explained(
     assert "said AWS" in ran.summary
 
 
+@pytest.mark.parametrize(
+    ("printed", "code", "text"),
+    [
+        ("\nAn error occurred (A) when calling the B operation: c: d\n", "A", "c: d"),
+        (
+            "An error occurred (A) when calling the B operation (reached max retries: 4): c",
+            "A",
+            "c",
+        ),
+        ("aws: [ERROR]: An error occurred (A) when calling the B operation: c", "A", "c"),
+        ("aws: [ERROR]: An error occurred (NoRegion): c", "NoRegion", "c"),
+        ("\nUnable to locate\n  credentials\n", "", "Unable to locate credentials"),
+        ("", "", ""),
+    ],
+)
+def test_what_the_aws_cli_prints_is_read(publish: Any, printed: str, code: str, text: str) -> None:
+    refused = publish.Refused.of(printed)
+    assert (refused.code, str(refused)) == (code, text)
+
+
 def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
     registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

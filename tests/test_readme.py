@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -243,6 +244,30 @@ def test_make_subject_notes_what_github_says_or_changes_nothing(
     noted = f'"{prefix}"' if status == 0 else before
     assert f'"subject_prefix": {noted},' in tfvars.read_text()
     assert [path.name for path in tfvars.parent.glob("*.bak")] == []
+
+
+def test_make_subject_takes_a_new_name_and_refuses_to_guess_among_several(
+    copy: Copy, tmp_path: Path
+) -> None:
+    project = copy()
+    project.know_subject("repo:octo-org/example-service")
+    given = without("MAKE") | {"GH_LOG": str(tmp_path / "gh.log")}
+    given["PATH"] = f"{ROOT / 'tests/bin'}:{given['PATH']}"
+    command = ["make", "subject", "GITHUB_REPOSITORY=octo-org/Renamed"]
+    done = subprocess.run(command, cwd=project.path, env=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    entry = project.tfvars["repositories"]["example-service"]
+    assert (entry["github_repository"], entry["subject_prefix"]) == (
+        "octo-org/Renamed",
+        "repo:octo-org@123456/Renamed@456789",
+    )
+    values = project.tfvars
+    values["repositories"]["other"] = entry
+    text = json.dumps(values, indent=2)
+    (project.path / "infra/terraform.tfvars.json").write_text(text)
+    several = subprocess.run(command, cwd=project.path, env=given, capture_output=True, text=True)
+    assert (several.returncode, "has several entries" in several.stdout) == (2, True)
+    assert (project.path / "infra/terraform.tfvars.json").read_text() == text
 
 
 @pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])

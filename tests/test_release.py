@@ -53,11 +53,22 @@ class Release:
             runner.git(self.project.path, "tag", "--force", name)
         return sha
 
-    def publish(self, ref: str = "v0.1.0", event: str = "release", **more: Any) -> runner.Run:
-        """Run deploy.yml for a tag, or for the branch main."""
+    def publish(
+        self,
+        ref: str = "v0.1.0",
+        event: str = "release",
+        failing: tuple[tuple[str, int, int], ...] = (),
+        **more: Any,
+    ) -> runner.Run:
+        """Run deploy.yml for a tag, or for the branch main.
+
+        Each of `failing` is a call, the status that it gets, and how often.
+        """
         full = "refs/heads/main" if ref == "main" else f"refs/tags/{ref}"
         given = {"event": event, "ref": full, "repository": REPOSITORY, **more}
         self.aws.clear()
+        for call, status, times in failing:
+            self.aws.fail(call, status, times)
         return runner.run(self.project.path, self.aws, **given)
 
     @property
@@ -269,16 +280,8 @@ def test_latest_never_moves_back_simulated_with_movable_tags(start: Start) -> No
 def test_three_answers_of_500_are_overcome(start: Start) -> None:
     made = start()
     sha = made.commit("v0.1.0")
-    made.aws.clear()
-    for call in ("AssumeRoleWithWebIdentity", "BatchGetImage"):
-        made.aws.fail(call, 500, times=3)
-    run = runner.run(
-        made.project.path,
-        made.aws,
-        event="release",
-        ref="refs/tags/v0.1.0",
-        repository=REPOSITORY,
-    )
+    calls = ("AssumeRoleWithWebIdentity", "BatchGetImage")
+    run = made.publish(failing=tuple((call, 500, 3) for call in calls))
     assert (run.status, set(made.tags)) == (0, {"v0.1.0", sha}), run.log
 
 
@@ -304,7 +307,7 @@ def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
     ("ref", "event", "advice"),
     [
         ("nightly", "release", "gh release create v0.1.0 --generate-notes"),
-        ("main", "workflow_dispatch", "gh release create v0.1.0 --generate-notes"),
+        ("main", "workflow_dispatch", "again: gh workflow run deploy.yml --ref v0.1.0"),
     ],
 )
 def test_what_the_role_does_not_trust_gets_the_advice_and_no_token(
@@ -323,8 +326,10 @@ def test_what_the_role_does_not_trust_gets_the_advice_and_no_token(
 # The role is refused
 
 
-def refused(run: runner.Run) -> str:
-    """Return what the summary says of a refused role; check what holds for all of them."""
+def refused(made: Release, **more: Any) -> str:
+    """Publish; return what the summary says of a refused role. Check what holds for all of them."""
+    run = made.publish(**more)
+    assert made.tags == {}
     assert (run.status, run.outcome("Assume the role")) == (1, "failure"), run.log
     assert run.outcome("Say why the role was refused") == "failure"
     assert run.outcome("Log in to the registry") == "skipped"
@@ -346,8 +351,7 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str) 
     made = start(subjects=[f"{prefix}:ref:refs/tags/v*"])
     made.edit(TFVARS, REPOSITORY.subject_prefix, prefix)
     made.commit("v0.1.0")
-    run = made.publish()
-    said = refused(run)
+    said = refused(made)
     assert f"{REPOSITORY.subject_prefix}:ref:refs/tags/v0.1.0" in said
     assert f"{prefix}:ref:refs/tags/v*" in said
     assert why in said
@@ -355,7 +359,7 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str) 
     assert "Then run it again: `gh run rerun " in said
     if prefix.endswith("@1"):
         (example,) = re.findall(r"<!-- refused -->\n```text\n(.*?)```", README, re.DOTALL)
-        assert example in run.log
+        assert example in "\n".join(line.strip() for line in said.splitlines() if line)
     # Four attempts of the action, and one question of the diagnosis.
     assert made.aws.calls().count("AssumeRoleWithWebIdentity") == 5
 
@@ -366,7 +370,7 @@ def test_an_environment_that_only_the_job_has_is_named(start: Start) -> None:
         DEPLOY, "    timeout-minutes: 30\n", "    timeout-minutes: 30\n    environment: prod\n"
     )
     made.commit("v0.1.0")
-    said = refused(made.publish())
+    said = refused(made)
     assert f"{REPOSITORY.subject_prefix}:environment:prod" in said
     assert 'write "environment": "prod" in infra/terraform.tfvars.json' in said
 
@@ -375,7 +379,7 @@ def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
     made = start(subjects=[f"{REPOSITORY.subject_prefix}:ref:refs/heads/main"])
     made.edit(TFVARS, "refs/tags/v*", "refs/heads/main")
     made.commit("v0.1.0")
-    said = refused(made.publish())
+    said = refused(made)
     assert "The role trusts ref:refs/heads/main, and the run is for refs/tags/v0.1.0." in said
     assert "gh workflow run deploy.yml --ref main" in said
 
@@ -390,7 +394,7 @@ def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
 def test_a_repository_of_another_name_is_named(start: Start, name: str, why: str) -> None:
     made = start()
     made.commit("v0.1.0")
-    said = refused(made.publish(repository=REPOSITORY._replace(full_name=name)))
+    said = refused(made, repository=REPOSITORY._replace(full_name=name))
     assert why in said
     assert f"make subject apply GITHUB_REPOSITORY={name}" in said
 
@@ -398,7 +402,7 @@ def test_a_repository_of_another_name_is_named(start: Start, name: str, why: str
 def test_a_missing_provider_is_named(start: Start) -> None:
     made = start(provider=False)
     made.commit("v0.1.0")
-    said = refused(made.publish())
+    said = refused(made)
     assert "The account has no OIDC identity provider" in said
     assert '"create_oidc_provider": true' in said
 
@@ -410,7 +414,7 @@ def test_a_role_that_was_never_applied_is_guessed_last(start: Start, emulator: E
     )
     emulator.client("iam").delete_role(RoleName="example-service-push")
     made.commit("v0.1.0")
-    said = refused(made.publish())
+    said = refused(made)
     assert "make apply was never run" in said
     assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in said
 
@@ -418,7 +422,7 @@ def test_a_role_that_was_never_applied_is_guessed_last(start: Start, emulator: E
 def test_an_expired_token_is_named(start: Start) -> None:
     made = start()
     made.commit("v0.1.0")
-    said = refused(made.publish(lifetime=-60))
+    said = refused(made, lifetime=-60)
     assert "The token has expired" in said
     assert "gh run rerun " in said
 
@@ -427,7 +431,7 @@ def test_a_job_without_the_permission_is_told_which(start: Start) -> None:
     made = start()
     made.edit(DEPLOY, "      id-token: write # the OIDC token that assumes the role\n", "")
     made.commit("v0.1.0")
-    assert "id-token: write" in refused(made.publish())
+    assert "id-token: write" in refused(made)
 
 
 # The role is given, and something else is wrong
@@ -499,15 +503,7 @@ def test_a_tag_that_somebody_else_has_taken_is_named(start: Start) -> None:
 def test_a_registry_that_is_down_is_told_from_a_role_that_may_not_push(start: Start) -> None:
     made = start()
     sha = made.commit("v0.1.0")
-    made.aws.clear()
-    made.aws.fail("/v2/", 503, times=1000)
-    run = runner.run(
-        made.project.path,
-        made.aws,
-        event="release",
-        ref="refs/tags/v0.1.0",
-        repository=REPOSITORY,
-    )
+    run = made.publish(failing=(("/v2/", 503, 1000),))
     assert (run.status, run.outcome(BUILD), made.tags) == (1, "failure", {})
     (error,) = [text for text in errors(run) if "Nothing was published" in text]
     assert "although the role may push it" in error

@@ -179,6 +179,14 @@ def test_the_role_the_region_and_the_audience(
     }
 
 
+def test_the_release_path_can_be_read_as_a_whole(bake: Bake) -> None:
+    for answers in combinations():
+        text = (bake(**answers).path / ".github/workflows/deploy.yml").read_text()
+        assert text.count("\n") < 150
+        scripts = re.findall(r"(?m)^( +)run: \|\n((?:\1  .*\n)+)", text)
+        assert all(script.count("\n") <= 12 for _, script in scripts)
+
+
 def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
     ci = workflow(bake(), "ci.yml")
     assert list(ci["on"]) == ["pull_request", "push"]

@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import ANEW, Problem, append, fail, rerun
+from publish import ANEW, CLI, Problem, Refused, append, fail, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
 TFVARS = "infra/terraform.tfvars.json"
@@ -95,13 +95,12 @@ def ask_sts(entry: dict[str, Any], token: str) -> str:
     done = subprocess.run(
         command,
         input=token,
-        env={**os.environ, "AWS_MAX_ATTEMPTS": "1", "AWS_PAGER": ""},
+        env={**os.environ, **CLI, "AWS_MAX_ATTEMPTS": "1"},
         capture_output=True,
         text=True,
     )
-    said = " ".join(done.stderr.replace(token, "TOKEN").split())
-    answer = re.search(r"An error occurred (\(\w+\).*)", said)
-    return "" if done.returncode == 0 else answer[1] if answer else said or "nothing"
+    refused = Refused.of(done.stderr.replace(token, "TOKEN"))
+    return "" if done.returncode == 0 else f"{refused.code or 'nothing'}: {refused}"
 
 
 def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> tuple[str, str]:

@@ -31,6 +31,8 @@ MEDIA_TYPES = (
 )
 # Answers of ECR when another run was faster (AWS docs, ECR API, PutImage).
 TAKEN = ("ImageTagAlreadyExistsException", "ImageAlreadyExistsException")
+# How the AWS CLI says what went wrong (AWS CLI user guide, "Structured error output"), and retries.
+CLI = {"AWS_CLI_ERROR_FORMAT": "legacy", "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5"}
 NO_IMAGE = {"schemaVersion": 2, "mediaType": MEDIA_TYPES[0], "config": {}, "layers": []}
 
 
@@ -52,6 +54,14 @@ class Refused(Exception):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+    @classmethod
+    def of(cls, printed: str) -> Refused:
+        """Read what the AWS CLI has printed."""
+        said = " ".join(printed.split())
+        # Behind the operation may stand "(reached max retries: 4)".
+        answer = re.search(r"An error occurred \((\w+)\)[^:(]*(?:\([^)]*\))?: (.*)", said)
+        return cls(*answer.groups()) if answer else cls("", said)
 
 
 class Image(NamedTuple):
@@ -102,7 +112,6 @@ def ecr(job: Job, operation: str, **parameters: Any) -> dict[str, Any]:
         Refused: it answers with an error, or not at all.
         Problem: there is nothing to ask it with.
     """
-    patience = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5", "AWS_PAGER": ""}
     # As JSON in a file a manifest keeps its exact bytes, and may be longer than an argument.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "parameters.json")
@@ -118,15 +127,13 @@ def ecr(job: Job, operation: str, **parameters: Any) -> dict[str, Any]:
         ]
         try:
             done = subprocess.run(
-                command, env={**os.environ, **patience}, capture_output=True, text=True
+                command, env={**os.environ, **CLI}, capture_output=True, text=True
             )
         except FileNotFoundError as error:
             mend = "install it: https://docs.aws.amazon.com/cli/latest/userguide"
             raise Problem("the runner has no AWS CLI, so ECR cannot be asked", mend) from error
     if done.returncode:
-        said = " ".join(done.stderr.split())
-        answer = re.search(r"An error occurred \((\w+)\)[^:]*: (.*)", said)
-        raise Refused(*answer.groups()) if answer else Refused("", said)
+        raise Refused.of(done.stderr)
     return json.loads(done.stdout or "{}")  # type: ignore[no-any-return]
 
 

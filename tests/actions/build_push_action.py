@@ -89,6 +89,17 @@ def annotated(given: dict[str, str], kind: str) -> dict[str, str]:
     return found
 
 
+def described(config: Blob, layer: Blob, **more: Any) -> tuple[list[Blob], Blob]:
+    """Return config and layer, and the manifest that holds them."""
+    content = {
+        "schemaVersion": 2,
+        "mediaType": f"{OCI}.manifest.v1+json",
+        "config": config.descriptor(),
+        "layers": [layer.descriptor()],
+    }
+    return [config, layer], as_json(f"{OCI}.manifest.v1+json", content | more)
+
+
 def manifest(given: dict[str, str], platform: str) -> tuple[list[Blob], Blob]:
     """Build for one platform: return config and layer, and the manifest."""
     layer = Blob(f"{OCI}.layer.v1.tar", os.urandom(64))
@@ -104,31 +115,14 @@ def manifest(given: dict[str, str], platform: str) -> tuple[list[Blob], Blob]:
             "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
         },
     )
-    return [config, layer], as_json(
-        f"{OCI}.manifest.v1+json",
-        {
-            "schemaVersion": 2,
-            "mediaType": f"{OCI}.manifest.v1+json",
-            "config": config.descriptor(),
-            "layers": [layer.descriptor()],
-            "annotations": annotated(given, "manifest"),
-        },
-    )
+    return described(config, layer, annotations=annotated(given, "manifest"))
 
 
 def attestation(subject: Blob) -> tuple[list[Blob], Blob]:
     """Return the manifest that buildx adds for provenance or an SBOM, with its blobs."""
     layer = Blob(INTOTO, json.dumps({"subject": subject.digest}).encode())
     config = as_json(f"{OCI}.config.v1+json", {"os": "unknown", "architecture": "unknown"})
-    return [config, layer], as_json(
-        f"{OCI}.manifest.v1+json",
-        {
-            "schemaVersion": 2,
-            "mediaType": f"{OCI}.manifest.v1+json",
-            "config": config.descriptor(),
-            "layers": [layer.descriptor()],
-        },
-    )
+    return described(config, layer)
 
 
 def build(given: dict[str, str]) -> Image:

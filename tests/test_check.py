@@ -465,6 +465,14 @@ def test_a_composite_action_of_the_repository_is_judged_by_itself(copy: Copy, ru
     assert (status, found) == (1, expected)
 
 
+def test_where_the_commit_has_no_tag_the_image_must_name_it(copy: Copy, run: Run) -> None:
+    project = copy(second_tag="latest")
+    annotation = "          annotations: org.opencontainers.image.revision=${{ github.sha }}\n"
+    change(project, DEPLOY, annotation, "          annotations: a=b\n")
+    status, printed = check(project, run)
+    assert (status, "publish-once the image does not name its commit" in printed) == (1, True)
+
+
 def test_every_rule_has_its_reason_in_the_projects_own_table(bake: Bake) -> None:
     project = bake()
     text = (project.path / "docs/rules.md").read_text()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import importlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -17,9 +20,9 @@ from tests.project import Project
 IDS = "repo:octo-org@123456/example-service@456789"
 BARE = "repo:octo-org/example-service"
 TAG = "ref:refs/tags/v0.1.0"
-DENIED = "(AccessDenied) when calling ...: Not authorized to perform sts:AssumeRoleWithWebIdentity"
+DENIED = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"
 ARN = "arn:aws:iam::111122223333:role/example-service-push"
-Judge = Callable[..., tuple[str, str]]
+Judge = Callable[..., tuple[str, tuple[str, ...]]]
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def judge(diagnose: Any, copy: Copy, monkeypatch: pytest.MonkeyPatch) -> Judge:
 
     def with_entry(
         sub: str, said: str = DENIED, shown: dict[str, str] | None = None, **entry: Any
-    ) -> tuple[str, str]:
+    ) -> tuple[str, tuple[str, ...]]:
         edit(project, {"subject_prefix": IDS, **entry})
         monkeypatch.setattr(diagnose, "CHECK", project.path / "scripts/check.py")
         claims = {
@@ -52,7 +55,7 @@ def judge(diagnose: Any, copy: Copy, monkeypatch: pytest.MonkeyPatch) -> Judge:
             **(shown or {}),
         }
         found = diagnose.difference(diagnose.trusted(), claims, said)
-        return str(found[0]), str(found[1])
+        return str(found), found.commands
 
     return with_entry
 
@@ -64,70 +67,81 @@ def edit(project: Project, entry: dict[str, Any]) -> None:
     (project.path / "infra/terraform.tfvars.json").write_text(json.dumps(values, indent=2))
 
 
+APPLY = ("make apply", "gh run rerun 4711")
+ASK = (
+    "make subject apply",
+    'git commit --message "Trust what GitHub presents" infra/terraform.tfvars.json && git push',
+    "gh run rerun 4711",
+)
+ANEW = ("gh release create vNEXT --target main --generate-notes",)
 DIFFERENCES = [
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "without numeric ids", "make subject apply",
+        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "and the role trusts none", ASK,
         id="the role lacks the ids",
     ),
     pytest.param(
-        f"{BARE}:{TAG}", {}, "GitHub presents none", "make subject apply",
-        id="the repository has no ids",
+        f"{BARE}:{TAG}", {}, "and GitHub presents none", ASK, id="the repository has no ids",
     ),
     pytest.param(
-        f"{IDS.replace('456789', '9')}:{TAG}", {}, "ids are others", "make subject apply",
+        f"{IDS.replace('456789', '9')}:{TAG}", {}, "deleted and created again", ASK,
         id="another repository id",
     ),
     pytest.param(
-        f"{IDS.replace('123456', '9')}:{TAG}", {}, "ids are others", "make subject apply",
+        f"{IDS.replace('123456', '9')}:{TAG}", {}, "belongs to a new owner", ASK,
         id="another owner id",
     ),
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": None}, "Nobody has asked GitHub", "make subject apply",
+        f"{IDS}:{TAG}", {"subject_prefix": None}, "Nobody has asked GitHub", ASK,
         id="nobody has asked",
     ),
     pytest.param(
-        f"{IDS}:environment:prod%3Aeu", {}, "environment prod%3Aeu, and the role trusts ref:refs",
-        'write "environment": "prod:eu" in infra/terraform.tfvars.json, and type: make apply',
-        id="an environment only in the job",
+        f"{IDS}:environment:prod%3Aeu", {},
+        'the environment "prod:eu", and the role trusts ref:refs/tags/v*. Write "environment":',
+        APPLY, id="an environment only in the job",
     ),
     pytest.param(
-        f"{IDS}:{TAG}", {"environment": "prod"}, "trusts environment:prod, and the job runs in no",
-        "write environment: prod in the job of deploy.yml and publish a new version",
-        id="an environment only in the entry",
+        f"{IDS}:{TAG}", {"environment": "prod: 1"},
+        'in no environment. Write this in the job of deploy.yml, commit it, and publish a new '
+        'version: environment: "prod: 1"', ANEW, id="an environment only in the entry",
     ),
     pytest.param(
-        f"{IDS}:environment:test", {"environment": "prod"}, "environment test, and the role trusts",
-        'write "environment": "test" in infra/terraform.tfvars.json, and type: make apply',
-        id="another environment",
+        f"{IDS}:environment:test", {"environment": "prod"}, "and the role trusts environment:prod",
+        APPLY, id="another environment",
     ),
     pytest.param(
-        f"{IDS}:{TAG}", {"refs": ["refs/heads/main"]}, "trusts ref:refs/heads/main, and the run is",
-        "gh workflow run deploy.yml --ref main",
-        id="another ref",
+        f"{IDS}:{TAG}", {"refs": ["refs/heads/main"]},
+        "The role trusts ref:refs/heads/main, and the run is for refs/tags/v0.1.0.",
+        ("gh workflow run deploy.yml --ref main",), id="another ref",
     ),
     pytest.param(
-        f"{IDS}:ref:refs/tags/V1", {}, "the run is for refs/tags/V1",
-        "gh workflow run deploy.yml --ref v0.1.0",
-        id="a tag in another case",
+        f"{IDS}:ref:refs/tags/V1", {}, "for refs/tags/V1. Upper and lower case count.",
+        ("gh workflow run deploy.yml --ref vTAG",), id="a tag in another case",
     ),
     pytest.param(
-        f"{IDS}:pull_request", {}, "and not pull_request",
-        "gh workflow run deploy.yml --ref v0.1.0",
-        id="a pull request",
+        f"{IDS}:pull_request", {}, "and the run is for pull_request.",
+        ("gh workflow run deploy.yml --ref vTAG",), id="a pull request",
     ),
-    pytest.param(
-        f"repository_owner:octo-org:{TAG}", {}, "has customised",
-        "gh api repos/octo-org/example-service/actions/oidc/customization/sub",
-        id="a customised subject",
-    ),
+    *[
+        pytest.param(
+            sub, {}, "has customised what the subject holds",
+            ("gh api repos/octo-org/example-service/actions/oidc/customization/sub",), id=sub,
+        )
+        for sub in (
+            f"repository_owner:octo-org:{TAG}",
+            f"{IDS}:job_workflow_ref:octo-org/x/.github/workflows/y.yml@refs/heads/main",
+            f"{IDS}:{TAG}:job_workflow_ref:octo-org/x",
+            f"{IDS}:environment:prod:{TAG}",
+        )
+    ],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("sub", "entry", "why", "mend"), DIFFERENCES)
-def test_a_difference_is_named_with_the_one_command_that_mends_it(
-    judge: Judge, sub: str, entry: dict[str, Any], why: str, mend: str
+def test_a_difference_is_named_with_what_mends_it(
+    judge: Judge, sub: str, entry: dict[str, Any], why: str, mend: tuple[str, ...]
 ) -> None:
-    found = judge(sub, **entry)
+    ref = sub.partition(":ref:")[2] or "refs/tags/v0.1.0"
+    found = judge(sub, shown={"ref": ref.partition(":")[0]}, **entry)
     assert why in found[0]
     assert found[1] == mend
 
@@ -140,52 +154,138 @@ def test_a_difference_is_named_with_the_one_command_that_mends_it(
         ("other-org/example-service", "is other-org/example-service now"),
     ],
 )
-def test_a_changed_name_is_told_from_a_changed_case(judge: Judge, name: str, why: str) -> None:
+@pytest.mark.parametrize("prefix", [IDS, BARE])
+def test_a_changed_name_is_told_from_a_changed_case(
+    judge: Judge, name: str, why: str, prefix: str
+) -> None:
     owner, repository = name.split("/")
-    sub = f"repo:{owner}@123456/{repository}@456789:{TAG}"
-    found = judge(sub, shown={"repository": name})
+    sub = f"repo:{owner}@7/{repository}@456789:{TAG}"
+    found = judge(sub, shown={"repository": name}, subject_prefix=prefix)
     assert why in found[0]
-    assert found[1] == f"make subject apply GITHUB_REPOSITORY={name}"
+    assert found[1][0] == f"make subject apply GITHUB_REPOSITORY={name}"
+
+
+def test_a_fork_is_not_told_to_take_the_role(judge: Judge) -> None:
+    sub = f"repo:mallory@9/example-service@10:{TAG}"
+    found = judge(sub, shown={"repository": "mallory/example-service"})
+    assert "mallory/example-service (id 10)" in found[0]
+    assert "octo-org/example-service (id 456789)" in found[0]
+    assert found[1] == ("gh repo view octo-org/example-service",)
+
+
+def test_among_several_entries_the_one_to_write_to_is_said(judge: Judge, diagnose: Any) -> None:
+    judge(f"{IDS}:{TAG}")
+    entry = {**diagnose.trusted(), "alone": False, "subject_prefix": None}
+    found = diagnose.difference(entry, {"sub": f"{IDS}:{TAG}"}, DENIED)
+    assert "as subject_prefix of this repository into infra/terraform.tfvars.json" in str(found)
+    ask = "gh api repos/octo-org/example-service/actions/oidc/customization/sub"
+    assert found.commands == (f"{ask} --jq .sub_claim_prefix", *APPLY)
 
 
 @pytest.mark.parametrize(
     ("said", "why", "mend"),
     [
         pytest.param(
-            "(InvalidIdentityToken) ...: No OpenIDConnect provider found in your account for https",
-            "has no OIDC identity provider", "make apply", id="the provider is missing",
+            "InvalidIdentityToken: No OpenIDConnect provider found in your account for https",
+            "make apply was not run there", APPLY, id="the provider is missing",
         ),
         pytest.param(
-            "(InvalidIdentityToken) ...: Incorrect token audience",
-            "does not know the audience", "make plan", id="the provider knows another audience",
+            "InvalidIdentityToken: Incorrect token audience",
+            "does not know the audience", ("make plan",), id="the provider knows another audience",
         ),
         pytest.param(
-            "(ExpiredTokenException) ...: Token expired", "expired", "gh run rerun 4711",
-            id="the token has expired",
+            "ExpiredTokenException: Token expired", "too old when AWS read it",
+            ("gh run rerun 4711",), id="the token has expired",
         ),
-        pytest.param(DENIED, "make apply was never run", "make apply", id="nothing was applied"),
-        pytest.param("", "asked for another role", "gh run rerun 4711", id="it is given now"),
+        pytest.param(
+            "InvalidIdentityToken: Couldn't retrieve verification key from your identity provider",
+            "STS could not judge the token: Inv", ("gh run rerun 4711",), id="a hiccup",
+        ),
+        pytest.param(
+            "Could not connect to the endpoint URL", "STS could not judge the token: Could",
+            ("gh run rerun 4711",), id="STS is not to be reached",
+        ),
+        pytest.param(DENIED, "make apply was never run", APPLY, id="nothing was applied"),
+        pytest.param(
+            "it gives the role", "given to this job now", ("gh run rerun 4711", "make check"),
+            id="it is given now",
+        ),
     ],
 )  # fmt: skip
 def test_where_the_subjects_agree_the_reason_is_taken_from_sts(
-    judge: Judge, said: str, why: str, mend: str
+    judge: Judge, said: str, why: str, mend: tuple[str, ...]
 ) -> None:
     found = judge(f"{IDS}:{TAG}", said)
     assert why in found[0]
-    assert found[1].endswith(mend)
+    assert found[1] == mend
+
+
+def test_a_role_that_is_given_now_is_no_reason_to_ask_for_ids(judge: Judge) -> None:
+    found = judge(f"{IDS}:{TAG}", "it gives the role", subject_prefix=None)
+    assert "given to this job now" in found[0]
+
+
+def test_a_provider_that_is_looked_up_and_missing_is_to_be_created(
+    judge: Judge, diagnose: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tfvars = tmp_path / "looked-up.json"
+    tfvars.write_text('{"create_oidc_provider": false}')
+    monkeypatch.setattr(diagnose, "TFVARS", tfvars)
+    found = judge(f"{IDS}:{TAG}", "InvalidIdentityToken: No OpenIDConnect provider found")
+    assert 'write "create_oidc_provider": true' in found[0]
+
+
+def test_an_issuer_of_an_enterprise_is_named(judge: Judge) -> None:
+    issuer = "https://token.actions.githubusercontent.com/acme"
+    found = judge(f"{IDS}:{TAG}", "No OpenIDConnect provider found", shown={"iss": issuer})
+    assert f"The tokens come from {issuer}, and infra/ trusts" in found[0]
+
+
+def test_what_terraform_would_refuse_is_said_first(judge: Judge) -> None:
+    found = judge(f"{IDS}:{TAG}", refs=[])
+    assert "Terraform refuses what infra/terraform.tfvars.json says: refs '' is not" in found[0]
+    assert found[1] == ("make check",)
 
 
 def test_the_ref_beside_an_environment_is_compared_too(judge: Judge) -> None:
     sub = f"{IDS}:environment:prod"
     found = judge(sub, environment="prod", shown={"ref": "refs/heads/main"})
     assert "tests ref for refs/tags/v*, and it is refs/heads/main" in found[0]
-    assert found[1] == "gh workflow run deploy.yml --ref v0.1.0"
+    assert found[1] == ("gh workflow run deploy.yml --ref vTAG",)
     agreeing = judge(sub, environment="prod")
     assert "make apply was never run" in agreeing[0]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"[]", b"{}", b'{"value": 1}', b"<html>", b'{"value": "a.W10.c"}', b'{"value": "a.b"}'],
+)
+def test_an_answer_of_github_that_is_no_token_is_no_traceback(
+    diagnose: Any,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: bytes,
+) -> None:
+    judge(f"{IDS}:{TAG}")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/?a=b")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer")
+    monkeypatch.setattr(
+        "urllib.request.urlopen", lambda *_, **__: contextlib.nullcontext(io.BytesIO(answer))
+    )
+    assert diagnose.main() == 1
+    assert "::error title=The role was refused::" in capsys.readouterr().out
+
+
+def test_claims_are_printed_in_one_line(diagnose: Any) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": "a\n::warning::b", "n": 1}).encode())
+    assert diagnose.claims(f"x.{claims.decode()}.y") == {"sub": "a ::warning::b", "n": "1"}
+
+
 def test_a_job_that_may_not_ask_for_a_token_is_told_so(diagnose: Any) -> None:
-    assert "id-token: write" in diagnose.difference({}, {}, "")[1]
+    found = diagnose.difference({}, {}, "")
+    assert "permissions: {contents: read, id-token: write}" in str(found)
+    assert found.commands == ANEW
 
 
 def test_a_registry_without_an_entry_is_said(

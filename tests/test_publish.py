@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import html
 import importlib
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,13 +136,14 @@ movable = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("version", "mended"),
     [
-        ("v1.0.0+build.5", "v1.0.0-build.5"),
-        ("v1/linux", "v1-linux"),
-        ("v1.0.0@home", "v1.0.0-home"),
-        ("v1'; echo 'x", "v1---echo--x"),
-        ("v\u00e91", "v-1"),
+        ("v1.0.0+build.5", "v1.0.0_build.5"),
+        ("v1/linux", "v1_linux"),
+        ("v1.0.0@home", "v1.0.0_home"),
+        ("v1'; echo 'x", "v1___echo__x"),
+        ("v\u00e91", "v_1"),
         ("v" + "1" * 128, "v" + "1" * 127),
-        ("v1\n", "v1-"),
+        ("v1\n", "v1_"),
+        ("v<b>1", "v_b_1"),
     ],
 )
 def test_a_version_that_no_image_can_have_as_its_tag_is_refused(
@@ -148,8 +151,9 @@ def test_a_version_that_no_image_can_have_as_its_tag_is_refused(
 ) -> None:
     ran = registry.run("name", version, PATH="/nowhere")  # nothing is asked of AWS
     assert ran.status == 1
-    assert f"{version} cannot be the tag of an image" in ran.summary
-    assert f"gh release create {mended} --generate-notes" in ran.summary
+    assert f"{html.escape(version, quote=False)} cannot be the tag of an image" in ran.summary
+    assert f"gh release delete {shlex.quote(version)} --cleanup-tag --yes" in ran.summary
+    assert f"gh release create {mended} --target {ONE} --generate-notes" in ran.summary
     assert ran.printed.count("\n") == 1
     assert ran.printed.startswith("::error title=Nothing was published::")
 
@@ -186,7 +190,8 @@ def test_a_git_tag_that_was_moved_is_refused_with_what_to_do(registry: Registry,
     assert f"v1.0.0 already names the image of commit {TWO}, and this run is for commit {ONE}" in (
         ran.summary
     )
-    assert "publish a new version: gh release create NEW_VERSION --generate-notes" in ran.summary
+    assert f"\ngh release create vNEXT --target {ONE} --generate-notes\n" in ran.summary
+    assert f"\ngit push --force origin {TWO}:refs/tags/v1.0.0 # the Git tag as it" in ran.summary
     assert registry.tags == {"v1.0.0": digest}
 
 
@@ -222,7 +227,7 @@ def test_a_number_of_a_run_that_comes_twice_is_explained(registry: Registry) -> 
     registry.push("main-3", TWO)
     ran = registry.run("before", "main-3")
     assert (ran.status, "begin again when the workflow is renamed" in ran.summary) == (1, True)
-    assert "publish a new version: push a commit to main" in ran.summary
+    assert "git commit --allow-empty --message Release && git push" in ran.summary
 
 
 # After it
@@ -253,8 +258,8 @@ def test_a_commits_tag_that_a_failed_push_did_not_set_is_set(registry: Registry)
 def test_the_summary_shows_what_is_there(registry: Registry) -> None:
     digest = registry.push(ONE, ONE)
     uri = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/{registry.name}@{digest}"
-    assert registry.run("after", BUILD="success").summary.splitlines() == [
-        "### Published",
+    assert registry.run("after", BUILD="skipped").summary.splitlines() == [
+        "### Published v1.0.0: the image of this commit was there",
         "",
         "| | |",
         "| --- | --- |",
@@ -264,9 +269,53 @@ def test_the_summary_shows_what_is_there(registry: Registry) -> None:
         f"| Pull | `docker pull {uri}` |",
         "| Role session | `run-4711-1` |",
     ]
-    for outcome in ("skipped", "failure", ""):
-        again = registry.run("after", BUILD=outcome)
-        assert again.summary.startswith("### Published before: nothing was built\n")
+    for outcome, title in {
+        "skipped": "Published v1.0.0 before: nothing was built",
+        "": "Published v1.0.0 before: nothing was built",
+        "success": "Published v1.0.0",
+        "failure": "Published v1.0.0: the push has reported an error, but the image is there",
+    }.items():
+        assert registry.run("after", BUILD=outcome).summary.splitlines()[0] == f"### {title}"
+
+
+def test_two_images_of_one_commit_are_not_said_to_be_one(registry: Registry) -> None:
+    version, commit = registry.push("v1.0.0", ONE), registry.push(ONE, ONE, seed="again")
+    ran = registry.run("after")
+    assert (ran.status, registry.tags) == (0, {"v1.0.0": version, ONE: commit})
+    assert "| Tags | `v1.0.0` |" in ran.summary
+
+
+def test_an_index_names_its_commit_in_its_images(registry: Registry) -> None:
+    inner = registry.push("inner", ONE)
+    parts = [{"digest": "sha256:0", "platform": {"os": "unknown"}}, {"digest": inner}]
+    index = {"schemaVersion": 2, "mediaType": INDEX, "annotations": None, "manifests": parts}
+    registry.client.put_image(
+        repositoryName=registry.name,
+        imageManifest=json.dumps(index),
+        imageManifestMediaType=INDEX,
+        imageTag="v1.0.0",
+    )
+    assert registry.run("before", SECOND_TAG="latest").outputs == {"build": "false"}
+    assert registry.run("before", commit=TWO, SECOND_TAG="latest").status == 1
+
+
+def test_a_manifest_that_was_changed_on_its_way_is_refused_by_ecr(
+    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.push(ONE, ONE)
+    ask, asked = publish.ecr, []
+
+    def with_a_line_more(job: Any, operation: str, **parameters: Any) -> Any:
+        asked.append((operation, parameters))
+        if "imageManifest" in parameters:
+            parameters["imageManifest"] += "\n"
+        return ask(job, operation, **parameters)
+
+    monkeypatch.setattr(publish, "ecr", with_a_line_more)
+    ran = registry.run("after")
+    assert (ran.status, "ImageDigestDoesNotMatchException" in ran.summary) == (1, True)
+    assert set(registry.tags) == {ONE}
+    assert set(asked[0][1]["acceptedMediaTypes"]) >= {MANIFEST, INDEX}
 
 
 def test_where_another_run_was_faster_its_image_is_taken(
@@ -321,7 +370,7 @@ def test_latest_moves_to_the_newest_version_and_never_backwards(registry: Regist
     assert registry.tags["latest"] == newer
     again = registry.run("after", "v1.9.0", **moving)
     assert (registry.tags["latest"], again.outputs["digest"]) == (newer, first)
-    assert "latest names v1.10.0" in again.summary
+    assert "latest (names v1.10.0)" in again.summary
     registry.push("v2.0.0-rc.1", TWO, seed="candidate")
     registry.run("after", "v2.0.0-rc.1", TWO, **moving)
     assert registry.tags["latest"] == newer
@@ -341,7 +390,7 @@ def test_before_a_first_release_latest_names_nothing(registry: Registry) -> None
     registry.push("v1.0.0-rc.1", ONE)
     ran = registry.run("after", "v1.0.0-rc.1", SECOND_TAG="latest")
     assert (ran.status, "latest" in registry.tags) == (0, False)
-    assert "latest names nothing yet" in ran.summary
+    assert "latest (names nothing yet)" in ran.summary
 
 
 @movable
@@ -363,6 +412,36 @@ def test_what_a_run_publishes_meanwhile_gets_latest(
     assert registry.tags["latest"] == pushed[0]
 
 
+@movable
+def test_latest_leaves_out_what_this_workflow_has_not_published(registry: Registry) -> None:
+    own = registry.push("v1.0.0", ONE)
+    registry.push("v9.0.0")
+    ran = registry.run("after", SECOND_TAG="latest")
+    assert (ran.status, registry.tags["latest"]) == (0, own)
+    assert "latest (names v1.0.0)" in ran.summary
+
+
+@movable
+def test_another_prefix_counts_from_the_beginning(registry: Registry) -> None:
+    registry.run("after", "main-200", SECOND_TAG="latest")
+    registry.push("main-200", ONE)
+    registry.run("after", "main-200", SECOND_TAG="latest")
+    new = registry.push("build-1", TWO)
+    registry.run("after", "build-1", TWO, SECOND_TAG="latest")
+    assert registry.tags["latest"] == new
+
+
+def test_latest_that_may_not_move_is_no_green_job(registry: Registry) -> None:
+    old = registry.push("v1.0.0", ONE)
+    assert registry.run("after", SECOND_TAG="latest").status == 0
+    registry.push("v1.1.0", TWO)
+    ran = registry.run("after", "v1.1.0", TWO, SECOND_TAG="latest")
+    assert (ran.status, registry.tags["latest"]) == (1, old)
+    assert "v1.1.0 is published. ECR does not let latest move" in ran.summary
+    assert "make apply\ngh run rerun 4711" in ran.summary
+    assert ran.outputs["tag"] == "v1.1.0"
+
+
 # What goes wrong
 
 
@@ -370,8 +449,10 @@ def test_what_a_run_publishes_meanwhile_gets_latest(
 def test_a_missing_repository_is_named_with_its_region(registry: Registry, word: str) -> None:
     ran = registry.run(word, ECR_REPOSITORY="nowhere")
     assert ran.status == 1
-    assert "there is no ECR repository nowhere in us-east-1" in ran.summary
-    assert "create it: make apply" in ran.summary
+    assert "There is no ECR repository nowhere in us-east-1" in ran.summary
+    assert "```text\nmake apply\ngh run rerun 4711\n```" in ran.summary
+    title = "Nothing was published" if word == "before" else "The release is not complete"
+    assert ran.printed.startswith(f"::error title={title}::")
 
 
 def test_another_region_than_that_of_infra_is_named(
@@ -382,14 +463,16 @@ def test_another_region_than_that_of_infra_is_named(
     monkeypatch.setattr(publish, "TFVARS", tfvars)
     ran = registry.run("before", ECR_REPOSITORY="nowhere")
     assert "in us-east-1, and infra/terraform.tfvars.json says eu-central-1" in ran.summary
-    assert "write aws-region: eu-central-1 in deploy.yml" in ran.summary
+    assert "Write aws-region: eu-central-1 in deploy.yml" in ran.summary
+    tfvars.write_text("no JSON")
+    assert "There is no ECR repository" in registry.run("before", ECR_REPOSITORY="nowhere").summary
 
 
 @pytest.mark.parametrize(
     ("code", "says", "mend"),
     [
-        ("AccessDeniedException", "the role may not do this", "make apply"),
-        ("ExpiredTokenException", "the session of the role has ended", "gh run rerun 4711"),
+        ("AccessDeniedException", "The role may not do this: said AWS.", "make apply"),
+        ("ExpiredTokenException", "The session of the role has ended", "gh run rerun 4711"),
         ("ServerException", "did not do what it was asked", "gh run rerun 4711"),
         ("", "did not do what it was asked", "gh run rerun 4711"),
     ],
@@ -409,6 +492,23 @@ def test_an_answer_of_aws_is_explained(
     ran = registry.run("before")
     assert (ran.status, says in ran.summary, mend in ran.summary) == (1, True, True)
     assert "said AWS" in ran.summary
+
+
+def test_what_make_apply_cannot_mend_is_not_sent_there(publish: Any) -> None:
+    job = publish.Job("", "", "v1", ONE, ONE)
+    refused = publish.Refused("AccessDeniedException", "with an explicit deny in a service policy")
+    problem = publish.meaning(job, refused)
+    assert "forbids it: ask who runs them" in str(problem)
+    assert "make apply" not in problem.commands
+
+
+def test_only_an_image_that_is_missing_is_absent(
+    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = {"failureCode": "KmsError", "failureReason": "the key is gone"}
+    monkeypatch.setattr(publish, "ecr", lambda *_, **__: {"images": [], "failures": [failure]})
+    ran = registry.run("before")
+    assert (ran.status, "KmsError: the key is gone" in ran.summary) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -431,28 +531,30 @@ def test_what_the_aws_cli_prints_is_read(publish: Any, printed: str, code: str, 
     assert (refused.code, str(refused)) == (code, text)
 
 
+@pytest.mark.parametrize("denied", ["put-image", "initiate-layer-upload"])
 def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
-    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch, denied: str
 ) -> None:
     allowed = registry.run("after", BUILD="failure")
     assert (allowed.status, "although the role may push it" in allowed.summary) == (1, True)
+    assert "gh run rerun 4711\ngh release create vNEXT" in allowed.summary
     assert registry.tags == {}
     ask = publish.ecr
 
-    def denied(job: Any, operation: str, **parameters: Any) -> Any:
-        if operation == "put-image":
-            raise publish.Refused("AccessDeniedException", "not authorized: ecr:PutImage")
+    def deny(job: Any, operation: str, **parameters: Any) -> Any:
+        if operation == denied:
+            raise publish.Refused("AccessDeniedException", f"not authorized: {operation}")
         return ask(job, operation, **parameters)
 
-    monkeypatch.setattr(publish, "ecr", denied)
+    monkeypatch.setattr(publish, "ecr", deny)
     refused = registry.run("after", BUILD="failure")
-    assert (refused.status, "ecr:PutImage" in refused.summary) == (1, True)
-    assert "bring it up to date: make apply" in refused.summary
+    assert (refused.status, f"not authorized: {denied}" in refused.summary) == (1, True)
+    assert "make apply\ngh run rerun 4711" in refused.summary
 
 
 def test_a_runner_without_the_aws_cli_is_told_so(registry: Registry) -> None:
     ran = registry.run("before", PATH="/nowhere")
-    assert (ran.status, "the runner has no AWS CLI" in ran.summary) == (1, True)
+    assert (ran.status, "AWS CLI cannot be run on this runner" in ran.summary) == (1, True)
 
 
 def test_an_unknown_word_prints_the_usage(registry: Registry) -> None:

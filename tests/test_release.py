@@ -113,7 +113,7 @@ def test_a_first_release_is_one_image_under_two_tags(start: Start) -> None:
     )
     (digest,) = set(made.tags.values())
     uri = f"{HOST}/example-service@{digest}"
-    assert run.summary.startswith("### Published\n")
+    assert run.summary.startswith("### Published v0.1.0\n")
     for shown in (uri, f"docker pull {uri}", f"`v0.1.0`, `{sha}`", "linux/amd64", "-1`"):
         assert shown in run.summary
     assert errors(run) == []
@@ -127,7 +127,7 @@ def test_the_same_run_again_builds_nothing_and_is_green(start: Start) -> None:
     again = made.publish(run_attempt=2)
     assert (again.status, again.outcome(BUILD), made.built()) == (0, "skipped", 0)
     assert made.tags == before
-    assert again.summary.startswith("### Published before: nothing was built\n")
+    assert again.summary.startswith("### Published v0.1.0 before: nothing was built\n")
     assert before["v0.1.0"] in again.summary
 
 
@@ -139,6 +139,7 @@ def test_a_second_tag_on_a_commit_names_its_image_without_a_build(start: Start) 
     second = made.publish("v0.2.0")
     assert (second.status, second.outcome(BUILD), made.built()) == (0, "skipped", 0)
     assert made.tags == {**before, "v0.2.0": before["v0.1.0"]}
+    assert "### Published v0.2.0: the image of this commit was there\n" in second.summary
 
 
 def test_a_new_commit_is_a_new_image_and_the_old_one_stays(start: Start) -> None:
@@ -164,7 +165,8 @@ def test_a_git_tag_that_was_moved_is_refused_and_changes_nothing(start: Start) -
     (error,) = errors(run)
     assert f"v0.1.0 already names the image of commit {first}" in error
     assert f"this run is for commit {second}" in error
-    assert "gh release create NEW_VERSION --generate-notes" in run.summary
+    assert f"gh release create vNEXT --target {second} --generate-notes" in run.summary
+    assert f"git push --force origin {first}:refs/tags/v0.1.0" in run.summary
 
 
 def test_two_tags_of_one_commit_at_once_are_both_green_on_one_digest(start: Start) -> None:
@@ -207,6 +209,7 @@ def test_who_loses_a_race_takes_the_winners_image(start: Start) -> None:
     assert (run.status, run.outcome(BUILD)) == (0, "failure"), run.log
     assert made.tags == {sha: made.tags[sha], "v0.1.0": made.tags[sha]}
     assert errors(run) == []
+    assert "the push has reported an error, but the image is there" in run.summary
     assert f"@{made.tags[sha]}" in run.summary
 
 
@@ -269,7 +272,7 @@ def test_latest_never_moves_back_simulated_with_movable_tags(start: Start) -> No
     assert newest["latest"] == newest["v1.10.0"] != newest["v1.9.0"]
     again = made.publish("v1.9.0", run_attempt=2)
     assert (again.status, made.tags) == (0, newest)
-    assert "latest names v1.10.0" in again.summary
+    assert "latest (names v1.10.0)" in again.summary
     made.commit("v1.9.1", "v2.0.0-rc.1")
     for late in ("v1.9.1", "v2.0.0-rc.1"):
         assert made.publish(late).status == 0
@@ -289,7 +292,7 @@ def test_three_answers_of_500_are_overcome(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "mended"), [("v0.1.0+build.5", "v0.1.0-build.5"), ("v0.1.0/x", "v0.1.0-x")]
+    ("tag", "mended"), [("v0.1.0+build.5", "v0.1.0_build.5"), ("v0.1.0/x", "v0.1.0_x")]
 )
 def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
     start: Start, tag: str, mended: str
@@ -300,14 +303,15 @@ def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
     assert (run.status, run.tokens, made.aws.calls()) == (1, 0, [])
     (error,) = errors(run)
     assert f"{tag} cannot be the tag of an image" in error
-    assert f"gh release create {mended} --generate-notes" in run.summary
+    assert f"\ngh release delete {tag} --cleanup-tag --yes\n" in run.summary
+    assert f"\ngh release create {mended} --target " in run.summary
 
 
 @pytest.mark.parametrize(
     ("ref", "event", "advice"),
     [
-        ("nightly", "release", "gh release create v0.1.0 --generate-notes"),
-        ("main", "workflow_dispatch", "again: gh workflow run deploy.yml --ref v0.1.0"),
+        ("nightly", "release", "gh release create vNEXT --generate-notes"),
+        ("main", "workflow_dispatch", "gh workflow run deploy.yml --ref vTAG"),
     ],
 )
 def test_what_the_role_does_not_trust_gets_the_advice_and_no_token(
@@ -321,6 +325,7 @@ def test_what_the_role_does_not_trust_gets_the_advice_and_no_token(
     (error,) = errors(run)
     assert "is not a tag that begins with v" in error
     assert advice in error
+    assert advice in run.summary
 
 
 # The role is refused
@@ -335,15 +340,15 @@ def refused(made: Release, **more: Any) -> str:
     assert run.outcome("Log in to the registry") == "skipped"
     (error,) = errors(run)
     assert error.startswith("The role was refused::")
-    assert "GitHub presents" in run.log
+    assert "infra/ trusts" in run.log
     return run.summary
 
 
 @pytest.mark.parametrize(
     ("prefix", "why"),
     [
-        ("repo:octo-org/example-service", "GitHub presents them"),
-        ("repo:octo-org@123456/example-service@1", "The numeric ids are others"),
+        ("repo:octo-org/example-service", "GitHub presents the numeric ids"),
+        ("repo:octo-org@123456/example-service@1", "deleted and created again"),
     ],
     ids=["ids missing", "ids other"],
 )
@@ -355,11 +360,11 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str) 
     assert f"{REPOSITORY.subject_prefix}:ref:refs/tags/v0.1.0" in said
     assert f"{prefix}:ref:refs/tags/v*" in said
     assert why in said
-    assert "\n    make subject apply\n" in said
-    assert "Then run it again: `gh run rerun " in said
+    assert "```text\nmake subject apply\ngit commit" in said
+    assert "\ngh run rerun " in said
     if prefix.endswith("@1"):
-        (example,) = re.findall(r"<!-- refused -->\n```text\n(.*?)```", README, re.DOTALL)
-        assert example in "\n".join(line.strip() for line in said.splitlines() if line)
+        (example,) = re.findall(r"<!-- refused -->\n~~~text\n(.*?)~~~", README, re.DOTALL)
+        assert example in re.sub(r"gh run rerun \d+", "gh run rerun RUN_ID", said)
     # Four attempts of the action, and one question of the diagnosis.
     assert made.aws.calls().count("AssumeRoleWithWebIdentity") == 5
 
@@ -372,7 +377,7 @@ def test_an_environment_that_only_the_job_has_is_named(start: Start) -> None:
     made.commit("v0.1.0")
     said = refused(made)
     assert f"{REPOSITORY.subject_prefix}:environment:prod" in said
-    assert 'write "environment": "prod" in infra/terraform.tfvars.json' in said
+    assert 'Write "environment": "prod" in infra/terraform.tfvars.json' in said
 
 
 def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
@@ -403,8 +408,8 @@ def test_a_missing_provider_is_named(start: Start) -> None:
     made = start(provider=False)
     made.commit("v0.1.0")
     said = refused(made)
-    assert "The account has no OIDC identity provider" in said
-    assert '"create_oidc_provider": true' in said
+    assert "The account 111122223333 has no OIDC identity provider for GitHub" in said
+    assert "make apply\ngh run rerun" in said
 
 
 def test_a_role_that_was_never_applied_is_guessed_last(start: Start, emulator: Emulator) -> None:
@@ -423,7 +428,7 @@ def test_an_expired_token_is_named(start: Start) -> None:
     made = start()
     made.commit("v0.1.0")
     said = refused(made, lifetime=-60)
-    assert "The token has expired" in said
+    assert "The token was too old" in said
     assert "gh run rerun " in said
 
 
@@ -443,7 +448,7 @@ def test_a_missing_repository_is_named(start: Start) -> None:
     run = made.publish()
     assert (run.status, run.outcome(BUILD)) == (1, "skipped")
     (error,) = errors(run)
-    assert "there is no ECR repository example-service in us-east-1" in error
+    assert "There is no ECR repository example-service in us-east-1" in error
     assert "make apply" in error
 
 
@@ -453,7 +458,7 @@ def test_another_region_in_the_workflow_is_named(start: Start) -> None:
     made.commit("v0.1.0")
     (error,) = errors(made.publish())
     assert "in eu-west-1, and infra/terraform.tfvars.json says us-east-1" in error
-    assert "write aws-region: us-east-1 in deploy.yml" in error
+    assert "Write aws-region: us-east-1 in deploy.yml" in error
 
 
 @pytest.mark.parametrize("missing", ["ecr:PutImage", "ecr:BatchGetImage"])
@@ -475,7 +480,7 @@ def test_a_role_that_may_not_push_is_named(start: Start, missing: str) -> None:
     run = made.publish()
     (error,) = errors(run)
     assert (run.status, made.tags) == (1, {})
-    assert "the role may not do this" in error
+    assert "The role may not do this" in error
     assert missing in error
     assert "make apply" in error
 
@@ -505,7 +510,8 @@ def test_a_registry_that_is_down_is_told_from_a_role_that_may_not_push(start: St
     sha = made.commit("v0.1.0")
     run = made.publish(failing=(("/v2/", 503, 1000),))
     assert (run.status, run.outcome(BUILD), made.tags) == (1, "failure", {})
-    (error,) = [text for text in errors(run) if "Nothing was published" in text]
+    (error,) = errors(run)
+    assert error.startswith("The release is not complete::")
     assert "although the role may push it" in error
     assert "gh run rerun" in error
     assert made.publish(run_attempt=2).status == 0
@@ -519,4 +525,13 @@ def test_an_image_that_cannot_be_built_is_no_green_job(start: Start) -> None:
     made.commit("v0.1.0")
     run = made.publish()
     assert (run.status, run.jobs["publish"], made.tags) == (1, "failure", {})
-    assert "the Dockerfile" in run.summary
+    assert "where the Dockerfile fails" in run.summary
+
+
+def test_a_push_that_stops_between_its_tags_is_completed(start: Start) -> None:
+    made = start()
+    sha = made.commit("v0.1.0")
+    run = made.publish(failing=(("manifests/v0.1.0 PUT", 503, 1),))
+    assert (run.status, run.outcome(BUILD)) == (0, "failure")
+    assert made.tags == {sha: made.tags[sha], "v0.1.0": made.tags[sha]}
+    assert "the push has reported an error, but the image is there" in run.summary

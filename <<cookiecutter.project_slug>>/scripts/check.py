@@ -1377,7 +1377,7 @@ def settled_names(job: Job) -> tuple[list[tuple[Mapping, str]], set[str]]:
 def publish_once(
     job: Job, pushed: list[tuple[Mapping, str]], settled: list[tuple[Mapping, str]], side: Infra
 ) -> Iterator[Finding]:
-    """What scripts/publish.py looks for is pushed, of this commit; a failed push is no green job."""
+    """What scripts/publish.py looks for is pushed, of this commit; no failed push is green."""
     rule = "publish-once"
     tags = [split_image(name)[2] for _, name in pushed]
     for step, name in settled if tags else []:

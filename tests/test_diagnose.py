@@ -147,16 +147,18 @@ def test_a_difference_is_named_with_what_mends_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "prefix", "why"),
     [
-        ("Octo-Org/example-service", "differs in upper and lower case"),
-        ("octo-org/renamed", "is octo-org/renamed now"),
-        ("other-org/example-service", "is other-org/example-service now"),
+        ("Octo-Org/example-service", IDS, "differs in upper and lower case"),
+        ("Octo-Org/example-service", BARE, "differs in upper and lower case"),
+        ("octo-org/renamed", IDS, "is octo-org/renamed now"),
+        ("other-org/example-service", IDS, "is other-org/example-service now"),
+        ("octo-org/renamed", BARE, "a fork or a copy must not be given the role"),
+        ("octo-org/renamed", None, "Nobody has asked GitHub"),
     ],
 )
-@pytest.mark.parametrize("prefix", [IDS, BARE])
 def test_a_changed_name_is_told_from_a_changed_case(
-    judge: Judge, name: str, why: str, prefix: str
+    judge: Judge, name: str, prefix: str | None, why: str
 ) -> None:
     owner, repository = name.split("/")
     sub = f"repo:{owner}@7/{repository}@456789:{TAG}"
@@ -171,6 +173,9 @@ def test_a_fork_is_not_told_to_take_the_role(judge: Judge) -> None:
     assert "mallory/example-service (id 10)" in found[0]
     assert "octo-org/example-service (id 456789)" in found[0]
     assert found[1] == ("gh repo view octo-org/example-service",)
+    classic = judge(f"repo:mallory/example-service:{TAG}", shown={"repository": "mallory/x"})
+    assert "mallory/x (id unknown)" in classic[0]
+    assert classic[1] == ("gh repo view octo-org/example-service",)
 
 
 def test_among_several_entries_the_one_to_write_to_is_said(judge: Judge, diagnose: Any) -> None:
@@ -275,6 +280,50 @@ def test_an_answer_of_github_that_is_no_token_is_no_traceback(
     )
     assert diagnose.main() == 1
     assert "::error title=The role was refused::" in capsys.readouterr().out
+
+
+def test_the_token_is_for_the_audience_of_the_partition(
+    diagnose: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def answer(request: Any, timeout: float) -> Any:
+        asked.append((request.full_url, timeout))
+        return contextlib.nullcontext(io.BytesIO(b'{"value": "a.b.c"}'))
+
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/?a=b")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer")
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    key = "token.actions.githubusercontent.com:aud"
+    conditions = {"StringLike": {}, "StringEquals": {key: ["sts.amazonaws.com.cn"]}}
+    assert diagnose.ask_github(conditions) == "a.b.c"
+    assert asked == [("http://127.0.0.1/?a=b&audience=sts.amazonaws.com.cn", 5)]
+
+
+def test_sts_is_asked_once_and_its_answer_shows_no_token(
+    diagnose: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(command: list[str], given: str, **environment: str) -> str:
+        asked.append((command, given, environment))
+        raise diagnose.Refused("InvalidIdentityToken", "no good: a.b.c")
+
+    monkeypatch.setattr(diagnose, "aws", refuse)
+    entry = {"role_arn": ARN, "aws_region": "us-east-1"}
+    assert diagnose.ask_sts(entry, "a.b.c") == "InvalidIdentityToken: no good: TOKEN"
+    ((command, given, environment),) = asked
+    assert (given, environment) == ("a.b.c", {"AWS_MAX_ATTEMPTS": "1"})
+    assert "a.b.c" not in command
+    assert {"--cli-connect-timeout", "--cli-read-timeout"} <= set(command)
+
+
+@pytest.mark.parametrize("claim", ["repository_id", "repository_owner_id"])
+def test_ids_that_are_tested_beside_the_subject_are_compared(judge: Judge, claim: str) -> None:
+    known = {"repository_id": "456789", "repository_owner_id": "123456"}
+    found = judge(f"{IDS}:{TAG}", shown={**known, claim: "1"}, test_ids=True)
+    assert f"The role tests {claim} for {known[claim]}, and it is 1." in found[0]
+    assert "make apply was never run" in judge(f"{IDS}:{TAG}", shown=known, test_ids=True)[0]
 
 
 def test_claims_are_printed_in_one_line(diagnose: Any) -> None:

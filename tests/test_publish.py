@@ -81,6 +81,8 @@ class Registry:
             "SESSION": "run-4711-1",
             "GITHUB_SHA": commit,
             "GITHUB_RUN_ID": "4711",
+            "GITHUB_EVENT_NAME": "release",
+            "GITHUB_REF_TYPE": "branch" if version.startswith("main-") else "tag",
         }
         for key, value in {**self.emulator.environment(), **environment, **more}.items():
             self.patch.setenv(key, value)
@@ -191,7 +193,7 @@ def test_a_git_tag_that_was_moved_is_refused_with_what_to_do(registry: Registry,
         ran.summary
     )
     assert f"\ngh release create vNEXT --target {ONE} --generate-notes\n" in ran.summary
-    assert f"\ngit push --force origin {TWO}:refs/tags/v1.0.0 # the Git tag as it" in ran.summary
+    assert f"\ngit push --force origin {TWO}:refs/tags/v1.0.0 # the tag as it" in ran.summary
     assert registry.tags == {"v1.0.0": digest}
 
 
@@ -206,6 +208,30 @@ def test_a_commits_tag_on_the_image_of_another_commit_is_refused(registry: Regis
     ran = registry.run("after")
     assert (ran.status, f"already names the image of commit {TWO}" in ran.summary) == (1, True)
     assert registry.tags == before
+    assert "git push" not in ran.summary  # the Git tag is where it was
+    assert "gh release create vNEXT --target main --generate-notes" in ran.summary
+
+
+def test_an_image_beside_that_of_the_commits_tag_must_say_its_commit(registry: Registry) -> None:
+    before = {"v1.0.0": registry.push("v1.0.0"), ONE: registry.push(ONE, ONE)}
+    assert registry.run("after").status == 1
+    assert registry.tags == before
+
+
+def test_what_an_image_says_is_pasted_into_nothing(registry: Registry) -> None:
+    registry.push("v1.0.0", "$(touch x)\n::warning::[x](y)")
+    ran = registry.run("before")
+    assert "touch" not in ran.printed + ran.summary
+    assert "an image of no known commit" in ran.summary
+
+
+def test_a_tag_without_a_release_is_deleted_by_git(registry: Registry) -> None:
+    ran = registry.run("name", "v1+x", GITHUB_EVENT_NAME="push")
+    assert "\ngit push origin --delete v1+x\n" in ran.summary
+
+
+def test_an_annotation_keeps_its_percent_signs(registry: Registry) -> None:
+    assert "::v%250A cannot be" in registry.run("name", "v%0A").printed
 
 
 def test_an_image_that_does_not_say_its_commit_is_known_by_the_commits_tag(
@@ -221,6 +247,7 @@ def test_a_version_of_no_known_commit_is_refused(registry: Registry) -> None:
     registry.push("v1.0.0")
     ran = registry.run("before")
     assert (ran.status, "an image of no known commit" in ran.summary) == (1, True)
+    assert "git push" not in ran.summary  # without a commit that would delete the Git tag
 
 
 def test_a_number_of_a_run_that_comes_twice_is_explained(registry: Registry) -> None:
@@ -287,7 +314,8 @@ def test_two_images_of_one_commit_are_not_said_to_be_one(registry: Registry) -> 
 
 def test_an_index_names_its_commit_in_its_images(registry: Registry) -> None:
     inner = registry.push("inner", ONE)
-    parts = [{"digest": "sha256:0", "platform": {"os": "unknown"}}, {"digest": inner}]
+    proof = {"digest": "sha256:0", "platform": {"os": "unknown"}}
+    parts = [proof, {"digest": inner, "platform": None}]
     index = {"schemaVersion": 2, "mediaType": INDEX, "annotations": None, "manifests": parts}
     registry.client.put_image(
         repositoryName=registry.name,
@@ -324,7 +352,7 @@ def test_where_another_run_was_faster_its_image_is_taken(
     digest = registry.push(ONE, ONE)
     put = registry.script.put
 
-    def late(job: Any, found: Any, tag: str) -> bool:
+    def late(job: Any, found: Any, tag: str) -> Any:
         with contextlib.suppress(registry.client.exceptions.ImageTagAlreadyExistsException):
             registry.client.put_image(
                 repositoryName=job.repository,
@@ -332,7 +360,7 @@ def test_where_another_run_was_faster_its_image_is_taken(
                 imageManifestMediaType=found.media_type,
                 imageTag=tag,
             )
-        return bool(put(job, found, tag))
+        return put(job, found, tag)
 
     monkeypatch.setattr(registry.script, "put", late)
     ran = registry.run("after")
@@ -390,7 +418,7 @@ def test_before_a_first_release_latest_names_nothing(registry: Registry) -> None
     registry.push("v1.0.0-rc.1", ONE)
     ran = registry.run("after", "v1.0.0-rc.1", SECOND_TAG="latest")
     assert (ran.status, "latest" in registry.tags) == (0, False)
-    assert "latest (names nothing yet)" in ran.summary
+    assert "latest (was not moved)" in ran.summary
 
 
 @movable
@@ -401,11 +429,11 @@ def test_what_a_run_publishes_meanwhile_gets_latest(
     put = registry.script.put
     pushed: list[str] = []
 
-    def late(job: Any, found: Any, tag: str) -> bool:
+    def late(job: Any, found: Any, tag: str) -> Any:
         done = put(job, found, tag)
         if not pushed:
             pushed.append(registry.push("v1.1.0", TWO))
-        return bool(done)
+        return done
 
     monkeypatch.setattr(registry.script, "put", late)
     registry.run("after", SECOND_TAG="latest")
@@ -440,6 +468,24 @@ def test_latest_that_may_not_move_is_no_green_job(registry: Registry) -> None:
     assert "v1.1.0 is published. ECR does not let latest move" in ran.summary
     assert "make apply\ngh run rerun 4711" in ran.summary
     assert ran.outputs["tag"] == "v1.1.0"
+
+
+@movable
+def test_who_finds_latest_moved_meanwhile_is_green(
+    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.push("v1.0.0", ONE)
+    ask = publish.ecr
+
+    def moved_meanwhile(job: Any, operation: str, **parameters: Any) -> Any:
+        done = ask(job, operation, **parameters)
+        if operation == "put-image":  # the other run was faster by a moment
+            raise publish.Refused("ImageAlreadyExistsException", "there is no change")
+        return done
+
+    monkeypatch.setattr(publish, "ecr", moved_meanwhile)
+    ran = registry.run("after", SECOND_TAG="latest")
+    assert (ran.status, "latest (names v1.0.0)" in ran.summary) == (0, True)
 
 
 # What goes wrong
@@ -531,13 +577,18 @@ def test_what_the_aws_cli_prints_is_read(publish: Any, printed: str, code: str, 
     assert (refused.code, str(refused)) == (code, text)
 
 
-@pytest.mark.parametrize("denied", ["put-image", "initiate-layer-upload"])
+@pytest.mark.parametrize(
+    "denied", ["put-image", "initiate-layer-upload", "batch-check-layer-availability"]
+)
 def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
     registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch, denied: str
 ) -> None:
     allowed = registry.run("after", BUILD="failure")
     assert (allowed.status, "although the role may push it" in allowed.summary) == (1, True)
-    assert "gh run rerun 4711\ngh release create vNEXT" in allowed.summary
+    commands = "gh run rerun 4711\ngh release create vNEXT --target main --generate-notes"
+    assert f"\n{commands}\n" in allowed.summary
+    branch = registry.run("after", "main-1", BUILD="failure")
+    assert "git commit --allow-empty --message Release && git push" in branch.summary
     assert registry.tags == {}
     ask = publish.ecr
 
@@ -550,6 +601,15 @@ def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
     refused = registry.run("after", BUILD="failure")
     assert (refused.status, f"not authorized: {denied}" in refused.summary) == (1, True)
     assert "make apply\ngh run rerun 4711" in refused.summary
+
+
+@pytest.mark.parametrize("answer", [{"images": [{}]}, {"images": None}, [], None])
+def test_an_answer_that_cannot_be_read_is_no_traceback(
+    registry: Registry, publish: Any, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(publish, "ecr", lambda *_, **__: answer)
+    ran = registry.run("before")
+    assert (ran.status, "An answer of ECR cannot be read" in ran.summary) == (1, True)
 
 
 def test_a_runner_without_the_aws_cli_is_told_so(registry: Registry) -> None:

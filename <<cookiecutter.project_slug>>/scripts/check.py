@@ -1379,20 +1379,22 @@ def publish_once(
 ) -> Iterator[Finding]:
     """What scripts/publish.py looks for is pushed, of this commit; no failed push is green."""
     rule = "publish-once"
-    tags = [split_image(name)[2] for _, name in pushed]
+    tags = [expression(split_image(name)[2]) for _, name in pushed]
     for step, name in settled if tags else []:
         tag = split_image(name)[2]
-        if tag not in tags and tag not in side.excluded:
+        if expression(tag) not in tags and tag not in side.excluded:
             message = f"scripts/publish.py looks for {tag}, which no step pushes, so the job fails"
             message += " after the push"
             mend = "write the same tags in env: (IMAGE_TAG, SECOND_TAG) and in tags: of the push"
             yield job.finding(step, "tags", rule, message, mend)
     steps = {id(step): step for step, _ in pushed}.values()
+    before = any("before" in re.findall(PUBLISH, shell(step)) for step in job.steps)
     for step in (job.root, *steps):
         later = job.steps[job.steps.index(step) + 1 :] if step is not job.root else []
-        if step.text("continue-on-error") not in ("", "false") and not any(map(judges, later)):
-            message = "a push that fails leaves the job green, because no step judges it afterwards"
-            mend = "remove continue-on-error, or run scripts/publish.py after in a step without if:"
+        needed = step.text("continue-on-error") not in ("", "false") or (later and before)
+        if needed and not any(map(judges, later)):
+            message = "no step judges what was pushed, so the job may be green without an image"
+            mend = "end it with a step without if: that runs python3 scripts/publish.py after"
             line = step.line("continue-on-error")
             yield Finding(step.path or job.source.path, line, rule, message, mend)
     moving = any(split_image(name)[2] in side.excluded for _, name in settled)
@@ -1406,22 +1408,28 @@ def publish_once(
             yield job.finding(step, "annotations", rule, message, mend)
     for step in job.using("actions/checkout") if settled else []:
         ref, elsewhere = job.input(step, "ref"), step.input("repository") + step.input("path")
-        if not elsewhere and not re.fullmatch(
-            r"(\$\{\{\s*github\.(sha|ref|ref_name)\s*\}\})?", ref
-        ):
+        own = r"((refs/tags/)?\$\{\{\s*github\.(sha|ref|ref_name)\s*\}\})?"
+        if not elsewhere and not re.fullmatch(own, ref):
             message = f"the image is built from {ref} and says that it is the commit of the run"
             yield job.finding(step, "ref", rule, message, "remove ref: from the checkout")
 
 
 def judges(step: Mapping) -> bool:
-    """Tell whether a step fails the job when nothing was pushed."""
-    condition = step.text("if")
+    """Tell whether a step fails the job when nothing was pushed; the shell has no pipefail."""
+    condition = step.text("if").strip("${} ")
+    last = shell(step).strip().splitlines()[-1:]
+    alone = r"\S*python\S*(\s+-\w+)*\s+\S*scripts/publish\.py\S*\s+after\s*(&&\s[^;|]*)?"
     return (
-        "after" in re.findall(PUBLISH, shell(step))
-        and "||" not in shell(step)
+        any(re.fullmatch(alone, line.strip()) for line in last)
+        and "set +e" not in shell(step)
         and step.text("continue-on-error") in ("", "false")
-        and (not condition or bool(re.search(r"(always|cancelled)\(", condition)))
+        and re.fullmatch(r"|(success|always|!\s*cancelled)\(\)", condition) is not None
     )
+
+
+def expression(text: str) -> str:
+    """Return a text with its expressions in one spelling; GitHub ignores their case."""
+    return re.sub(r"\$\{\{.*?\}\}", lambda found: re.sub(r"\s", "", found[0]).lower(), text)
 
 
 def pushed_twice(every: list[tuple[Job, Mapping, str]], side: Infra) -> Iterator[Finding]:

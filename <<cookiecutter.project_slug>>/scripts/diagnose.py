@@ -20,7 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import TFVARS, Problem, Refused, applied, aws, fail, rerun
+from publish import TFVARS, Job, Problem, Refused, applied, aws, fail, new, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
 ENTRIES = "infra/terraform.tfvars.json"
@@ -124,7 +124,9 @@ def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Probl
             "make check",
         )
     if entry["subject_prefix"] is None:
-        return asked(entry, "Nobody has asked GitHub yet what the subject begins with.")
+        name = shown.get("repository", "")
+        name = "" if name == entry["github_repository"] else name
+        return asked(entry, "Nobody has asked GitHub yet what the subject begins with.", name)
     if entry["errors"]:
         message = f"Terraform refuses what {ENTRIES} says: {entry['errors'][0]}."
         return Problem(message, "make check")
@@ -184,7 +186,7 @@ def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | N
     own, other = (re.sub("@[0-9]+", "", text) for text in (prefix, found[1]))
     ids, now = (re.findall("@([0-9]+)", text) for text in (prefix, found[1]))
     same = ids[1:] == now[1:]  # a renamed or transferred repository keeps its id
-    if ids and not now:
+    if own == other and not now:
         return asked(entry, "The role trusts numeric ids, and GitHub presents none.")
     if own == other and not ids:
         return asked(entry, "GitHub presents the numeric ids, and the role trusts none.")
@@ -193,11 +195,16 @@ def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | N
         return asked(entry, f"The repository has the same name and other ids: {what}.")
     if own.lower() == other.lower():
         return asked(entry, "The name differs in upper and lower case, which counts.", name)
-    if same or not ids:
+    if not ids:  # nobody can tell
+        message = f"This is {name}, and the role trusts {own[5:]}. Type this only if it was renamed"
+        message += " or transferred: a fork or a copy must not be given the role."
+        return asked(entry, message, name)
+    if same:
         message = f"The repository is {name} now, and the role trusts {own[5:]}: it was renamed or"
         return asked(entry, f"{message} transferred.", name)
+    here = now[1] if now else "unknown"
     return Problem(
-        f"This is {name} (id {now[1]}), and the role trusts {own[5:]} (id {ids[1]}): another"
+        f"This is {name} (id {here}), and the role trusts {own[5:]} (id {ids[1]}): another"
         " repository, such as a fork or a copy, which is not given the role. Publish from there, or"
         " generate this one with its own answers.",
         f"gh repo view {own[5:]}",
@@ -267,7 +274,7 @@ def asked(entry: dict[str, Any], message: str, name: str = "") -> Problem:
 def edited(message: str, line: str) -> Problem:
     """Return a problem that is mended in deploy.yml: a re-run has the old one.<% endraw %>"""
     message += f" Write this in the job of deploy.yml, commit it, and publish a new version: {line}"
-    return Problem(message, "gh release create vNEXT --target main --generate-notes")
+    return Problem(message, new(Job.of({}), "main"))
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-# Answers of ECR when a tag is taken (AWS docs, ECR API, PutImage).
-TAKEN = ("ImageTagAlreadyExistsException", "ImageAlreadyExistsException")
+# ECR's answers where a tag is taken, and where it names that image (AWS docs, ECR API, PutImage).
+TAKEN, SAME = "ImageTagAlreadyExistsException", "ImageAlreadyExistsException"
 # How the AWS CLI says what went wrong (AWS CLI user guide, "Structured error output"), and retries.
 CLI = {"AWS_CLI_ERROR_FORMAT": "legacy", "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5"}
 
@@ -138,17 +138,17 @@ def image(job: Job, **name: str) -> Image | None:
 def commit_of(job: Job, manifest: dict[str, Any]) -> str:
     """Return the commit that a manifest names; an index names it in its images."""
     commit = (manifest.get("annotations") or {}).get(REVISION)
-    if commit:
-        return " ".join(str(commit).split())
+    if commit:  # what is no commit is not shown to anybody, and not pasted into a command
+        return str(commit) if re.fullmatch("[0-9a-f]{40,64}", str(commit)) else ""
     for part in manifest.get("manifests", []):
-        if part.get("platform", {}).get("os") != "unknown":  # an attestation
+        if (part.get("platform") or {}).get("os") != "unknown":  # an attestation
             inner = image(job, imageDigest=part["digest"])
             return inner.commit if inner else ""
     return ""
 
 
-def put(job: Job, found: Image, tag: str) -> bool:
-    """Put a tag on an image that is there; return whether the tag was still free.
+def put(job: Job, found: Image, tag: str) -> str:
+    """Put a tag on an image that is there; return ECR's code where the tag is taken, else nothing.
 
     ECR compares the manifest with the digest.
     """
@@ -157,10 +157,10 @@ def put(job: Job, found: Image, tag: str) -> bool:
     try:
         ecr(job, "put-image", imageTag=tag, **given)
     except Refused as refused:
-        if refused.code not in TAKEN:
+        if refused.code not in (TAKEN, SAME):
             raise
-        return False
-    return True
+        return refused.code
+    return ""
 
 
 def look(job: Job) -> tuple[Image | None, Image | None]:
@@ -191,7 +191,7 @@ def settle(job: Job) -> tuple[Image | None, list[str], list[str]]:
         missing = [job.version] * (not version) + [job.second] * (not commit and not job.moving)
         if found is None:
             return None, [], []
-        if all(put(job, found, tag) for tag in missing):
+        if not any(put(job, found, tag) for tag in missing):
             second = not job.moving and (not commit or commit.digest == found.digest)
             return found, [job.version] + [job.second] * second, missing
     raise Problem("Other runs keep changing the same tags.", rerun())
@@ -199,19 +199,17 @@ def settle(job: Job) -> tuple[Image | None, list[str], list[str]]:
 
 def moved(job: Job, tag: str, found: Image) -> Problem:
     """Say that a tag is taken by another commit: most often a Git tag that was moved."""
-    message = (
-        f"{tag} already names {'the image' if found.commit else 'an image'} of "
-        f"{f'commit {found.commit}' if found.commit else 'no known commit'}, and this run is for "
-        f"commit {job.commit}. What is published stays as it is: publish a new version."
-    )
-    if job.version.startswith("main-"):
-        message += (
-            " (Numbers of runs begin again when the workflow is renamed: then write another prefix"
-            " than main- into IMAGE_TAG.)"
-        )
-        return Problem(message, "git commit --allow-empty --message Release && git push")
-    back = f"git push --force origin {found.commit}:refs/tags/{job.version}"
-    return Problem(message, new(job), *[f"{back} # the Git tag as it was"] * bool(found.commit))
+    other = f"the image of commit {found.commit}" if found.commit else "an image of no known commit"
+    message = f"{tag} already names {other}, and this run is for commit {job.commit}."
+    if tag == job.second:
+        message += " Somebody has put it there by hand, so this commit cannot be published."
+        return Problem(f"{message} Publish another one.", new(job, "main"))
+    message += " What is published stays as it is: publish a new version."
+    if by_branch():
+        message += " (Numbers of runs begin again when the workflow is renamed: then write another"
+        return Problem(f"{message} prefix into IMAGE_TAG.)", new(job, "main"))
+    back = f"git push --force origin {found.commit}:refs/tags/{job.version} # the tag as it was"
+    return Problem(message, new(job), *[back] * bool(found.commit))
 
 
 def numbers(job: Job, tag: str) -> list[int] | None:
@@ -246,7 +244,7 @@ def move(job: Job) -> str:
                 return str(newest)
             found = image(job, imageTag=newest)
             if found and found.commit:  # else it was not published by this workflow
-                if not put(job, found, job.moving):
+                if put(job, found, job.moving) == TAKEN:
                     message = (
                         f"ECR does not let {job.moving} move: its exclusion filter is missing."
                     )
@@ -262,21 +260,24 @@ def not_pushed(job: Job) -> Problem:
     # ECR refuses this image always, as its digest is that of no image, but who may push first.
     manifest = {"schemaVersion": 2, "mediaType": MEDIA_TYPES[0], "config": {}, "layers": []}
     nothing = {"imageManifest": json.dumps(manifest), "imageDigest": f"sha256:{0:064}"}
-    for operation, given in (("initiate-layer-upload", {}), ("put-image", nothing)):
+    layers = {"layerDigests": [nothing["imageDigest"]]}
+    for operation, given in (
+        ("batch-check-layer-availability", layers),
+        ("initiate-layer-upload", {}),
+        ("put-image", nothing),
+    ):
         try:
             ecr(job, operation, **given)
         except Refused as refused:
-            if refused.code not in (
-                "ImageDigestDoesNotMatchException",
-                "InvalidParameterException",
-            ):
+            if refused.code in ("AccessDeniedException", "RepositoryNotFoundException", ""):
                 return meaning(job, refused)
     return Problem(
-        "The image was not built, or not pushed, although the role may push it. The step before"
-        " this one shows why (it looks green): where the registry did not answer, run it again;"
-        " where the Dockerfile fails, correct it and publish a new version.",
+        "The image was not built, or not pushed, although the role may push it as far as can be"
+        " asked. The step before this one shows why (it looks green): where the registry did not"
+        " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
+        " new version.",
         rerun(),
-        new(job),
+        new(job, "main"),
     )
 
 
@@ -323,8 +324,15 @@ def applied() -> tuple[str, str]:
     return "make apply", rerun()
 
 
+def by_branch() -> bool:
+    """Tell whether a push to a branch publishes, and not a tag."""
+    return os.environ.get("GITHUB_REF_TYPE") == "branch"
+
+
 def new(job: Job, target: str = "") -> str:
     """Return the command that publishes a commit (this one, if left out) under a new version."""
+    if by_branch():
+        return "git commit --allow-empty --message Release && git push"
     return f"gh release create vNEXT --target {target or job.commit} --generate-notes"
 
 
@@ -337,10 +345,13 @@ def check_name(job: Job) -> None:
     if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
         return
     legal = re.sub("[^A-Za-z0-9_.-]", "_", job.version)[:128]
+    name = shlex.quote(job.version)
+    released = os.environ.get("GITHUB_EVENT_NAME") == "release"
+    remove = f"gh release delete {name} --cleanup-tag --yes"
     raise Problem(
         f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
         " most 128. So nothing was asked of AWS. Remove it, and publish it under another name.",
-        f"gh release delete {shlex.quote(job.version)} --cleanup-tag --yes",
+        remove if released else f"git push origin --delete {name}",
         new(job).replace("vNEXT", legal),
     )
 
@@ -370,7 +381,8 @@ def after(job: Job) -> None:
     uri = f"{job.registry}/{job.repository}@{found.digest}"
     append("GITHUB_OUTPUT", f"digest={found.digest}\ntag={job.version}")
     if job.moving:
-        tags.append(f"{job.moving} (names {move(job) or 'nothing yet'})")
+        newest = move(job)
+        tags.append(f"{job.moving} ({f'names {newest}' if newest else 'was not moved'})")
     rows = {
         "Image": uri,
         "Tags": ", ".join(tags),
@@ -422,6 +434,8 @@ def main(arguments: list[str]) -> int:
         fail(meaning(job, refused), title)
     except Problem as problem:
         fail(problem, title)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        fail(Problem(f"An answer of ECR cannot be read: {error!r}", rerun()), title)
     else:
         return 0
     return 1

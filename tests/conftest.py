@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_cookies.plugin import Cookies
@@ -16,6 +19,7 @@ from tests.project import Project
 
 Bake = Callable[..., Project]
 Copy = Callable[..., Project]
+Script = Callable[[str], Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 INSTALL = {
@@ -92,6 +96,17 @@ def run() -> Run:
         )
 
     return with_arguments
+
+
+@pytest.fixture
+def script(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    """Return a function that imports one of a generated project's scripts, for this test alone."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # nobody may change what is cached
+    monkeypatch.syspath_prepend(str(bake().path / "scripts"))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in {"check", "diagnose", "publish"} - before:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -216,18 +216,17 @@ class Faults:
             await respond(send, 200, "application/json", json.dumps(content))
             return
         headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
-        name, form = headers.get("x-amz-target", "").rpartition(".")[2], dict[str, str]()
+        name = headers.get("x-amz-target", "").rpartition(".")[2]
         if "form-urlencoded" in headers.get("content-type", ""):  # STS and IAM: small
             body = await whole(receive)
-            form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
-            name = name or form.get("Action", "")
+            name = name or parse_qs(body.decode()).get("Action", [""])[0]
             receive = once(body)
         name = name or f"{scope['path']} {scope['method']}"
         self.calls.append(name)
         status = self.fault(name)
         if status is not None:
             text = f"the emulator was asked to fail {name} with {status}"
-            await respond(send, status, *error(name, headers, "ServiceUnavailable", text))
+            await respond(send, status, *error(name, headers, text))
         else:
             await self.application(scope, receive, send)
 
@@ -249,16 +248,16 @@ class Faults:
         return None
 
 
-def error(name: str, headers: dict[str, str], code: str, text: str) -> tuple[str, str]:
+def error(name: str, headers: dict[str, str], text: str) -> tuple[str, str]:
     """Return media type and body of an error, in the form that the caller's service has."""
     if name.startswith("/v2/"):
         registry = {"errors": [{"code": "UNAVAILABLE", "message": text}]}
         return "application/json", json.dumps(registry)
     if "x-amz-target" in headers:
-        service = {"__type": code, "message": text}
+        service = {"__type": "ServiceUnavailable", "message": text}
         return "application/x-amz-json-1.1", json.dumps(service)
     return "text/xml", (
-        f"<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code>"
+        f"<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code>"
         f"<Message>{text}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
     )
 

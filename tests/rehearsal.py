@@ -134,7 +134,7 @@ def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: lis
         Failed: it does not, or the tag moves.
     """
     name = project.answers["ecr_repository"]
-    published = images(emulator, name)
+    published = runner.published(emulator, name)  # the account asks, the role may not
     if sorted(published) != sorted(tags) or len(set(published.values())) > 1:
         raise Failed(f"there is not one image under two tags: {published}")
     print(f"          one image as {tags[0]} and {tags[1]}\n          {published[tags[0]]}")
@@ -142,8 +142,8 @@ def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: lis
         f"refused to move {tags[0]} to another image",
         lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
     )
-    if images(emulator, name) != published:
-        raise Failed(f"a refused push changed the registry: {images(emulator, name)}")
+    if runner.published(emulator, name) != published:
+        raise Failed(f"a refused push changed the registry: {runner.published(emulator, name)}")
 
 
 def apply(project: Project, repository: github.Repository, emulator: Emulator) -> None:
@@ -190,12 +190,6 @@ def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
         RoleArn=role, RoleSessionName="rehearsal", WebIdentityToken=token, DurationSeconds=3600
     )
     return answer["Credentials"]  # type: ignore[no-any-return]
-
-
-def images(emulator: Emulator, name: str) -> dict[str, str]:
-    """Return the digest behind each tag of a repository; the account asks, the role may not."""
-    details = emulator.client("ecr").describe_images(repositoryName=name)["imageDetails"]
-    return {tag: image["imageDigest"] for image in details for tag in image["imageTags"]}
 
 
 def log_in(registry: Any, emulator: Emulator) -> OrasClient:

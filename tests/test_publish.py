@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import html
-import importlib
 import json
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.conftest import Bake
+from tests import runner
+from tests.conftest import Script
 from tests.emulator import Emulator, emulated_aws
 
 ONE, TWO = "1" * 40, "2" * 40
@@ -61,8 +60,7 @@ class Registry:
     @property
     def tags(self) -> dict[str, str]:
         """The digest behind each tag."""
-        details = self.client.describe_images(repositoryName=self.name)["imageDetails"]
-        return {tag: image["imageDigest"] for image in details for tag in image["imageTags"]}
+        return runner.published(self.emulator, self.name)
 
     def run(self, word: str, version: str = "v1.0.0", commit: str = ONE, **more: str) -> Ran:
         """Run one step of the script, as the job in deploy.yml does."""
@@ -103,12 +101,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def publish(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def publish(script: Script) -> Any:
     """The script as a module."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # nobody may change what is cached
-    monkeypatch.syspath_prepend(str(bake().path / "scripts"))
-    yield importlib.import_module("publish")
-    sys.modules.pop("publish", None)
+    return script("publish")
 
 
 @pytest.fixture
@@ -344,6 +339,8 @@ def test_a_manifest_that_was_changed_on_its_way_is_refused_by_ecr(
     assert (ran.status, "ImageDigestDoesNotMatchException" in ran.summary) == (1, True)
     assert set(registry.tags) == {ONE}
     assert set(asked[0][1]["acceptedMediaTypes"]) >= {MANIFEST, INDEX}
+    (put,) = [parameters for operation, parameters in asked if operation == "put-image"]
+    assert put["imageManifestMediaType"] == MANIFEST
 
 
 def test_where_another_run_was_faster_its_image_is_taken(
@@ -499,6 +496,18 @@ def test_a_missing_repository_is_named_with_its_region(registry: Registry, word:
     assert "```text\nmake apply\ngh run rerun 4711\n```" in ran.summary
     title = "Nothing was published" if word == "before" else "The release is not complete"
     assert ran.printed.startswith(f"::error title={title}::")
+
+
+def test_the_aws_cli_is_asked_for_the_errors_that_are_read(
+    registry: Registry, tmp_path: Path
+) -> None:
+    program = tmp_path / "aws"  # the pinned CLI does not look at this variable
+    program.write_text(
+        '#!/bin/sh\necho "An error occurred (A): $AWS_CLI_ERROR_FORMAT" >&2; exit 254\n'
+    )
+    program.chmod(0o755)
+    ran = registry.run("before", PATH=f"{tmp_path}:/bin", AWS_CLI_ERROR_FORMAT="json")
+    assert "A: legacy" in ran.summary
 
 
 def test_another_region_than_that_of_infra_is_named(

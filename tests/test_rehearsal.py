@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests import github, rehearsal
+from tests import github, rehearsal, runner
 from tests.conftest import combinations, only_questions, readable
 from tests.emulator import Emulator, FirstAnswerAgain, emulated_aws
 from tests.project import Failed, Project, generate
@@ -126,7 +126,7 @@ def test_a_registry_with_movable_tags_fails_the_rehearsal(emulator: Emulator) ->
     login = rehearsal.log_in(registry, emulator)
     name = f"{emulator.host}/loose:v0.1.0"
     first = rehearsal.push(login, name, rehearsal.SHA)
-    assert rehearsal.images(emulator, "loose") == {"v0.1.0": first}
+    assert runner.published(emulator, "loose") == {"v0.1.0": first}
     with pytest.raises(Failed, match="was moved to another image"):
         rehearsal.must_not_move(login, name)
 

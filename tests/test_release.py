@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from tests import github, runner
-from tests.conftest import Copy
+from tests.conftest import Bake, Copy
 from tests.emulator import ROOT, Emulator
 from tests.project import Project
+from tests.rehearsal import BUILD
 
 REPOSITORY = github.Repository("octo-org/example-service")
 README = (ROOT / "README.md").read_text()
 HOST = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
-BUILD = "Build the image and push it under both tags"
 DEPLOY = ".github/workflows/deploy.yml"
 TFVARS = "infra/terraform.tfvars.json"
 IMMUTABLE_WITH_EXCLUSION = "MUTABLE"  # the emulator has no exclusion filters
@@ -446,7 +446,7 @@ def test_a_missing_repository_is_named(start: Start) -> None:
     made = start(repository=False)
     made.commit("v0.1.0")
     run = made.publish()
-    assert (run.status, run.outcome(BUILD)) == (1, "skipped")
+    assert (run.status, run.outcome(BUILD), made.tags) == (1, "skipped", {})
     (error,) = errors(run)
     assert "There is no ECR repository example-service in us-east-1" in error
     assert "make apply" in error
@@ -456,26 +456,16 @@ def test_another_region_in_the_workflow_is_named(start: Start) -> None:
     made = start()
     made.edit(DEPLOY, 'aws-region: "us-east-1"', 'aws-region: "eu-west-1"')
     made.commit("v0.1.0")
-    (error,) = errors(made.publish())
+    run = made.publish()
+    (error,) = errors(run)
+    assert (run.status, run.outcome(BUILD), made.tags) == (1, "skipped", {})
     assert "in eu-west-1, and infra/terraform.tfvars.json says us-east-1" in error
     assert "Write aws-region: us-east-1 in deploy.yml" in error
 
 
 @pytest.mark.parametrize("missing", ["ecr:PutImage", "ecr:BatchGetImage"])
-def test_a_role_that_may_not_push_is_named(start: Start, missing: str) -> None:
-    made = start()
-    allowed = [action for action in runner.granted(made.project) if action != missing]
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": [*allowed, "ecr:GetAuthorizationToken"], "Resource": "*"}
-        ],
-    }
-    made.aws.client("iam").put_role_policy(
-        RoleName="example-service-push",
-        PolicyName="example-service",
-        PolicyDocument=json.dumps(policy),
-    )
+def test_a_role_that_may_not_push_is_named(bake: Bake, start: Start, missing: str) -> None:
+    made = start(actions=[action for action in runner.granted(bake()) if action != missing])
     made.commit("v0.1.0")
     run = made.publish()
     (error,) = errors(run)

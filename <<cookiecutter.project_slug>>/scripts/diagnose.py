@@ -20,7 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import TFVARS, Job, Problem, Refused, applied, aws, fail, new, rerun
+from publish import TFVARS, Problem, Refused, applied, aws, fail, new, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
 ENTRIES = "infra/terraform.tfvars.json"
@@ -105,8 +105,7 @@ def ask_sts(entry: dict[str, Any], token: str) -> str:
     try:
         aws(command, token, AWS_MAX_ATTEMPTS="1")
     except Refused as refused:
-        text = str(refused).replace(token, "TOKEN")
-        return f"{refused.code}: {text}" if refused.code else text
+        return refused.said.replace(token, "TOKEN")
     return GIVEN
 
 
@@ -176,8 +175,8 @@ def nothing_differs(entry: dict[str, Any], said: str) -> Problem:
 def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | None:
     """Compare the subject's two parts with the entry: the repository, then the context."""
     name, prefix = shown.get("repository", "?"), entry["subject_prefix"]
-    found = re.fullmatch(r"(repo:[^:]+):((environment):[^:]+|pull_request|ref:(.+))", shown["sub"])
-    if not found or found[4] not in (None, shown.get("ref")):
+    found = re.fullmatch(r"(repo:[^:]+):(environment:[^:]+|pull_request|ref:(.+))", shown["sub"])
+    if not found or found[3] not in (None, shown.get("ref")):
         message = "The organisation or the repository has customised what the subject holds, so it"
         message += " cannot be trusted as it is. GitHub says what:"
         return Problem(message, f"gh api repos/{name}/actions/oidc/customization/sub")
@@ -274,7 +273,7 @@ def asked(entry: dict[str, Any], message: str, name: str = "") -> Problem:
 def edited(message: str, line: str) -> Problem:
     """Return a problem that is mended in deploy.yml: a re-run has the old one.<% endraw %>"""
     message += f" Write this in the job of deploy.yml, commit it, and publish a new version: {line}"
-    return Problem(message, new(Job.of({}), "main"))
+    return Problem(message, new("main"))
 
 
 if __name__ == "__main__":

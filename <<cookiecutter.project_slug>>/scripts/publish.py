@@ -60,6 +60,11 @@ class Refused(Exception):
         answer = re.search(r"An error occurred \((\w+)\)[^:(]*(?:\([^)]*\))?: (.*)", said)
         return cls(*answer.groups()) if answer else cls("", said)
 
+    @property
+    def said(self) -> str:
+        """The code, where there is one, and the text."""
+        return f"{self.code}: {self}" if self.code else str(self)
+
 
 class Image(NamedTuple):
     """An image as ECR returns it: the manifest in its exact bytes, and the commit it names."""
@@ -203,13 +208,13 @@ def moved(job: Job, tag: str, found: Image) -> Problem:
     message = f"{tag} already names {other}, and this run is for commit {job.commit}."
     if tag == job.second:
         message += " Somebody has put it there by hand, so this commit cannot be published."
-        return Problem(f"{message} Publish another one.", new(job, "main"))
+        return Problem(f"{message} Publish another one.", new("main"))
     message += " What is published stays as it is: publish a new version."
     if by_branch():
         message += " (Numbers of runs begin again when the workflow is renamed: then write another"
-        return Problem(f"{message} prefix into IMAGE_TAG.)", new(job, "main"))
+        return Problem(f"{message} prefix into IMAGE_TAG.)", new("main"))
     back = f"git push --force origin {found.commit}:refs/tags/{job.version} # the tag as it was"
-    return Problem(message, new(job), *[back] * bool(found.commit))
+    return Problem(message, new(job.commit), *[back] * bool(found.commit))
 
 
 def numbers(job: Job, tag: str) -> list[int] | None:
@@ -238,8 +243,8 @@ def move(job: Job) -> str:
     for _ in range(4):  # looked at again, because two runs may move it at the same time
         details = ecr(job, "describe-images", filter={"tagStatus": "TAGGED"})["imageDetails"]
         tags = {tag: item["imageDigest"] for item in details for tag in item.get("imageTags", [])}
-        versions = [tag for tag in tags if numbers(job, tag) is not None]
-        for newest in sorted(versions, key=lambda tag: (numbers(job, tag), tag), reverse=True):
+        known = [(numbers(job, tag), tag) for tag in tags]
+        for _, newest in sorted((pair for pair in known if pair[0] is not None), reverse=True):
             if tags[newest] == tags.get(job.moving):
                 return str(newest)
             found = image(job, imageTag=newest)
@@ -277,7 +282,7 @@ def not_pushed(job: Job) -> Problem:
         " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
         " new version.",
         rerun(),
-        new(job, "main"),
+        new("main"),
     )
 
 
@@ -291,7 +296,7 @@ def meaning(job: Job, refused: Refused) -> Problem:
             f"ECR was asked for {where}, and infra/terraform.tfvars.json says {own}: {refused}"
         )
         mend = f"Write aws-region: {own} in deploy.yml, commit it, and publish a new version."
-        return Problem(f"{message}. {mend}", new(job, "main"))
+        return Problem(f"{message}. {mend}", new("main"))
     if refused.code == "RepositoryNotFoundException":
         return Problem(f"There is no ECR repository {where}, so nothing can be pushed.", *applied())
     if refused.code == "AccessDeniedException":
@@ -302,8 +307,7 @@ def meaning(job: Job, refused: Refused) -> Problem:
         return Problem(f"{message} Its policy is older than infra/, or was changed.", *applied())
     if "Expired" in refused.code:
         return Problem(f"The session of the role has ended before the job: {refused}", rerun())
-    said = f"{refused.code}: {refused}" if refused.code else str(refused)
-    return Problem(f"ECR did not do what it was asked for {where}: {said}", rerun())
+    return Problem(f"ECR did not do what it was asked for {where}: {refused.said}", rerun())
 
 
 def region_of_infra() -> str:
@@ -329,11 +333,11 @@ def by_branch() -> bool:
     return os.environ.get("GITHUB_REF_TYPE") == "branch"
 
 
-def new(job: Job, target: str = "") -> str:
-    """Return the command that publishes a commit (this one, if left out) under a new version."""
+def new(target: str) -> str:
+    """Return the command that publishes a commit, or the newest one of a branch, anew."""
     if by_branch():
         return "git commit --allow-empty --message Release && git push"
-    return f"gh release create vNEXT --target {target or job.commit} --generate-notes"
+    return f"gh release create vNEXT --target {target} --generate-notes"
 
 
 def check_name(job: Job) -> None:
@@ -352,7 +356,7 @@ def check_name(job: Job) -> None:
         f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
         " most 128. So nothing was asked of AWS. Remove it, and publish it under another name.",
         remove if released else f"git push origin --delete {name}",
-        new(job).replace("vNEXT", legal),
+        new(job.commit).replace("vNEXT", legal),
     )
 
 

@@ -52,19 +52,14 @@ NOT_OURS = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
 LARGEST = 1_000_000  # bytes; what is larger is no text of this template
 NEXT = """
 Next:
-  cd {project_slug}
-  gh repo create {github_repository} --private   # empty: only now it has its ids
-  make subject   # asks GitHub what its OIDC tokens say, and notes it for Terraform
-  make apply     # creates the role and the registry, after a yes
-  git init -b main && git add . && git commit -m "First commit"
-  git remote add origin https://github.com/{github_repository}.git
-  git push -u origin main{publish}
+  cd {project_slug} && make bootstrap   # once: repository, role and registry; asks before it acts
+{publish}
 
 README.md explains each step."""
 PUBLISH = {
-    "release": "\n  gh release create v0.1.0 --generate-notes",
-    "tag": "\n  git tag v0.1.0 && git push origin v0.1.0",
-    "branch": "",
+    "release": "  gh release create v0.1.0 --generate-notes   # every version",
+    "tag": "  git tag v0.1.0 && git push origin v0.1.0   # every version",
+    "branch": "Its push to main publishes the first image, and so does every later one.",
 }
 
 

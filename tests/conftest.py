@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from pytest_cookies.plugin import Cookies
 
+from tests.desk import Account, Desk
 from tests.emulator import ROOT, Emulator, emulated_aws
+from tests.hub import Hub
 from tests.project import Project
 
 Bake = Callable[..., Project]
@@ -114,6 +116,34 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
     """An emulated AWS for the account and region of the default answers."""
     with emulated_aws("111122223333", "us-east-1", tmp_path / "emulator.log") as running:
         yield running
+
+
+@pytest.fixture
+def desk(copy: Copy, emulator: Emulator, tmp_path: Path) -> Desk:
+    """A desk with a fresh project, before anything was set up."""
+    return Desk(copy(), emulator, Hub(tmp_path / "hub"))
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Account]:
+    """A folder with a project after its bootstrap and a hub, and what stands in AWS."""
+    folder = tmp_path_factory.mktemp("bootstrapped")
+    path = shutil.copytree(bake().path, folder / "example-service")
+    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+        ended = Desk(Project(path), emulator, Hub(folder / "hub")).bootstrap("--yes")
+        assert ended.status == 0, ended.out
+        return folder, Account.of(emulator)
+
+
+@pytest.fixture
+def ready(bootstrapped: tuple[Path, Account], emulator: Emulator, tmp_path: Path) -> Desk:
+    """A desk with a project that was set up; in AWS stands what Terraform has made."""
+    folder, account = bootstrapped
+    path = shutil.copytree(folder / "example-service", tmp_path / "ready/example-service")
+    hub = Hub(shutil.copytree(folder / "hub", tmp_path / "hub", symlinks=True))
+    hub.clear()
+    account.restore(emulator)
+    return Desk(Project(path), emulator, hub)
 
 
 def combinations() -> list[dict[str, str]]:

@@ -73,15 +73,19 @@ class Emulator(NamedTuple):
             config=Config(read_timeout=STARTED_WITHIN),
         )
 
-    def fail(self, match: str, status: int = 500, times: int = 1) -> None:
+    def fail(
+        self, match: str, status: int = 500, times: int = 1, code: str = "ServiceUnavailable"
+    ) -> None:
         """Answer the next requests that match with an error, then work again.
 
         Args:
             match: part of an operation's name ("PutImage") or of a registry's path ("/v2/").
             status: the HTTP status of the answer.
             times: how many requests are answered so; a program may repeat a request by itself.
+            code: the error code in the answer.
         """
-        self.stand_in("POST", "faults", {"match": match, "status": status, "times": times})
+        fault = {"match": match, "status": status, "times": times, "code": code}
+        self.stand_in("POST", "faults", fault)
 
     def clear(self) -> None:
         """Forget the errors that were asked for and the calls that were counted."""
@@ -223,10 +227,10 @@ class Faults:
             receive = once(body)
         name = name or f"{scope['path']} {scope['method']}"
         self.calls.append(name)
-        status = self.fault(name)
-        if status is not None:
-            text = f"the emulator was asked to fail {name} with {status}"
-            await respond(send, status, *error(name, headers, text))
+        fault = self.fault(name)
+        if fault is not None:
+            text = f"the emulator was asked to fail {name} with {fault['status']}"
+            await respond(send, fault["status"], *error(name, headers, text, fault["code"]))
         else:
             await self.application(scope, receive, send)
 
@@ -239,25 +243,25 @@ class Faults:
             kept.clear()
         return kept
 
-    def fault(self, name: str) -> int | None:
-        """Return the status of the error that a call shall get, and count it."""
+    def fault(self, name: str) -> dict[str, Any] | None:
+        """Return the error that a call shall get, and count it."""
         for fault in self.faults:
             if fault["times"] > 0 and fault["match"] in name:
                 fault["times"] -= 1
-                return int(fault["status"])
+                return fault
         return None
 
 
-def error(name: str, headers: dict[str, str], text: str) -> tuple[str, str]:
+def error(name: str, headers: dict[str, str], text: str, code: str) -> tuple[str, str]:
     """Return media type and body of an error, in the form that the caller's service has."""
     if name.startswith("/v2/"):
         registry = {"errors": [{"code": "UNAVAILABLE", "message": text}]}
         return "application/json", json.dumps(registry)
     if "x-amz-target" in headers:
-        service = {"__type": "ServiceUnavailable", "message": text}
+        service = {"__type": code, "message": text}
         return "application/x-amz-json-1.1", json.dumps(service)
     return "text/xml", (
-        f"<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code>"
+        f"<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code>"
         f"<Message>{text}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
     )
 

@@ -3,10 +3,10 @@
     make rehearse
     make rehearse ARGS="deploy_on=branch"
 
-Real: cookiecutter, Terraform, the AWS provider, deploy.yml, its scripts, a runner (act), the AWS
-CLI. Stand-ins: MiniStack for AWS, tests/actions for the actions, a token signed here for GitHub's.
-The subject prefix is filled in as GitHub would report it; nothing else of the generated project is
-touched. Where act cannot run, the image is pushed without deploy.yml.
+Real: cookiecutter, the project's bootstrap, git, Terraform, the AWS provider, deploy.yml, its
+scripts, a runner (act), the AWS CLI. Stand-ins: MiniStack for AWS, tests/hub.py with its gh for
+GitHub, tests/actions for the actions, a token signed here for GitHub's. Nothing of the generated
+project is touched by hand. Where act cannot run, the image is pushed without deploy.yml.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from oras.client import OrasClient
 from oras.logger import logger
 
 from tests import github, runner
+from tests.desk import Desk, Ended
 from tests.emulator import Emulator, emulated_aws
+from tests.hub import Hub
 from tests.project import Failed, Project, generate
 
 BUILD = "Build the image and push it under both tags"
@@ -53,8 +55,8 @@ def step(text: str, action: Callable[[], Result]) -> Result:
     return result
 
 
-def rehearse(project: Project, emulator: Emulator) -> None:
-    """Apply the project's Terraform, publish one image and try what must be refused.
+def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
+    """Set the project up with its own bootstrap, publish one image and try what must be refused.
 
     Raises:
         Failed: something did not end as it must.
@@ -65,8 +67,8 @@ def rehearse(project: Project, emulator: Emulator) -> None:
     ref = "refs/heads/main" if branch else "refs/tags/v0.1.0"
     first = "main-1" if branch else "v0.1.0"
 
-    apply(project, repository, emulator)
-    sha = runner.commit(project.path, "First commit")
+    set_up(Desk(project, emulator, hub))
+    sha = runner.git(project.path, "rev-parse", "HEAD").strip()
     role = json.loads(project.terraform("output", "-json", "role_arns"))[project.key]
     credentials = step(
         f"assumed {role}\n          as {repository.subject(event, ref)}",
@@ -146,42 +148,45 @@ def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: lis
         raise Failed(f"a refused push changed the registry: {runner.published(emulator, name)}")
 
 
-def apply(project: Project, repository: github.Repository, emulator: Emulator) -> None:
-    """Run init, apply and a second plan, which must be empty."""
-    if project.answers["oidc_provider"] == "existing":
+def set_up(desk: Desk) -> None:
+    """Run bootstrap as a user does, then again, which must change nothing.
+
+    Raises:
+        Failed: it does not end with 0, or changes something the second time.
+    """
+    if desk.project.answers["oidc_provider"] == "existing":
         step(
             "the account's provider, created by somebody else: {}",
-            lambda: emulator.client("iam").create_open_id_connect_provider(
+            lambda: desk.emulator.client("iam").create_open_id_connect_provider(
                 Url=github.ISSUER, ClientIDList=[github.AUDIENCE]
             )["OpenIDConnectProviderArn"],
         )
-    project.know_subject(repository.subject_prefix)
-    step("terraform init", lambda: project.terraform("init", "-input=false"))
+    first = step("bootstrap: {0.shown}", lambda: ended(desk.bootstrap("--yes"), "Apply complete"))
     step(
-        "terraform apply: {}",
-        lambda: summary(
-            project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator), "Apply"
-        ),
+        "bootstrap, again: {0.shown}",
+        lambda: ended(desk.bootstrap("--yes"), "Nothing to change"),
     )
-    step(
-        "terraform plan, again: {}",
-        lambda: summary(
-            project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator),
-            "No changes",
-        ),
-    )
+    step("doctor: {0.shown}", lambda: ended(desk.bootstrap("doctor"), "ok  role"))
+    print(f"          next: {first.last}")
 
 
-def summary(printed: str, start: str) -> str:
-    """Return the line of Terraform's output that begins with a text.
+class Said(NamedTuple):
+    """Of what a command has printed: the line that was looked for, and the last one."""
+
+    shown: str
+    last: str
+
+
+def ended(run: Ended, start: str) -> Said:
+    """Return the line of a successful command that begins with a text, and its last one.
 
     Raises:
-        Failed: no line does.
+        Failed: it did not succeed, or no line does.
     """
-    for line in printed.splitlines():
-        if line.startswith(start):
-            return line
-    raise Failed(f"terraform did not print {start!r}:\n{printed}")
+    found = [line for line in run.out.splitlines() if line.startswith(start)]
+    if run.status or not found:
+        raise Failed(f"{start!r} was expected, with exit status 0, not {run.status}:\n{run.out}")
+    return Said(*(" ".join(line.split()) for line in (found[0], run.out.splitlines()[-1])))
 
 
 def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
@@ -281,7 +286,7 @@ def main(answers: list[str]) -> int:
             account, region = project.answers["aws_account_id"], project.answers["aws_region"]
             with emulated_aws(account, region, folder / "emulator.log") as emulator:
                 print(f"          AWS account {account} is emulated at {emulator.endpoint}")
-                rehearse(project, emulator)
+                rehearse(project, emulator, Hub(folder / "hub"))
         except Failed as failed:
             print(failed, file=sys.stderr)
             return 1

@@ -9,12 +9,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import Bake, Copy, Run, combinations, readable
 from tests.emulator import ROOT
+from tests.hub import Hub
 from tests.project import Project
 
 DEPLOY = ".github/workflows/deploy.yml"
@@ -487,10 +489,11 @@ def test_every_rule_has_its_reason_in_the_projects_own_table(bake: Bake) -> None
     assert int(number) == len(rules) - 1  # what cannot be judged breaks no rule
 
 
-def explained(project: Project, run: Run, rulesets: str = "") -> list[str]:
+def explained(project: Project, run: Run, *rulesets: dict[str, Any]) -> list[str]:
     """Return what `make explain` prints, with gh as a stand-in that knows some rulesets."""
-    given = {**os.environ, "PATH": f"{ROOT / 'tests/bin'}:{os.environ['PATH']}"}
-    given |= {"GH_LOG": os.devnull, "GH_RULESETS": rulesets}
+    hub = Hub(project.path.parent / "hub")
+    hub.create("octo-org/example-service", rulesets=list(rulesets))
+    given = {**os.environ, **hub.environment()}
     done = run("make", "--silent", "explain", cwd=project.path, env=given)
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()
@@ -557,7 +560,7 @@ def test_it_says_whether_a_ruleset_guards_the_refs(
         "conditions": {"ref_name": {"include": included[:1], "exclude": included[1:]}},
         "rules": [{"type": rules}],
     }
-    lines = explained(copy(deploy_on=deploy_on), run, json.dumps(ruleset))
+    lines = explained(copy(deploy_on=deploy_on), run, ruleset)
     assert ("the ruleset 'trusted refs' limits who that is" in lines[2]) is guarded
 
 

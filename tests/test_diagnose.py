@@ -61,31 +61,27 @@ def edit(project: Project, entry: dict[str, Any]) -> None:
     (project.path / "infra/terraform.tfvars.json").write_text(json.dumps(values, indent=2))
 
 
-APPLY = ("make apply", "gh run rerun 4711")
-ASK = (
-    "make subject apply",
-    'git commit --message "Trust what GitHub presents" infra/terraform.tfvars.json && git push',
-    "gh run rerun 4711",
-)
+APPLY = ("make bootstrap", "gh run rerun 4711")
+NAMED = ('make bootstrap ARGS="--repository octo-org/example-service"', "gh run rerun 4711")
 ANEW = ("gh release create vNEXT --target main --generate-notes",)
 DIFFERENCES = [
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "and the role trusts none", ASK,
+        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "and the role trusts none", APPLY,
         id="the role lacks the ids",
     ),
     pytest.param(
-        f"{BARE}:{TAG}", {}, "and GitHub presents none", ASK, id="the repository has no ids",
+        f"{BARE}:{TAG}", {}, "and GitHub presents none", APPLY, id="the repository has no ids",
     ),
     pytest.param(
-        f"{IDS.replace('456789', '9')}:{TAG}", {}, "deleted and created again", ASK,
+        f"{IDS.replace('456789', '9')}:{TAG}", {}, "deleted and created again", NAMED,
         id="another repository id",
     ),
     pytest.param(
-        f"{IDS.replace('123456', '9')}:{TAG}", {}, "belongs to a new owner", ASK,
+        f"{IDS.replace('123456', '9')}:{TAG}", {}, "belongs to a new owner", APPLY,
         id="another owner id",
     ),
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": None}, "Nobody has asked GitHub", ASK,
+        f"{IDS}:{TAG}", {"subject_prefix": None}, "Nobody has asked GitHub", APPLY,
         id="nobody has asked",
     ),
     pytest.param(
@@ -141,24 +137,25 @@ def test_a_difference_is_named_with_what_mends_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix", "why"),
+    ("name", "prefix", "why", "named"),
     [
-        ("Octo-Org/example-service", IDS, "differs in upper and lower case"),
-        ("Octo-Org/example-service", BARE, "differs in upper and lower case"),
-        ("octo-org/renamed", IDS, "is octo-org/renamed now"),
-        ("other-org/example-service", IDS, "is other-org/example-service now"),
-        ("octo-org/renamed", BARE, "a fork or a copy must not be given the role"),
-        ("octo-org/renamed", None, "Nobody has asked GitHub"),
+        ("Octo-Org/example-service", IDS, "differs in upper and lower case", False),
+        ("Octo-Org/example-service", BARE, "differs in upper and lower case", False),
+        ("octo-org/renamed", IDS, "is octo-org/renamed now", False),
+        ("other-org/example-service", IDS, "is other-org/example-service now", False),
+        ("octo-org/renamed", BARE, "a fork or a copy must not be given the role", True),
+        ("octo-org/renamed", None, "Nobody has asked GitHub", True),
     ],
 )
 def test_a_changed_name_is_told_from_a_changed_case(
-    judge: Judge, name: str, prefix: str | None, why: str
+    judge: Judge, name: str, prefix: str | None, why: str, named: bool
 ) -> None:
     owner, repository = name.split("/")
     sub = f"repo:{owner}@7/{repository}@456789:{TAG}"
     found = judge(sub, shown={"repository": name}, subject_prefix=prefix)
     assert why in found[0]
-    assert found[1][0] == f"make subject apply GITHUB_REPOSITORY={name}"
+    option = f' ARGS="--repository {name}"' if named else ""
+    assert found[1] == (f"make bootstrap{option}", "gh run rerun 4711")
 
 
 def test_a_fork_is_not_told_to_take_the_role(judge: Judge) -> None:
@@ -172,25 +169,16 @@ def test_a_fork_is_not_told_to_take_the_role(judge: Judge) -> None:
     assert classic[1] == ("gh repo view octo-org/example-service",)
 
 
-def test_among_several_entries_the_one_to_write_to_is_said(judge: Judge, diagnose: Any) -> None:
-    judge(f"{IDS}:{TAG}")
-    entry = {**diagnose.trusted(), "alone": False, "subject_prefix": None}
-    found = diagnose.difference(entry, {"sub": f"{IDS}:{TAG}"}, DENIED)
-    assert "as subject_prefix of this repository into infra/terraform.tfvars.json" in str(found)
-    ask = "gh api repos/octo-org/example-service/actions/oidc/customization/sub"
-    assert found.commands == (f"{ask} --jq .sub_claim_prefix", *APPLY)
-
-
 @pytest.mark.parametrize(
     ("said", "why", "mend"),
     [
         pytest.param(
             "InvalidIdentityToken: No OpenIDConnect provider found in your account for https",
-            "make apply was not run there", APPLY, id="the provider is missing",
+            "make bootstrap was not run there", APPLY, id="the provider is missing",
         ),
         pytest.param(
             "InvalidIdentityToken: Incorrect token audience",
-            "does not know the audience", ("make plan",), id="the provider knows another audience",
+            "does not know the audience", ("make doctor",), id="the provider knows another one",
         ),
         pytest.param(
             "ExpiredTokenException: Token expired", "too old when AWS read it",
@@ -204,7 +192,7 @@ def test_among_several_entries_the_one_to_write_to_is_said(judge: Judge, diagnos
             "Could not connect to the endpoint URL", "STS could not judge the token: Could",
             ("gh run rerun 4711",), id="STS is not to be reached",
         ),
-        pytest.param(DENIED, "make apply was never run", APPLY, id="nothing was applied"),
+        pytest.param(DENIED, "make bootstrap was never run", APPLY, id="nothing was applied"),
         pytest.param(
             "it gives the role", "given to this job now", ("gh run rerun 4711", "make check"),
             id="it is given now",
@@ -252,7 +240,7 @@ def test_the_ref_beside_an_environment_is_compared_too(judge: Judge) -> None:
     assert "tests ref for refs/tags/v*, and it is refs/heads/main" in found[0]
     assert found[1] == ("gh workflow run deploy.yml --ref vTAG",)
     agreeing = judge(sub, environment="prod")
-    assert "make apply was never run" in agreeing[0]
+    assert "make bootstrap was never run" in agreeing[0]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +305,7 @@ def test_ids_that_are_tested_beside_the_subject_are_compared(judge: Judge, claim
     known = {"repository_id": "456789", "repository_owner_id": "123456"}
     found = judge(f"{IDS}:{TAG}", shown={**known, claim: "1"}, test_ids=True)
     assert f"The role tests {claim} for {known[claim]}, and it is 1." in found[0]
-    assert "make apply was never run" in judge(f"{IDS}:{TAG}", shown=known, test_ids=True)[0]
+    assert "make bootstrap was never run" in judge(f"{IDS}:{TAG}", shown=known, test_ids=True)[0]
 
 
 def test_claims_are_printed_in_one_line(diagnose: Any) -> None:

@@ -68,21 +68,11 @@ def test_with_the_programs_on_the_path_nothing_is_left_out(copy: Copy, tmp_path:
     assert "Could not" not in hook(copy(), tmp_path).stdout
 
 
-@pytest.mark.parametrize(
-    ("deploy_on", "last"),
-    [
-        ("release", "gh release create v0.1.0 --generate-notes"),
-        ("tag", "git tag v0.1.0 && git push origin v0.1.0"),
-        ("branch", "git push -u origin main"),
-    ],
-)
-def test_it_prints_the_next_commands(copy: Copy, tmp_path: Path, deploy_on: str, last: str) -> None:
+@pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])
+def test_what_it_prints_fits_any_console(copy: Copy, tmp_path: Path, deploy_on: str) -> None:
     printed = hook(copy(deploy_on=deploy_on), tmp_path, deploy_on=deploy_on).stdout
     assert printed.isascii()
     assert max(map(len, printed.splitlines())) <= 100
-    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
-    assert commands[0] == "cd example-service"
-    assert commands[-1] == last
 
 
 @pytest.mark.parametrize(

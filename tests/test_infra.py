@@ -202,7 +202,7 @@ def test_without_a_subject_prefix_the_plan_is_refused_with_the_command_that_fill
         "gh api repos/octo-org/example-service/actions/oidc/customization/sub "
         "--jq .sub_claim_prefix" in printed
     )
-    assert "make subject" in printed
+    assert "make bootstrap" in printed
 
 
 def test_the_first_plan_shows_both_policies_and_another_account_is_refused(

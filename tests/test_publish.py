@@ -463,7 +463,7 @@ def test_latest_that_may_not_move_is_no_green_job(registry: Registry) -> None:
     ran = registry.run("after", "v1.1.0", TWO, SECOND_TAG="latest")
     assert (ran.status, registry.tags["latest"]) == (1, old)
     assert "v1.1.0 is published. ECR does not let latest move" in ran.summary
-    assert "make apply\ngh run rerun 4711" in ran.summary
+    assert "make bootstrap\ngh run rerun 4711" in ran.summary
     assert ran.outputs["tag"] == "v1.1.0"
 
 
@@ -493,7 +493,7 @@ def test_a_missing_repository_is_named_with_its_region(registry: Registry, word:
     ran = registry.run(word, ECR_REPOSITORY="nowhere")
     assert ran.status == 1
     assert "There is no ECR repository nowhere in us-east-1" in ran.summary
-    assert "```text\nmake apply\ngh run rerun 4711\n```" in ran.summary
+    assert "```text\nmake bootstrap\ngh run rerun 4711\n```" in ran.summary
     title = "Nothing was published" if word == "before" else "The release is not complete"
     assert ran.printed.startswith(f"::error title={title}::")
 
@@ -526,7 +526,7 @@ def test_another_region_than_that_of_infra_is_named(
 @pytest.mark.parametrize(
     ("code", "says", "mend"),
     [
-        ("AccessDeniedException", "The role may not do this: said AWS.", "make apply"),
+        ("AccessDeniedException", "The role may not do this: said AWS.", "make bootstrap"),
         ("ExpiredTokenException", "The session of the role has ended", "gh run rerun 4711"),
         ("ServerException", "did not do what it was asked", "gh run rerun 4711"),
         ("", "did not do what it was asked", "gh run rerun 4711"),
@@ -554,7 +554,7 @@ def test_what_make_apply_cannot_mend_is_not_sent_there(publish: Any) -> None:
     refused = publish.Refused("AccessDeniedException", "with an explicit deny in a service policy")
     problem = publish.meaning(job, refused)
     assert "forbids it: ask who runs them" in str(problem)
-    assert "make apply" not in problem.commands
+    assert "make bootstrap" not in problem.commands
 
 
 def test_only_an_image_that_is_missing_is_absent(
@@ -609,7 +609,7 @@ def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
     monkeypatch.setattr(publish, "ecr", deny)
     refused = registry.run("after", BUILD="failure")
     assert (refused.status, f"not authorized: {denied}" in refused.summary) == (1, True)
-    assert "make apply\ngh run rerun 4711" in refused.summary
+    assert "make bootstrap\ngh run rerun 4711" in refused.summary
 
 
 @pytest.mark.parametrize("answer", [{"images": [{}]}, {"images": None}, [], None])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shlex
 import subprocess
@@ -13,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests import rehearsal
-from tests.conftest import Bake, Copy, Run, questions
+from tests.conftest import Bake, Run, questions
+from tests.desk import Desk, at_terminal
 from tests.emulator import ROOT, Emulator, without
+from tests.hub import Hub
 from tests.project import Project, generate
 from tests.test_hook import hook
 
 README = (ROOT / "README.md").read_text()
 TEMPLATE_FOLDER = ROOT / "<<cookiecutter.project_slug>>"
 TEMPLATE = "gh:ORG/cookiecutter-github-oidc-ecr"
-QUICK_START = "cd example-service\n"
 
 
 def blocks(text: str) -> list[str]:
@@ -47,7 +46,6 @@ def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
     assert [block.splitlines()[0] for block in blocks(README)] == [
         f"uvx cookiecutter {TEMPLATE}",
         "python3 -m pip install cookiecutter",
-        "cd example-service",
         "gh workflow run deploy.yml --ref v0.1.0",
         "make rehearse",
         "make test",
@@ -73,7 +71,7 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
     generated = (TEMPLATE_FOLDER / "Makefile").read_text()
-    assert named - targets == {"subject", "apply", "explain", "plan"}
+    assert named - targets == {"bootstrap", "destroy", "doctor", "explain", "plan"}
     assert all(f"\n{target}: " in generated for target in named - targets)
     assert targets - named == {"help", "lint", "clean"}
     listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
@@ -126,70 +124,65 @@ def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> No
     assert Project(tmp_path / "example-service").answers["deploy_on"] == "branch"
 
 
-def by_hand(
-    commands: str, folder: Path, emulator: Emulator, repository: str
-) -> subprocess.CompletedProcess[str]:
-    """Run commands as typed: real git and Terraform; gh, GitHub and AWS are stand-ins."""
-    remote = folder / "remote.git"
-    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
-    path = f"{ROOT / 'tests/bin'}:{os.environ['PATH']}"
-    given = emulator.environment() | {
-        "PATH": path,
-        "GH_LOG": str(folder / "gh.log"),
-        "GIT_CONFIG_COUNT": "3",
-        "GIT_CONFIG_KEY_0": f"url.{remote}.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://github.com/{repository}.git",
-        "GIT_CONFIG_KEY_1": "user.name",
-        "GIT_CONFIG_VALUE_1": "Somebody",
-        "GIT_CONFIG_KEY_2": "user.email",
-        "GIT_CONFIG_VALUE_2": "somebody@example.com",
-    }
-    return subprocess.run(
-        ["bash", "-euc", commands],
-        cwd=folder,
-        env=given,
-        input="yes\n",  # make apply asks once
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def test_the_quick_start_and_the_workflow_by_hand_work_as_typed(
+def test_the_quick_start_is_three_actions_that_work_as_typed(
     tmp_path: Path, emulator: Emulator
 ) -> None:
-    project = generate(tmp_path, [])
-    commands = block(QUICK_START) + block("gh workflow run")
-    done = by_hand(commands, project.path.parent, emulator, "octo-org/example-service")
-    assert done.returncode == 0, done.stdout
-    assert 'Only "yes" does' in done.stdout
-    assert "Apply complete! Resources: 5 added" in done.stdout
-    prefix = "repo:octo-org@123456/example-service@456789"
-    assert project.tfvars["repositories"]["example-service"]["subject_prefix"] == prefix
-    role = emulator.client("iam").get_role(RoleName="example-service-push")["Role"]
-    assert prefix in str(role["AssumeRolePolicyDocument"])
-    log = (project.path.parent / "gh.log").read_text().splitlines()
-    assert log == [
-        "repo create octo-org/example-service --private",
-        "api repos/octo-org/example-service/actions/oidc/customization/sub --jq .sub_claim_prefix",
-        "release create v0.1.0 --generate-notes",
-        "workflow run deploy.yml --ref v0.1.0",
+    quick = block(f"uvx cookiecutter {TEMPLATE}")
+    generation, set_up, release = quick.splitlines()
+    generation = generation.replace(TEMPLATE, f"{shlex.quote(str(ROOT))} --no-input")
+    desk = Desk(generate(tmp_path, []), emulator, Hub(tmp_path / "hub"))
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    commands = "\n".join([generation, set_up, release, block("gh workflow run")])
+    given = {**without("MAKE"), **environment(tmp_path), **desk.environment()}
+    ended = at_terminal(["bash", "-euc", commands], folder, given, {'Only "yes" does: ': "yes"})
+    assert ended.status == 0, ended.out
+    (shown,) = re.findall(r"<!-- bootstrap -->\n```text\n(.*?)\n```", README, re.DOTALL)
+    assert shown in ended.out, ended.out
+    assert "Apply complete! Resources: 5 added" in ended.out
+    assert "The first image:\n  gh release create v0.1.0 --generate-notes\n" in ended.out
+    assert desk.hub.calls()[-2:] == [
+        "gh release create v0.1.0 --generate-notes",
+        "gh workflow run deploy.yml --ref v0.1.0",
     ]
-    pushed = ["git", "-C", "remote.git", "ls-tree", "-r", "--name-only", "main"]
-    listed = subprocess.run(
-        pushed, cwd=project.path.parent, capture_output=True, text=True, check=True
-    ).stdout.split()
+    bare = f"--git-dir={desk.hub.bare('octo-org/example-service')}"
+    pushed = ["git", bare, "ls-tree", "-r", "--name-only", "main"]
+    listed = subprocess.run(pushed, capture_output=True, text=True, check=True).stdout.split()
     assert "infra/.terraform.lock.hcl" in listed
     assert ".github/workflows/deploy.yml" in listed
     assert "infra/terraform.tfstate" not in listed
-    done = by_hand(
-        blocks((project.path / "README.md").read_text())[-1],
-        project.path,
-        emulator,
-        "octo-org/example-service",
-    )
-    assert "Destroy complete! Resources: 4 destroyed" in done.stdout
+    project = Project(folder / "example-service")
+    answers = {"to destroy it: ": project.key, "does: ": "no"}
+    ended = at_terminal(["make", "destroy"], project.path, given, answers)
+    assert "Destroy complete! Resources: 4 destroyed" in ended.out
     assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+
+
+@pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])
+def test_what_is_printed_at_the_end_leads_to_the_first_image(
+    bake: Bake, tmp_path: Path, deploy_on: str
+) -> None:
+    project = bake(deploy_on=deploy_on)
+    printed = hook(project, tmp_path, deploy_on=deploy_on).stdout.partition("Next:\n")[2]
+    lines = [re.sub("  +#.*", "", line.strip()) for line in printed.splitlines()]
+    quick = block(f"uvx cookiecutter {TEMPLATE}").splitlines()
+    written = blocks((project.path / "README.md").read_text())
+    assert lines[0] == quick[1] == f"cd example-service && {written[0].strip()}"
+    releases = {"release": quick[2], "tag": "git tag v0.1.0 && git push origin v0.1.0"}
+    if deploy_on == "branch":
+        assert (
+            lines[1] == "Its push to main publishes the first image, and so does every later one."
+        )
+    else:
+        assert lines[1] == written[1].strip() == releases[deploy_on]
+    assert lines[2:] == ["", "README.md explains each step."]
+    assert len(quick) == 3
+    start = "main" if deploy_on == "branch" else "v0.1.0"
+    assert f"gh workflow run deploy.yml --ref {start}\n" in written
+    makefile = (project.path / "Makefile").read_text()
+    named = {line for each in written for line in each.splitlines() if line.startswith("make ")}
+    assert named == {"make bootstrap", "make doctor", "make destroy"}
+    assert all(f"\n{line[5:]}: .venv" in makefile for line in named)
 
 
 def test_the_provider_is_let_go_of_and_taken_over_as_the_generated_readme_says(
@@ -207,87 +200,10 @@ def test_the_provider_is_let_go_of_and_taken_over_as_the_generated_readme_says(
     looked_up = created.replace('provider": true', 'provider": false')
     for command, before, after in ((let_go, created, looked_up), (take_over, created, created)):
         tfvars.write_text(before)
-        done = by_hand(command, project.path, emulator, "octo-org/example-service")
-        assert done.returncode == 0, done.stdout
+        run = ["bash", "-euc", command]
+        subprocess.run(run, cwd=project.path, env=emulator.environment(), check=True)
         tfvars.write_text(after)
         project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator)
-
-
-@pytest.mark.parametrize(
-    ("before", "prefix", "status", "says"),
-    [
-        ("null", "repo:octo-org@1/example-service@2", 0, "subject_prefix is repo:octo-org@1/ex"),
-        ("null", "repo:octo-org/example-service", 0, "subject_prefix is repo:octo-org/example"),
-        ("null", "", 2, "GitHub names no subject prefix for octo-org/example-service"),
-        ("null", "null", 2, "has the prefix repo:octo-org/example-service: write it into"),
-        (
-            '"repo:octo-org/x"',
-            "repo:octo-org/example-service",
-            0,
-            "subject_prefix is repo:octo-org",
-        ),
-    ],
-    ids=["ids", "classic", "silent", "missing", "known"],
-)
-def test_make_subject_notes_what_github_says_or_changes_nothing(
-    copy: Copy, tmp_path: Path, before: str, prefix: str, status: int, says: str
-) -> None:
-    project = copy()
-    tfvars = project.path / "infra/terraform.tfvars.json"
-    tfvars.write_text(tfvars.read_text().replace('prefix": null', f'prefix": {before}'))
-    given = without("MAKE") | {"GH_PREFIX": prefix, "GH_LOG": str(tmp_path / "gh.log")}
-    given["PATH"] = f"{ROOT / 'tests/bin'}:{given['PATH']}"
-    done = subprocess.run(
-        ["make", "subject"], cwd=project.path, env=given, capture_output=True, text=True
-    )
-    assert (done.returncode, says in done.stdout) == (status, True), done.stdout
-    noted = f'"{prefix}"' if status == 0 else before
-    assert f'"subject_prefix": {noted},' in tfvars.read_text()
-    assert [path.name for path in tfvars.parent.glob("*.bak")] == []
-
-
-def test_make_subject_takes_a_new_name_and_refuses_to_guess_among_several(
-    copy: Copy, tmp_path: Path
-) -> None:
-    project = copy()
-    project.know_subject("repo:octo-org/example-service")
-    given = without("MAKE") | {"GH_LOG": str(tmp_path / "gh.log")}
-    given["PATH"] = f"{ROOT / 'tests/bin'}:{given['PATH']}"
-    command = ["make", "subject", "GITHUB_REPOSITORY=octo-org/Renamed"]
-    done = subprocess.run(command, cwd=project.path, env=given, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    entry = project.tfvars["repositories"]["example-service"]
-    assert (entry["github_repository"], entry["subject_prefix"]) == (
-        "octo-org/Renamed",
-        "repo:octo-org@123456/Renamed@456789",
-    )
-    values = project.tfvars
-    values["repositories"]["other"] = entry
-    text = json.dumps(values, indent=2)
-    (project.path / "infra/terraform.tfvars.json").write_text(text)
-    several = subprocess.run(command, cwd=project.path, env=given, capture_output=True, text=True)
-    assert (several.returncode, "has several entries" in several.stdout) == (2, True)
-    assert (project.path / "infra/terraform.tfvars.json").read_text() == text
-
-
-@pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])
-def test_the_generated_readme_and_the_hook_name_the_same_commands(
-    bake: Bake, tmp_path: Path, deploy_on: str
-) -> None:
-    project = bake(deploy_on=deploy_on)
-    printed = hook(project, tmp_path, deploy_on=deploy_on).stdout
-    lines = [re.sub(r"  +#.*", "", line.strip()) for line in printed.splitlines()]
-    hooked = [part for line in lines for part in line.split(" && ")]
-    written = blocks((project.path / "README.md").read_text())
-    steps = [line for block in written[:3] for line in block.splitlines()]
-    start = hooked.index("cd example-service")
-    assert hooked[start + 1 : start + 1 + len(steps)] == steps
-    if deploy_on == "release":
-        assert steps == block(QUICK_START).splitlines()[1:]
-    assert (
-        written[3]
-        == f"gh workflow run deploy.yml --ref {'main' if deploy_on == 'branch' else 'v0.1.0'}\n"
-    )
 
 
 def test_the_generated_readme_names_targets_and_files_that_exist(bake: Bake) -> None:

@@ -12,16 +12,20 @@ from typing import Any
 import pytest
 
 from tests import github, rehearsal, runner
-from tests.conftest import combinations, only_questions, readable
+from tests.conftest import only_questions, readable
 from tests.emulator import Emulator, FirstAnswerAgain, emulated_aws
 from tests.project import Failed, Project, generate
 
 REPOSITORY = github.Repository("octo-org/example-service")
 TAG = ("release", "refs/tags/v0.1.0")
-WITH_COMMIT = [answers for answers in combinations() if answers["second_tag"] == "commit"]
+# Each way to publish and both kinds of provider; the default answers are rehearsed for the README.
+REHEARSED = [
+    {"deploy_on": deploy_on, "oidc_provider": provider}
+    for deploy_on, provider in (("release", "existing"), ("tag", "create"), ("branch", "existing"))
+]
 
 
-@pytest.mark.parametrize("answers", WITH_COMMIT, ids=readable)
+@pytest.mark.parametrize("answers", REHEARSED, ids=readable)
 def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: dict[str, str]
 ) -> None:
@@ -29,8 +33,14 @@ def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     assert rehearsal.main([f"{key}={value}" for key, value in answers.items()]) == 0
     printed = capsys.readouterr().out
     assert printed.count("refused ") == 7  # five tokens, one moved tag, and the closing line
-    assert "No changes" in printed
+    assert "bootstrap, again: Nothing to change: everything is there." in printed
     first = "main-1" if answers["deploy_on"] == "branch" else "v0.1.0"
+    last = {
+        "release": "gh release create v0.1.0 --generate-notes",
+        "tag": "git tag v0.1.0 && git push origin v0.1.0",
+        "branch": "git push (to main; every push publishes)",
+    }
+    assert f"\n          next: {last[answers['deploy_on']]}\n" in printed
     assert "ran deploy.yml with act" in printed
     assert "ran it again: nothing was built" in printed
     assert re.search(f"one image as {first} and [0-9a-f]{{40}}\n", printed)

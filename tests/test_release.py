@@ -345,14 +345,18 @@ def refused(made: Release, **more: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "why"),
+    ("prefix", "why", "mend"),
     [
-        ("repo:octo-org/example-service", "GitHub presents the numeric ids"),
-        ("repo:octo-org@123456/example-service@1", "deleted and created again"),
+        ("repo:octo-org/example-service", "GitHub presents the numeric ids", "make bootstrap\n"),
+        (
+            "repo:octo-org@123456/example-service@1",
+            "deleted and created again",
+            'make bootstrap ARGS="--repository octo-org/example-service"\n',
+        ),
     ],
     ids=["ids missing", "ids other"],
 )
-def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str) -> None:
+def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str, mend: str) -> None:
     made = start(subjects=[f"{prefix}:ref:refs/tags/v*"])
     made.edit(TFVARS, REPOSITORY.subject_prefix, prefix)
     made.commit("v0.1.0")
@@ -360,7 +364,7 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str) 
     assert f"{REPOSITORY.subject_prefix}:ref:refs/tags/v0.1.0" in said
     assert f"{prefix}:ref:refs/tags/v*" in said
     assert why in said
-    assert "```text\nmake subject apply\ngit commit" in said
+    assert f"```text\n{mend}" in said
     assert "\ngh run rerun " in said
     if prefix.endswith("@1"):
         (example,) = re.findall(r"<!-- refused -->\n~~~text\n(.*?)~~~", README, re.DOTALL)
@@ -401,7 +405,7 @@ def test_a_repository_of_another_name_is_named(start: Start, name: str, why: str
     made.commit("v0.1.0")
     said = refused(made, repository=REPOSITORY._replace(full_name=name))
     assert why in said
-    assert f"make subject apply GITHUB_REPOSITORY={name}" in said
+    assert "```text\nmake bootstrap\n" in said
 
 
 def test_a_missing_provider_is_named(start: Start) -> None:
@@ -409,7 +413,7 @@ def test_a_missing_provider_is_named(start: Start) -> None:
     made.commit("v0.1.0")
     said = refused(made)
     assert "The account 111122223333 has no OIDC identity provider for GitHub" in said
-    assert "make apply\ngh run rerun" in said
+    assert "make bootstrap\ngh run rerun" in said
 
 
 def test_a_role_that_was_never_applied_is_guessed_last(start: Start, emulator: Emulator) -> None:
@@ -420,7 +424,7 @@ def test_a_role_that_was_never_applied_is_guessed_last(start: Start, emulator: E
     emulator.client("iam").delete_role(RoleName="example-service-push")
     made.commit("v0.1.0")
     said = refused(made)
-    assert "make apply was never run" in said
+    assert "make bootstrap was never run" in said
     assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in said
 
 
@@ -449,7 +453,7 @@ def test_a_missing_repository_is_named(start: Start) -> None:
     assert (run.status, run.outcome(BUILD), made.tags) == (1, "skipped", {})
     (error,) = errors(run)
     assert "There is no ECR repository example-service in us-east-1" in error
-    assert "make apply" in error
+    assert "make bootstrap" in error
 
 
 def test_another_region_in_the_workflow_is_named(start: Start) -> None:
@@ -472,7 +476,7 @@ def test_a_role_that_may_not_push_is_named(bake: Bake, start: Start, missing: st
     assert (run.status, made.tags) == (1, {})
     assert "The role may not do this" in error
     assert missing in error
-    assert "make apply" in error
+    assert "make bootstrap" in error
 
 
 def test_a_tag_that_somebody_else_has_taken_is_named(start: Start) -> None:

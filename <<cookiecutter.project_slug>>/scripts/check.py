@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """<% raw %>Prove that workflows and Terraform of this repository agree on who may publish what.
 
-    python3 scripts/check.py [--format text|github|json] [--plan PLAN.json]
+    python3 scripts/check.py [--format text|github|json] [--plan PLAN.json] [--values VALUES.json]
     python3 scripts/check.py subjects --json    what each role trusts; needs no PyYAML
     python3 scripts/check.py explain            who may assume each role, in words
 
@@ -80,7 +80,7 @@ WRITTEN = {
     ("infra/oidc.tf", ""): "8cc30626",
     ("infra/main.tf", 'module "repository"'): "b08b1cb4",
     ("infra/variables.tf", 'variable "repositories"'): "5c102815",
-    ("infra/repository/variables.tf", ""): "50452e54",
+    ("infra/repository/variables.tf", ""): "aa1d54d3",
     (TRUST, ""): "873e6e84",
     (REGISTRY, ""): "154e0b17",
 }
@@ -266,13 +266,13 @@ def shell(step: Mapping) -> str:
     return re.sub(r"(?m)(^|\s)#.*$", "", step.text("run").replace("\\\n", " "))
 
 
-def findings(root: Path, plan: Path | None = None) -> list[Finding]:
-    """Judge a repository; `plan` is the JSON of a Terraform plan.
+def findings(root: Path, plan: Path | None = None, values: Path | None = None) -> list[Finding]:
+    """Judge a repository; `plan` is the JSON of a Terraform plan, `values` replaces TFVARS.
 
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.
     """
-    account = account_in(read(root, TFVARS))
+    account = account_in(read(root, str(values or TFVARS)))
     workflows = [read_yaml(root, path) for path in workflow_files(root)]
     actions: dict[str, Source] = {}
     for workflow in workflows:
@@ -455,6 +455,11 @@ class Account(NamedTuple):
         """The audience of the tokens that STS takes there."""
         return f"sts.{self.domain}"
 
+    @property
+    def registry(self) -> str:
+        """The host of the account's registry in the region."""
+        return f"{self.id}.dkr.ecr.{self.region}.{self.domain}"
+
     def arn(self, resource: str) -> str:
         """Return the ARN of a role or of the identity provider."""
         return f"arn:{self.partition}:iam::{self.id}:{resource}"
@@ -547,6 +552,16 @@ def conditions(account: Account, entry: dict[str, Any]) -> dict[str, dict[str, l
         like = any(value.endswith("*") for value in values)
         found.setdefault("StringLike" if like else "StringEquals", {})[f"{ISSUER}:{claim}"] = values
     return found
+
+
+def trust_statement(account: Account, entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the one statement of the trust policy."""
+    return {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": account.arn(f"oidc-provider/{ISSUER}")},
+        "Condition": conditions(account, entry),
+    }
 
 
 def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -703,12 +718,7 @@ class Infra(NamedTuple):
                     message = f"the identity provider does not know {account.audience}"
                     wrong("same-audience", message, "add it to client_id_list")
             trust = statements([role["assume_role_policy"]])
-            expected = {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Principal": {"Federated": account.arn(f"oidc-provider/{ISSUER}")},
-                "Condition": conditions(account, entry),
-            }
+            expected = trust_statement(account, entry)
             if plain(trust) != plain([expected]):
                 message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
                 wrong("subject", message, f"trust this alone: {json.dumps(expected)}")
@@ -1518,7 +1528,7 @@ def same_registry(
 ) -> Iterator[Finding]:
     """The role may push to one repository of one registry, into which an earlier step logs in."""
     host, repository, tag = split_image(name)
-    own = f"{account.id}.dkr.ecr.{account.region}.{account.domain}"
+    own = account.registry
     login = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", host)
     before = job.steps[: job.steps.index(step)]
     assumed = [n for n, item in enumerate(before) if item in job.assuming()][:1]
@@ -1883,18 +1893,11 @@ def subjects(account: Account) -> dict[str, Any]:
 def explain(account: Account) -> Iterator[str]:
     """Yield who may assume each role, with an accepted and a refused example for each rule."""
     for entry in account.entries.values():
-        name, environment = entry["github_repository"], entry.get("environment")
-        refs = entry["refs"]
+        name, refs = entry["github_repository"], entry["refs"]
         prefix = entry.get("subject_prefix") or f"repo:{name}".replace("/", "@ID/") + "@ID"
-        words = " or ".join(refs).replace("refs/tags/", "a tag ")
-        words = words.replace("refs/heads/", "to branch ")
         refs_count = ref_counts(account, entry)
-        who = f"whoever may push {words}"
-        if environment is not None:
-            who = f"whoever may deploy to the environment {environment} (Settings, Environments)"
-            who += f", for {words.replace('to ', '')}" if refs_count else ", from any ref"
         yield account.arn(f"role/{entry['role_name']}")
-        yield f"  A job of {name} may assume it: {who}."
+        yield f"  {who(account, entry)}"
         yield from (f"  {guarded(name, ref)}" for ref in refs if refs_count)
         if not entry.get("subject_prefix"):
             yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
@@ -1913,6 +1916,19 @@ def explain(account: Account) -> Iterator[str]:
         examples += [("ref", example, "refs/heads/feature")] * (tests_ref(account, entry))
         for rule, right, refused in examples:
             yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
+
+
+def who(account: Account, entry: dict[str, Any]) -> str:
+    """Return a sentence that says who may assume an entry's role."""
+    name, environment = entry["github_repository"], entry.get("environment")
+    words = " or ".join(entry["refs"]).replace("refs/tags/", "a tag ")
+    words = words.replace("refs/heads/", "to branch ")
+    may = f"whoever may push {words}"
+    if environment is not None:
+        may = f"whoever may deploy to the environment {environment} (Settings, Environments)"
+        limited = f", for {words.replace('to ', '')}"
+        may += limited if ref_counts(account, entry) else ", from any ref"
+    return f"A job of {name} may assume it: {may}."
 
 
 def guarded(name: str, ref: str) -> str:
@@ -1966,13 +1982,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", nargs="?", default="check", choices=commands)
     parser.add_argument("--format", default="text", choices=["text", "github", "json"])
     parser.add_argument("--plan", type=Path, help="what terraform show -json PLAN has written")
+    parser.add_argument("--values", type=Path, help=f"what {TFVARS} will say")
     parser.add_argument("--json", action="store_true", help="the only format of subjects")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     root = Path(__file__).resolve().parent.parent
     try:
         if options.command == "check":
-            found = sorted([*findings(root, options.plan), *access_keys(root)])
+            found = findings(root, options.plan, options.values and options.values.resolve())
+            found = sorted([*found, *access_keys(root)])
             if found or options.format == "json":
                 report(found, options.format)
             else:

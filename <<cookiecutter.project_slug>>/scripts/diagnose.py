@@ -63,7 +63,7 @@ def trusted() -> dict[str, Any]:
     registry = os.environ.get("ECR_REPOSITORY", "")
     for entry in entries.values():
         if entry["ecr_repository"] == registry:
-            return {**entry, "alone": len(entries) == 1}
+            return dict(entry)
     raise ValueError(f"{ENTRIES} has no entry with the ecr_repository {registry!r}")
 
 
@@ -125,7 +125,7 @@ def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Probl
     if entry["subject_prefix"] is None:
         name = shown.get("repository", "")
         name = "" if name == entry["github_repository"] else name
-        return asked(entry, "Nobody has asked GitHub yet what the subject begins with.", name)
+        return asked("Nobody has asked GitHub yet what the subject begins with.", name)
     if entry["errors"]:
         message = f"Terraform refuses what {ENTRIES} says: {entry['errors'][0]}."
         return Problem(message, "make check")
@@ -145,13 +145,13 @@ def provider_missing(entry: dict[str, Any], shown: dict[str, Any], said: str) ->
         return Problem(f"{message} The enterprise has an issuer of its own.", "make plan")
     if "token audience" in said:
         message = "The account's OIDC identity provider does not know the audience of the token."
-        return Problem(f"{message} Add it to the provider's client IDs.", "make plan")
+        return Problem(f"{message} Add it to the provider's client IDs.", "make doctor")
     if "No OpenIDConnect provider" not in said:
         return None
     account = entry["role_arn"].split(":")[4]
     message = f"The account {account} has no OIDC identity provider for GitHub: "
     if json.loads(TFVARS.read_text(encoding="utf-8")).get("create_oidc_provider"):
-        message += "make apply was not run there, or not to its end."
+        message += "make bootstrap was not run there, or not to its end."
     else:
         message += f'write "create_oidc_provider": true in {ENTRIES}, and apply that.'
     return Problem(message, *applied())
@@ -165,8 +165,8 @@ def nothing_differs(entry: dict[str, Any], said: str) -> Problem:
     if "AccessDenied" not in said:
         return Problem(f"STS could not judge the token: {said}", rerun())
     return Problem(
-        "GitHub presents what infra/ trusts, so AWS has something else: make apply was never run,"
-        " or not since infra/ has changed, or in another account than that of"
+        "GitHub presents what infra/ trusts, so AWS has something else: make bootstrap was never"
+        " run, or not since infra/ has changed, or in another account than that of"
         f" {entry['role_arn']}.",
         *applied(),
     )
@@ -186,21 +186,22 @@ def subject_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | N
     ids, now = (re.findall("@([0-9]+)", text) for text in (prefix, found[1]))
     same = ids[1:] == now[1:]  # a renamed or transferred repository keeps its id
     if own == other and not now:
-        return asked(entry, "The role trusts numeric ids, and GitHub presents none.")
+        return asked("The role trusts numeric ids, and GitHub presents none.")
     if own == other and not ids:
-        return asked(entry, "GitHub presents the numeric ids, and the role trusts none.")
+        return asked("GitHub presents the numeric ids, and the role trusts none.")
     if own == other:
         what = "it belongs to a new owner" if same else "it was deleted and created again"
-        return asked(entry, f"The repository has the same name and other ids: {what}.")
+        message = f"The repository has the same name and other ids: {what}."
+        return asked(message, "" if same else name)
     if own.lower() == other.lower():
-        return asked(entry, "The name differs in upper and lower case, which counts.", name)
+        return asked("The name differs in upper and lower case, which counts.")
     if not ids:  # nobody can tell
         message = f"This is {name}, and the role trusts {own[5:]}. Type this only if it was renamed"
         message += " or transferred: a fork or a copy must not be given the role."
-        return asked(entry, message, name)
+        return asked(message, name)
     if same:
         message = f"The repository is {name} now, and the role trusts {own[5:]}: it was renamed or"
-        return asked(entry, f"{message} transferred.", name)
+        return asked(f"{message} transferred.")
     here = now[1] if now else "unknown"
     return Problem(
         f"This is {name} (id {here}), and the role trusts {own[5:]} (id {ids[1]}): another"
@@ -258,16 +259,9 @@ def publish(refs: list[str]) -> str:
     return f"gh workflow run deploy.yml --ref {re.sub('[*]$', 'TAG', ref)}"
 
 
-def asked(entry: dict[str, Any], message: str, name: str = "") -> Problem:
-    """Return a problem that is mended by asking GitHub, perhaps under another name."""
-    if not entry["alone"]:
-        name = name or entry["github_repository"]
-        ask = f"gh api repos/{name}/actions/oidc/customization/sub --jq .sub_claim_prefix"
-        message += f" Write the answer as subject_prefix of this repository into {ENTRIES}, apply"
-        return Problem(f"{message} that, and commit it.", ask, *applied())
-    ask = "make subject apply" + f" GITHUB_REPOSITORY={name}" * bool(name)
-    keep = f'git commit --message "Trust what GitHub presents" {ENTRIES} && git push'
-    return Problem(message, ask, keep, rerun())
+def asked(message: str, name: str = "") -> Problem:
+    """Return a problem that is mended by asking GitHub; a name says that this one is meant."""
+    return Problem(message, "make bootstrap" + f' ARGS="--repository {name}"' * bool(name), rerun())
 
 
 def edited(message: str, line: str) -> Problem:

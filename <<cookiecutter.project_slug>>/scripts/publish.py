@@ -325,7 +325,7 @@ def rerun() -> str:
 
 def applied() -> tuple[str, str]:
     """Return what makes in AWS what infra/ says, and then runs this job again."""
-    return "make apply", rerun()
+    return "make bootstrap", rerun()
 
 
 def by_branch() -> bool:

@@ -36,7 +36,7 @@ variable "subject_prefix" {
 
   validation {
     condition     = var.subject_prefix != null
-    error_message = "The subject that GitHub presents for ${var.github_repository} is not known yet, so no role can trust it. Ask GitHub and note the answer with \"make subject\", or write it into infra/terraform.tfvars.json as this entry's subject_prefix yourself:\n\n  gh api repos/${var.github_repository}/actions/oidc/customization/sub --jq .sub_claim_prefix"
+    error_message = "The subject that GitHub presents for ${var.github_repository} is not known yet, so no role can trust it. Ask GitHub and note the answer with \"make bootstrap\", or write it into infra/terraform.tfvars.json as this entry's subject_prefix yourself:\n\n  gh api repos/${var.github_repository}/actions/oidc/customization/sub --jq .sub_claim_prefix"
   }
 
   validation {

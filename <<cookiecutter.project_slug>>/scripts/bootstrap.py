@@ -1,0 +1,670 @@
+#!/usr/bin/env python3
+"""<% raw %>Set up, once, what the first image needs: repository on GitHub, subject, role, registry.
+
+    make bootstrap [ARGS="--plan --yes --public --ruleset --repository OWNER/NAME ..."]
+    make doctor    [ARGS="--plan --json"]    read only: one line each, ok or what to type
+    make destroy                             take role and registry away again
+
+It looks, prints what is missing, asks once, and does that; what is there stays as it is. So it can
+be run again at any time: after an interruption, a rename, or an edit of infra/.
+
+Exit status: 0 all is set up; 1 not, and it prints why and what to type; 130 it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import check
+from folder import OURS, Folder, Step, edited, read_text, write_text
+from outside import (
+    AGAIN,
+    INFRA,
+    ROOT,
+    TFVARS,
+    Denied,
+    Repository,
+    account_here,
+    actions_disabled,
+    audience_missing,
+    environment,
+    gh,
+    git,
+    known,
+    must,
+    own_key,
+    policies,
+    print_problem,
+    provider,
+    quoted,
+    registry,
+    repository,
+    role,
+    run,
+    state,
+    subject_prefix,
+    terraform,
+    tools,
+    wrapped,
+)
+from publish import Problem, Refused
+
+IMPORTS = INFRA / "bootstrap_imports.tf"  # there only while Terraform plans
+PLAN, PLAN_JSON = INFRA / "plan.tfplan", INFRA / "plan.json"
+PROVIDER = "aws_iam_openid_connect_provider.github"
+KEPT = {
+    "aws_iam_role": "role",
+    "aws_ecr_repository": "registry",
+    "aws_iam_openid_connect_provider": "OIDC identity provider",
+}
+REFUSALS = (
+    403,
+    404,
+    422,
+)  # with these GitHub says that a plan or an organisation does not allow it
+# GitHub REST docs, "Create a repository ruleset": 5 is the role of the admins of a repository.
+ADMINS = {"actor_type": "RepositoryRole", "actor_id": 5, "bypass_mode": "always"}
+
+
+class Setup:
+    """What was found, and the steps that are missing."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.account = account_here()
+        self.key = own_key(self.account)
+        self.text = read_text(TFVARS)  # as it shall be
+        self.found: Repository | None = None
+        self.imports: dict[str, str] = {}  # identifiers by address
+        self.steps: list[Step] = []
+        self.notes: list[str] = []
+        self.doing = ""  # the step that is being done
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """This repository's entry, as it shall be."""
+        return check.account_in(self.text).entries[self.key]
+
+    @property
+    def name(self) -> str:
+        """This repository's name on GitHub."""
+        return str(self.entry["github_repository"])
+
+    # Looking
+
+    def look(self) -> None:
+        """Find out what is missing.
+
+        Raises:
+            Problem: something must be mended first.
+        """
+        self.judge_all_but_subjects()
+        self.look_at_github()
+        folder = Folder(self.name, self.found)
+        way = list(folder.look())
+        made = self.look_at_provider()
+        self.look_at_account(made)
+        if self.text != read_text(TFVARS):
+            self.add(f"write into {check.TFVARS}:{self.differences()}", self.write)
+        if self.found:
+            changes = self.plan()
+            if changes:
+                self.add(self.in_account(changes), self.apply)
+        else:
+            self.add(self.in_account(self.expected(made)), self.apply_unseen)
+        self.look_at_environment()
+        self.steps += way
+        self.steps += folder.publish(self.text)
+        if folder.left:
+            self.notes.append(f"{check.TFVARS} holds edits of yours, which are yours to commit.")
+        self.look_at_rulesets()
+
+    def judge_all_but_subjects(self) -> None:
+        """Let the check judge everything that GitHub is not asked for.
+
+        Raises:
+            Problem: it has findings.
+        """
+        text = self.text
+        for key, entry in self.account.entries.items():
+            if entry.get("subject_prefix") is not None:
+                self.text = edited(self.text, ["repositories", key, "subject_prefix"], None)
+        self.judge()
+        self.text = text
+
+    def add(self, text: str, act: Any) -> None:
+        """Add a step."""
+        self.steps.append(Step(text, act))
+
+    def look_at_github(self) -> None:
+        """Compare each entry with its repository on GitHub; this one may be missing there.
+
+        Raises:
+            Problem: a repository cannot be published from.
+        """
+        for key, entry in self.account.entries.items():
+            named = self.options.repository if key == self.key else None
+            found = repository(named or entry["github_repository"])
+            if found:
+                self.compare(key, entry, found, named)
+            elif key != self.key:
+                name = entry["github_repository"]
+                message = (
+                    f"GitHub shows no repository {name}, which the entry {key!r} names. Create it"
+                )
+                raise Problem(
+                    f"{message} from its own folder, or remove the entry.", f"gh repo view {name}"
+                )
+            if key == self.key:
+                self.found = found
+        noted = self.account.entries[self.key].get("subject_prefix")
+        if self.found is None and noted and not self.options.repository:
+            raise Problem(
+                f"GitHub shows no repository {self.name}, which the role trusts as {noted}. It was"
+                " deleted, or gh is logged in as somebody who may not see it. Only if it is to be"
+                " created anew, name it:",
+                "gh auth status",
+                f'{AGAIN} ARGS="--repository {self.name}"',
+            )
+        if self.found is None:
+            self.note(self.key, "github_repository", self.options.repository or self.name)
+            kind = "public" if self.options.public else "private"
+            self.add(f"create the GitHub repository {self.name}, {kind} and empty", self.create)
+            self.add(f"ask GitHub for its OIDC subject, and note that in {check.TFVARS}", self.ask)
+            return
+        if self.found.archived or not self.found.writable:
+            what = "is archived" if self.found.archived else "exists, and you may not push to it"
+            message = f"{self.name} {what}, so nothing can be published from it."
+            raise Problem(message, "gh auth status", f"gh repo view {self.name} --web")
+        problem = actions_disabled(self.name)
+        if problem:
+            raise problem
+
+    def compare(
+        self, key: str, entry: dict[str, Any], found: Repository, named: str | None
+    ) -> None:
+        """Note what GitHub says of a repository where the entry says something else.
+
+        Raises:
+            Problem: it is another repository than the one that the role trusts.
+        """
+        noted, prefix = entry.get("subject_prefix"), subject_prefix(found)
+        ids = re.findall("@([0-9]+)", noted or "")
+        if ids and int(ids[1]) != found.id and not named:
+            raise Problem(
+                f"The role of {key!r} trusts {noted}, and {found.full_name} has the id {found.id}."
+                " It was deleted and created again, or somebody else took its name. Only if it is"
+                " yours, name it:",
+                f"gh repo view {found.full_name}",
+                f'{AGAIN} ARGS="--repository {found.full_name}"',
+            )
+        self.note(key, "github_repository", found.full_name)
+        self.note(key, "subject_prefix", prefix)
+
+    def note(self, key: str, attribute: str, value: str) -> None:
+        """Put a value into an entry, in the text that will be written."""
+        if check.account_in(self.text).entries[key].get(attribute) != value:
+            self.text = edited(self.text, ["repositories", key, attribute], value)
+
+    def look_at_provider(self) -> set[str]:
+        """Decide whether the account's identity provider is made here; return what is in the state.
+
+        Raises:
+            Problem: it is another's, and does not know the audience.
+        """
+        must(terraform("init", "-input=false"), "terraform init failed, and nothing was changed")
+        made, found = state(), provider(self.account)
+        ours = PROVIDER in made
+        if json.loads(self.text)["create_oidc_provider"] != (ours or not found):
+            self.text = edited(self.text, ["create_oidc_provider"], ours or not found)
+            if ours:
+                why = "was made by this state, so it stays in it"
+            elif found:
+                why = "exists already, so it is looked up and not created: there is one per account"
+            else:
+                why = "does not exist yet, so it is created here"
+            self.notes.append(
+                f"GitHub's OIDC identity provider in account {self.account.id} {why}."
+            )
+        problem = audience_missing(self.account, found) if found and not ours else None
+        if problem:
+            raise problem
+        return made
+
+    def look_at_account(self, made: set[str]) -> None:
+        """Find what exists under an expected name, and is not in the state."""
+        for key, entry in check.account_in(self.text).entries.items():
+            module = f"module.repository[{quoted(key)}]"
+            address = f"{module}.aws_iam_role.push"
+            there = None if address in made else role(self.account, entry)
+            if there:
+                who = (
+                    ", ".join(re.findall('"(repo:[^"]*)"', json.dumps(there))) or "nobody on GitHub"
+                )
+                self.take_over(address, entry["role_name"], f"trusts {who}")
+            address = f"{module}.aws_ecr_repository.image"
+            if address not in made and registry(self.account, entry):
+                self.take_over(address, entry["ecr_repository"], "stays with its images")
+        if not made:
+            self.notes.append(
+                "Terraform's state will be a file here, infra/terraform.tfstate, which is not"
+                " committed. Keep it, and share it with whoever applies next."
+            )
+
+    def take_over(self, address: str, name: str, state_of_it: str) -> None:
+        """Plan to import something that exists, and is not in the state.
+
+        Raises:
+            Problem: nobody will be asked, and the flag that allows it was not given.
+        """
+        what = (
+            f"The {KEPT[address.split('.')[-2]]} {name} exists already, and Terraform's state here"
+        )
+        what += f" does not know it. It {state_of_it}."
+        if self.options.yes and not self.options.take_over:
+            message = (
+                "The state was lost, this is a fresh clone, or it belongs to somebody else. With"
+            )
+            message = f"{what} {message} --yes it is taken over only if you say so:"
+            raise Problem(message, f'{AGAIN} ARGS="--yes --import"')
+        self.imports[address] = name
+        self.notes.append(f"{what} It will be taken over. If it is not yours, answer no.")
+
+    def expected(self, made: set[str]) -> list[str]:
+        """Return what Terraform will do, where it cannot be asked before the repository exists."""
+        module, entry = f"module.repository[{quoted(self.key)}].", self.entry
+        wanted = [
+            (f"{module}aws_iam_role.push", entry["role_name"]),
+            (f"{module}aws_ecr_repository.image", entry["ecr_repository"]),
+        ]
+        if json.loads(self.text)["create_oidc_provider"]:
+            wanted.append((PROVIDER, "for GitHub"))
+        return [
+            f"{'take over' if address in self.imports else 'create':<10}"
+            f" {KEPT[address.split('.')[-2]]} {name}"
+            for address, name in wanted
+            if address not in made
+        ] or ["apply infra/"]
+
+    def in_account(self, changes: list[str]) -> str:
+        """Return the text of the step in which Terraform works."""
+        where = f"in AWS account {self.account.id}, region {self.account.region}:"
+        return "\n  ".join([where, *changes])
+
+    def look_at_environment(self) -> None:
+        """Hold the environment of the job, if it has one, against the refs that the role trusts."""
+        name, refs = self.entry.get("environment"), self.entry["refs"]
+        if name is None:
+            return
+        path, wanted = environment(self.name, name), policies(refs)
+        there = known(path) if self.found else None
+        if there is None:
+            text = f"create the environment {name} on GitHub, for {' and '.join(refs)} alone"
+            self.add(text, lambda: self.make_environment(path, wanted))
+            return
+        if not (there.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
+            page = f"https://github.com/{self.name}/settings/environments"
+            self.notes.append(
+                f"The environment {name} admits other refs than {' '.join(refs)}: {page}"
+            )
+            return
+        have = gh(f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
+        have = [{"name": each["name"], "type": each.get("type", "branch")} for each in have]
+        missing = [each for each in wanted if each not in have]
+        others = [each["name"] for each in have if each not in wanted]
+        if missing:
+            text = (
+                f"let {' and '.join(each['name'] for each in missing)} use the environment {name}"
+            )
+            self.add(text, lambda: self.admit(path, missing))
+        if others:
+            self.notes.append(f"The environment {name} admits {' and '.join(others)}, too.")
+
+    def look_at_rulesets(self) -> None:
+        """Offer rulesets on the trusted refs; those that were asked for are steps."""
+        refs = self.entry["refs"]
+        there: list[dict[str, Any]] = []
+        if self.options.ruleset:
+            with contextlib.suppress(Denied):  # is told when the ruleset is made
+                there = gh(f"repos/{self.name}/rulesets?per_page=100") if self.found else []
+            for ruleset in rulesets(refs):
+                if ruleset["name"] not in [each["name"] for each in there]:
+                    text = f"make the ruleset {ruleset['name']!r} for {' and '.join(refs)}"
+                    self.add(text, lambda ruleset=ruleset: self.rule(ruleset))
+            return
+        for ref in refs if self.found else []:
+            said = check.guarded(self.name, ref)
+            if "limits who" not in said:
+                self.notes.append(f"{said} To leave that to admins: {AGAIN} ARGS=--ruleset")
+
+    # Doing
+
+    def create(self) -> None:
+        """Create the repository on GitHub, without a first commit."""
+        kind = "--public" if self.options.public else "--private"
+        done = run("gh", "repo", "create", self.name, kind)
+        must(done, f"GitHub did not create {self.name}", "gh auth status")
+
+    def ask(self) -> None:
+        """Ask GitHub for the subject of the repository that was just created."""
+        for seconds in (1, 2, 4, 0):
+            self.found = repository(self.name)
+            if self.found:
+                break
+            time.sleep(seconds)
+        if self.found is None:
+            raise Problem(f"GitHub does not show {self.name} yet, which it has created.", AGAIN)
+        self.compare(self.key, self.entry, self.found, self.name)
+        self.write()
+        print(f"    {self.entry['subject_prefix']}")
+
+    def write(self) -> None:
+        """Write the values."""
+        write_text(TFVARS, self.text)
+
+    def plan(self) -> list[str]:
+        """Let Terraform plan with the values to be written; return what changes, a line each.
+
+        Raises:
+            Problem: it fails, the check refuses it, or it would destroy what others rely on.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            values = Path(folder, "values.tfvars.json")
+            values.write_text(self.text, encoding="utf-8")
+            try:
+                if self.imports:  # Terraform docs, "import" blocks; known since 1.5
+                    block = "import {{\n  to = {}\n  id = {}\n}}\n"
+                    blocks = [
+                        block.format(each, quoted(self.imports[each])) for each in self.imports
+                    ]
+                    write_text(IMPORTS, "".join(blocks))
+                options = ("-input=false", "-detailed-exitcode", f"-out={PLAN.name}")
+                done = terraform("plan", *options, f"-var-file={values}")
+            finally:
+                IMPORTS.unlink(missing_ok=True)
+        if done.status == 0:
+            return []
+        if done.status != 2:
+            raise Problem(
+                f"terraform plan failed, and nothing was changed in AWS:\n{done.said}", AGAIN
+            )
+        shown = terraform("show", "-json", PLAN.name)
+        must(shown, "Terraform cannot show its plan")
+        write_text(PLAN_JSON, shown.out)
+        self.judge("--plan", str(PLAN_JSON.relative_to(ROOT)))
+        changes = [one for one in json.loads(shown.out)["resource_changes"] if line(one)]
+        lost = [line(one) for one in changes if one["type"] in KEPT and "delete" in actions(one)]
+        if lost and not self.options.allow_destroy:
+            message = "Terraform would destroy what others rely on, so nothing was changed in AWS:"
+            message += "".join(f"\n  {one}" for one in lost)
+            message += "\nTake back the edit that leads to this. If it is meant, say so:"
+            raise Problem(message, f'{AGAIN} ARGS="--allow-destroy"')
+        return [line(one) for one in changes] or ["note the outputs in the state"]
+
+    def apply_unseen(self) -> None:
+        """Plan what could not be planned before, and apply it if it does no more than was said.
+
+        Raises:
+            Problem: it does more.
+        """
+        changes = self.plan()
+        more = [each for each in changes if not re.match("create|take over|note", each)]
+        if more:
+            message = "Terraform would do more than was said, so nothing was changed in AWS:"
+            message += "".join(f"\n  {each}" for each in more)
+            raise Problem(f"{message}\nIt is shown before you are asked if you type:", AGAIN)
+        if changes:
+            self.apply()
+
+    def apply(self) -> None:
+        """Apply the plan.
+
+        Raises:
+            Problem: Terraform fails.
+        """
+        if terraform("apply", "-input=false", PLAN.name, show=True).status:
+            message = (
+                "terraform apply ended with the error above. What it has made is in its state, and"
+            )
+            raise Problem(f"{message} this goes on from there:", AGAIN)
+
+    def make_environment(self, path: str, wanted: list[dict[str, str]]) -> None:
+        """Create an environment that the trusted refs alone may use."""
+        limits = {"protected_branches": False, "custom_branch_policies": True}
+        try:
+            gh(path, "PUT", {"deployment_branch_policy": limits})
+            self.admit(path, wanted)
+        except Denied as denied:
+            tested = check.tests_ref(self.account, self.entry)
+            rests = "may push the ref, which the role tests" if tested else "may start a workflow"
+            refused(denied, f"the trust then rests on who {rests}")
+
+    def admit(self, path: str, wanted: list[dict[str, str]]) -> None:
+        """Let refs use an environment."""
+        for policy in wanted:
+            gh(f"{path}/deployment-branch-policies", "POST", policy)
+
+    def rule(self, ruleset: dict[str, Any]) -> None:
+        """Make a ruleset."""
+        try:
+            gh(f"repos/{self.name}/rulesets", "POST", ruleset)
+        except Denied as denied:
+            refused(denied, "the trust then rests on who may write to the repository")
+
+    def judge(self, *arguments: str) -> None:
+        """Let the check judge the values; what files do not show, a plan must.
+
+        Raises:
+            Problem: it has findings.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            values = Path(folder, "values.json")
+            values.write_text(self.text, encoding="utf-8")
+            command = ("scripts/check.py", "--values", str(values), *arguments)
+            done = run(sys.executable, *command)
+        if done.status == 1 or (done.status and (arguments or "PyYAML" in done.out)):
+            text = f"{done.out}{done.err}".strip().replace(str(values), check.TFVARS)
+            raise Problem(f"The check does not agree, so nothing is applied:\n{text}", "make check")
+
+    # Saying
+
+    def differences(self) -> str:
+        """Return the values that will be written, a line each."""
+        old, new = json.loads(read_text(TFVARS)), json.loads(self.text)
+        sides: list[Any] = [(("create_oidc_provider",), old, new)]
+        sides += [
+            (OURS, old["repositories"][key], each) for key, each in new["repositories"].items()
+        ]
+        return "".join(
+            f"\n  {name}: {json.dumps(one.get(name))} -> {json.dumps(other.get(name))}"
+            for names, one, other in sides
+            for name in names
+            if one.get(name) != other.get(name)
+        )
+
+    def report(self) -> None:
+        """Print what is there now, and the command that publishes."""
+        entry = self.entry
+        print(f"\nRole      {self.account.arn('role/' + entry['role_name'])}")
+        print(f"Registry  {self.account.registry}/{entry['ecr_repository']}")
+        print(f"Trust     {check.who(self.account, entry)}")
+        problem = actions_disabled(self.name)
+        if problem:
+            print_problem(problem)
+        print(f"\nThe first image:\n  {release(self.entry)}")
+
+
+def actions(change: dict[str, Any]) -> list[str]:
+    """Return what a plan does with a resource."""
+    return list(change["change"]["actions"])
+
+
+def line(change: dict[str, Any]) -> str:
+    """Say in one line what a plan does with a resource; nothing where it does nothing."""
+    before, after = (change["change"].get(side) or {} for side in ("before", "after"))
+    words = {"create": "create", "update": "change", "delete": "DESTROY"}
+    word = "REPLACE" if len(actions(change)) > 1 else words.get(actions(change)[0], "")
+    if change["change"].get("importing"):
+        word = "take over"
+    if not word or change["mode"] != "managed":
+        return ""
+    said = {**before, **after}
+    name = said.get("role") or said.get("repository") or said.get("name") or said.get("url")
+    text = f"{word:<10} {KEPT.get(change['type'], change['type'])} {name or change['address']}"
+    changed = sorted(key for key in after if before.get(key) != after[key])
+    return text + (f": {', '.join(changed)}" if "update" in actions(change) and changed else "")
+
+
+def rulesets(refs: list[str]) -> list[dict[str, Any]]:
+    """Return rulesets for trusted refs: who may make one, and that what is made stays.
+
+    In a ruleset a * stops at a slash, in a trust policy it does not [GitHub docs, "Creating
+    rulesets for a repository", fnmatch].
+    """
+    made = []
+    for target, kind, who, stays in (
+        ("tag", "refs/tags/", ["creation"], ["update", "deletion"]),
+        ("branch", "refs/heads/", ["update"], ["deletion", "non_fast_forward"]),
+    ):
+        include = [ref for ref in refs if ref.startswith(kind)]
+        include += [f"{ref}/**/*" for ref in include if ref.endswith("*")]
+        for name, rules, bypass in (
+            (f"only admins publish ({target})", who, [ADMINS]),
+            (f"what is published stays ({target})", stays, []),
+        ):
+            ruleset: dict[str, Any] = {"name": name, "target": target, "enforcement": "active"}
+            ruleset["conditions"] = {"ref_name": {"include": include, "exclude": []}}
+            ruleset["rules"] = [{"type": rule} for rule in rules]
+            made += [{**ruleset, "bypass_actors": bypass}] if include else []
+    return made
+
+
+def refused(denied: Denied, instead: str) -> None:
+    """Say that GitHub does not allow a protection, and what remains; this is no failure.
+
+    Raises:
+        Denied: it is another error.
+    """
+    if denied.status not in REFUSALS:
+        raise denied
+    print(f"    GitHub refuses that ({denied}); {instead}.")
+
+
+def release(entry: dict[str, Any]) -> str:
+    """Return the command that publishes a version."""
+    if all(ref.startswith("refs/heads/") for ref in entry["refs"]):
+        return "git push   (to main; every push publishes)"
+    taken = git("rev-parse", "--verify", "--quiet", "refs/tags/v0.1.0").status == 0
+    version = "vX.Y.Z" if taken else "v0.1.0"
+    workflow = (ROOT / check.WORKFLOWS / "deploy.yml").read_text(encoding="utf-8")
+    if re.search(r"(?m)^  release:", workflow):
+        return f"gh release create {version} --generate-notes"
+    return f"git tag {version} && git push origin {version}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that was typed; return the exit status."""
+    parser = argparse.ArgumentParser(description="README.md has the whole path.")
+    commands = ["set-up", "doctor", "destroy"]
+    parser.add_argument("command", nargs="?", default="set-up", choices=commands)
+    parser.add_argument(
+        "--plan", action="store_true", help="only say it; doctor: look for drift, too"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--public", action="store_true", help="create a public repository")
+    parser.add_argument("--ruleset", action="store_true", help="leave the trusted refs to admins")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="trust this one from now on")
+    parser.add_argument("--import", dest="take_over", action="store_true", help="beside --yes")
+    parser.add_argument("--allow-destroy", action="store_true", help="let role or registry go")
+    parser.add_argument("--json", action="store_true", help="doctor: for machines")
+    options = parser.parse_args(arguments)
+    if not re.fullmatch(r"[\w-]+/[\w.-]+", options.repository or "a/b", re.ASCII):
+        parser.error(f"{options.repository!r} is not OWNER/NAME, as GitHub shows it")
+    encoded = {"errors": "backslashreplace", "line_buffering": True}
+    sys.stdout.reconfigure(**encoded)  # type: ignore[union-attr]
+    again = AGAIN if options.command == "set-up" else f"make {options.command}"
+    setup: Setup | None = None
+    try:
+        if options.command == "doctor":
+            import doctor
+
+            return doctor.main(options.plan, options.json)
+        if options.command == "destroy":
+            import destroy
+
+            return destroy.main()
+        IMPORTS.unlink(missing_ok=True)  # of a run that was killed
+        setup = Setup(options)
+        return set_up(setup)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing is half-written, and this goes on from there:")
+        print(f"  {again}")
+        return 130
+    except Problem as problem:
+        print_problem(problem)
+    except Denied as denied:
+        print_problem(Problem(f"GitHub refuses: {denied}", "gh auth status", again))
+    except Refused as refusal:
+        print_problem(Problem(f"AWS refuses: {refusal.said}", "aws sts get-caller-identity", again))
+    except check.CannotJudge as reason:
+        print(reason)
+    finally:
+        for file in (PLAN, PLAN_JSON):
+            file.unlink(missing_ok=True)
+        if setup and setup.doing:
+            print(f"It stopped at: {setup.doing}. What was done before stays.")
+    return 1
+
+
+def set_up(setup: Setup) -> int:
+    """Look, print what is missing, ask once and act; return the exit status."""
+    missing = tools(setup.account)
+    for problem in missing:
+        print_problem(problem)
+    if missing:
+        return 1
+    setup.look()
+    for number, step in enumerate(setup.steps, 1):
+        print(f"{number:>2}. {step.text}".replace("\n", "\n    "))
+    for note in setup.notes:
+        print(wrapped(f" -  {note}", "   "))
+    if not setup.steps:
+        print("Nothing to change: everything is there.")
+    elif setup.options.plan:
+        return 0
+    elif not setup.options.yes:
+        if not sys.stdin.isatty():
+            print("Nothing was changed: there is no terminal to ask at. To do this without:")
+            print(f'  {AGAIN} ARGS="--yes"')
+            return 1
+        try:
+            answer = input('Do this? Only "yes" does: ')
+        except EOFError:
+            answer = ""
+        if answer != "yes":
+            print("Nothing was changed.")
+            return 1
+    return act(setup)
+
+
+def act(setup: Setup) -> int:
+    """Do the steps, and report; return the exit status.<% endraw %>"""
+    for number, step in enumerate(setup.steps, 1):
+        setup.doing = step.text.partition("\n")[0].rstrip(":")
+        print(f"[{number}/{len(setup.steps)}] {setup.doing}")
+        step.act()
+    setup.doing = ""
+    setup.report()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -161,6 +161,7 @@ class Desk:
         """Return the commands that changed something, in order, without what differs by run."""
         login = r"-c credential\.https://github\.com\.helper= -c '[^']*' "
         calls = [re.sub(login, "", call) for call in self.hub.calls()]
+        calls = [re.sub(r"/\S*/(\w+\.tfplan)", r"\1", call) for call in calls]
         return [call for call in calls if re.match(CHANGES, f"{call} ")]
 
     def files(self) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ import pytest
 
 from tests import github
 from tests.desk import Desk, Ended
-from tests.emulator import emulated_aws
+from tests.emulator import ROOT, emulated_aws
 from tests.hub import Hub
 
 NAME = "octo-org/example-service"
@@ -34,8 +34,9 @@ FIRST = [
     "git init --quiet --initial-branch=main",
     f"git remote add origin https://github.com/{NAME}.git",
     "git add --all",
+    f"git add --force -- {TFVARS}",
     "git commit --quiet --message 'First commit'",
-    "git push --quiet --set-upstream origin main",
+    "git push --quiet --set-upstream origin main:refs/heads/main",
 ]
 AGAIN = "make bootstrap"
 
@@ -58,6 +59,16 @@ def readable(ended: Ended) -> None:
     ours = [line for line in ended.out.splitlines() if not re.match(r"  |\S+: |#", line)]
     assert [line for line in ours if len(line) > 100] == []
     assert not re.search(r"gho_|ghp_|AKIA|ASIA|eyJ", ended.out)
+
+
+def allowed(desk: Desk) -> None:
+    """Nothing was called in AWS that the project's README does not name."""
+    text = (desk.path / "README.md").read_text()
+    (row,) = re.findall(r"^\| to set up and to change \| (.*) \|$", text, re.MULTILINE)
+    named = set(re.findall(r"\b[A-Z]\w+", row))
+    made = {call for call in desk.emulator.calls() if not call.startswith("/")}
+    assert made - {"GetCallerIdentity"} <= named
+    assert "PutImage" not in named
 
 
 def provider(desk: Desk, *audiences: str) -> None:
@@ -114,6 +125,8 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
     assert LOCK in desk.git("ls-files")
     trust = desk.emulator.client("iam").get_role(RoleName="example-service-push")["Role"]
     assert f"{IDS}:ref:refs/tags/v*" in str(trust["AssumeRolePolicyDocument"])
+
+    allowed(desk)
 
     desk.hub.clear()
     start = time.monotonic()
@@ -184,7 +197,7 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
         ({"bad_token": True}, "Bad credentials (HTTP 401)", "gh auth login --scopes workflow"),
         (
             {"offline": True},
-            "GitHub cannot be reached: error connecting to api.github.com",
+            "GitHub cannot be asked: error connecting to api.github.com",
             "gh auth status",
         ),
         ({"scopes": "repo"}, "lacks the scope workflow", "gh auth refresh --scopes workflow"),
@@ -506,6 +519,7 @@ def test_a_renamed_repository_changes_one_role_in_place_and_keeps_its_images(rea
     registry = ready.emulator.client("ecr")
     manifest = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
     registry.put_image(repositoryName="example-service", imageManifest=manifest, imageTag="v0.1.0")
+    ready.emulator.clear()
     ready.hub.rename(NAME, "new-org/renamed", owner_id=7)
     ended = ready.bootstrap("--yes")
     assert ended.status == 0, ended.out
@@ -528,8 +542,9 @@ def test_a_renamed_repository_changes_one_role_in_place_and_keeps_its_images(rea
         "git remote set-url origin https://github.com/new-org/renamed.git",
         f"git add -- {TFVARS}",
         f"git commit --quiet --message 'Trust the subject that GitHub presents' -- {TFVARS}",
-        "git push --quiet --set-upstream origin main",
+        "git push --quiet --set-upstream origin main:refs/heads/main",
     ]
+    allowed(ready)
     tags = registry.list_images(repositoryName="example-service")["imageIds"]
     assert [tag["imageTag"] for tag in tags] == ["v0.1.0"]
 
@@ -627,7 +642,7 @@ def test_a_lost_state_is_imported_on_somebodys_word(ready: Desk) -> None:
     assert ended.status == 0, ended.out
     assert "  take over  role example-service-push\n" in ended.out
     assert "  take over  registry example-service\n" in ended.out
-    assert "Resources: 2 imported, 2 added, 0 changed, 0 destroyed." in re.sub(
+    assert "Resources: 3 imported, 2 added, 0 changed, 0 destroyed." in re.sub(
         r"\x1b\[\d*m", "", ended.out
     )
     assert not (ready.path / "infra/bootstrap_imports.tf").exists()
@@ -787,6 +802,11 @@ def test_all_entries_are_asked_for_and_only_this_repository_is_created(desk: Des
     said = refused(desk, "--yes")
     assert "GitHub shows no repository octo-org/other, which the entry 'other' names." in said
     desk.hub.create("octo-org/other", repository_id=5)
+    unseen = desk.bootstrap("--plan")  # Terraform cannot plan yet, and all of it is said
+    for name in ("example-service", "other"):
+        assert (
+            f"      create     role {name}-push\n      create     registry {name}\n" in unseen.out
+        )
     desk.hub.create(NAME)
     ended = desk.bootstrap("--plan")
     assert f'      subject_prefix: null -> "{IDS}"\n' in ended.out
@@ -803,6 +823,143 @@ def test_an_entry_that_nobody_knows_is_asked_for(desk: Desk) -> None:
     (desk.path / TFVARS).write_text(json.dumps(values, indent=2))
     said = refused(desk, "--yes")
     assert "has no entry 'example-service', so it is not known which of its 2" in said
+
+
+def with_other(desk: Desk, **entry: Any) -> None:
+    """Add an entry for another repository, which trusts its classic subject."""
+    values = desk.project.tfvars
+    other = {**desk.entry, "github_repository": "octo-org/other", "ecr_repository": "other"}
+    other |= {"role_name": "other-push", "subject_prefix": "repo:octo-org/other", **entry}
+    values["repositories"] = {"other": other, **values["repositories"]}
+    (desk.path / TFVARS).write_text(json.dumps(values, indent=2))
+
+
+def test_another_entrys_role_is_not_given_to_a_stranger(desk: Desk) -> None:
+    with_other(desk)
+    desk.hub.create("octo-org/other", owner_id=666, permissions={"pull": True, "push": False})
+    words = " ".join(refused(desk, "--yes").split())
+    assert (
+        "The role of 'other' trusts repo:octo-org/other, and GitHub says repo:octo-org@6" in words
+    )
+    assert "You may not push to octo-org/other, so it may be a stranger's." in words
+
+
+def test_without_the_answers_the_own_entry_is_not_guessed(desk: Desk) -> None:
+    with_other(desk)
+    (desk.path / ".cookiecutter.json").unlink()
+    assert "so it is not known which of its 2 entries is" in " ".join(
+        refused(desk, "--yes").split()
+    )
+
+
+# What a reviewer tried
+
+
+def test_a_second_push_url_of_a_stranger_is_not_pushed_to(ready: Desk) -> None:
+    ready.git("remote", "set-url", "--push", "origin", "https://github.com/stranger/public.git")
+    words = " ".join(refused(ready, "--yes").split())
+    assert "is https://github.com/stranger/public.git, and not octo-org/example-service" in words
+
+
+def test_a_plan_file_of_somebody_is_left_alone(ready: Desk) -> None:
+    files = [ready.path / "infra" / name for name in ("plan.tfplan", "plan.json")]
+    for file in files:
+        file.write_text("mine\n")
+    assert ready.bootstrap("--plan").status == 0
+    assert ready.bootstrap("doctor").status == 0
+    assert [file.read_text() for file in files] == ["mine\n"] * 2
+
+
+def test_an_edit_made_while_it_asks_is_not_overwritten(ready: Desk) -> None:
+    ready.hub.rename(NAME, "octo-org/renamed")
+    code = (
+        "import sys, types, builtins; sys.path.insert(0, 'scripts'); import bootstrap\n"
+        f"def edit(question): open('{TFVARS}', 'a').write('\\n'); return 'yes'\n"
+        "sys.stdin = types.SimpleNamespace(isatty=lambda: True); builtins.input = edit\n"
+        "sys.exit(bootstrap.main([]))"
+    )
+    ended = ready.run(sys.executable, "-c", code)
+    assert ended.status == 1
+    assert f"{TFVARS} was edited while this was asking, so it was not written." in ended.out
+    assert (ready.entry["subject_prefix"], ready.changes()) == (IDS, [])
+
+
+def test_answers_that_are_no_json_are_told(desk: Desk, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    text = 'case "$*" in *repos/*) echo "<html>busy</html>";; *) exec {0} "$@";; esac\n'
+    (odd / "gh").write_text("#!/bin/sh\n" + text.replace("{0}", str(ROOT / "tests/bin/gh")))
+    (odd / "gh").chmod(0o755)
+    said = refused(desk, "--yes", PATH=f"{odd}:{desk.environment()['PATH']}")
+    assert said == "GitHub answered something else than JSON: <html>busy</html>\n  make bootstrap\n"
+
+
+def test_a_rate_limit_is_no_plan_of_github(script: Any) -> None:
+    bootstrap = script("bootstrap")
+    limit = bootstrap.Denied(403, "You have exceeded a secondary rate limit")
+    with pytest.raises(bootstrap.Denied, match="secondary rate limit"):
+        bootstrap.refused(limit, "the trust then rests on nobody")
+
+
+@pytest.mark.parametrize("state", ["detached", "merging"])
+def test_nothing_is_begun_where_nothing_can_be_committed(ready: Desk, state: str) -> None:
+    ready.hub.rename(NAME, "octo-org/renamed")
+    if state == "detached":
+        ready.git("checkout", "--quiet", "--detach")
+    else:
+        (ready.path / ".git/MERGE_HEAD").write_text(ready.git("rev-parse", "HEAD") + "\n")
+    said = refused(ready, "--yes")
+    assert "nothing can be committed." in " ".join(said.split())
+    assert said.endswith("\n  git status\n  make bootstrap\n")
+
+
+def test_branches_that_have_parted_are_told(ready: Desk) -> None:
+    ready.hub.push(NAME, {"theirs.txt": "theirs\n"})
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    said = refused(ready, "--yes")
+    assert said.endswith(f"\n  git pull --rebase origin main\n  {AGAIN}\n")
+
+
+def test_what_is_not_committed_is_named_before_the_release(ready: Desk) -> None:
+    for name in ("Dockerfile", "a", "b", "c", "d", "e"):
+        (ready.path / name).write_text("new\n")
+    with (ready.path / LOCK).open("a") as lock:
+        lock.write("# mine\n")
+    ended = ready.bootstrap("--yes")
+    assert (ended.status, ready.changes()) == (0, [])
+    words = " ".join(ended.out.split())
+    assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more git add" in words
+
+
+def test_commits_that_will_be_pushed_are_counted(ready: Desk) -> None:
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    planned = ready.bootstrap("--plan")
+    assert planned.out.startswith(f" 1. push main to {NAME}, with 1 commit of yours\n")
+
+
+def test_another_region_gets_a_registry_of_its_own(ready: Desk) -> None:
+    path, deploy = ready.path / TFVARS, ready.path / ".github/workflows/deploy.yml"
+    for file in (path, deploy):
+        file.write_text(file.read_text().replace('"us-east-1"', '"eu-west-1"'))
+    planned = ready.bootstrap("--plan")
+    assert planned.status == 0, planned.out
+    assert "in AWS account 111122223333, region eu-west-1:\n" in planned.out
+    assert "      change     push policy of role example-service-push: " in planned.out
+
+
+def test_a_prefix_with_one_id_is_asked_anew(desk: Desk) -> None:
+    desk.edit(subject_prefix="repo:octo-org@123456/example-service")
+    desk.hub.create(NAME)
+    assert f'-> "{IDS}"\n' in desk.bootstrap("--plan").out
+
+
+@pytest.mark.parametrize(
+    ("shell", "says"), [("<&-", "there is no terminal to ask at"), ("| true", "")]
+)
+def test_no_input_and_no_reader_are_no_tracebacks(desk: Desk, shell: str, says: str) -> None:
+    ended = desk.run("bash", "-c", f"{sys.executable} scripts/bootstrap.py {shell}")
+    assert says in ended.out
+    assert "Traceback" not in ended.out
 
 
 # Interruptions

@@ -24,7 +24,8 @@ goes    module.repository["{KEY}"].aws_ecr_lifecycle_policy.image
 goes    module.repository["{KEY}"].aws_ecr_repository.image
 goes    module.repository["{KEY}"].aws_iam_role.push
 goes    module.repository["{KEY}"].aws_iam_role_policy.push
-stays   the GitHub repository octo-org/{KEY}
+stays   the GitHub repository octo-org/{KEY}, whose next deployment will fail: take
+        deploy.yml away
 stays   the entry '{KEY}' in infra/terraform.tfvars.json
 stays   GitHub's OIDC identity provider, """
 GONE = f"{KEY} is gone from account 111122223333. To create it again:\n  make bootstrap\n"
@@ -239,7 +240,7 @@ def test_a_destroy_that_failed_goes_on_from_there(desk: Desk, account: Account) 
     failed = destroy(desk, KEY)
     assert failed.status == 1
     assert failed.out.endswith(
-        "terraform destroy ended with the error above. What is gone is noted in the state, and this"
+        "terraform apply ended with the error above. What is gone is noted in the state, and this"
         " goes on\nfrom there:\n  make destroy\n"
     )
     assert (account.roles(), account.registries()) == ({ROLE}, set())
@@ -272,5 +273,24 @@ def test_a_backend_that_cannot_be_reached_is_told_with_what_to_type(desk: Desk) 
     finally:
         broken.unlink()
     assert ended.status == 1
-    assert ended.out.startswith("terraform init failed, and nothing was changed:\n")
-    assert ended.out.endswith("\n  make destroy\n")
+    assert ended.out.startswith("Terraform's state cannot be read:\n")
+    assert ended.out.endswith("\n  terraform -chdir=infra init\n")
+
+
+def test_it_can_only_say_what_would_go(desk: Desk, account: Account) -> None:
+    ended = desk.bootstrap("destroy", "--plan")
+    assert (ended.status, ended.out.startswith(GOES)) == (0, True)
+    assert (account.roles(), account.registries()) == ({ROLE}, {KEY})
+    refused = desk.bootstrap("destroy", "--yes")
+    assert refused.status == 2
+    assert "destroy asks by name, and knows no option but --plan" in refused.out
+
+
+@pytest.mark.usefixtures("account")
+def test_what_the_state_does_not_know_is_said_to_be_there(desk: Desk) -> None:
+    (desk.path / "infra/terraform.tfstate").unlink()
+    ended = desk.bootstrap("destroy")
+    assert ended.status == 1
+    words = " ".join(ended.out.split())
+    assert f"In AWS there are the role {ROLE} and the registry {KEY}." in words
+    assert ended.out.endswith("\n  make bootstrap\n  make destroy\n")

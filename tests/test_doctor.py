@@ -136,7 +136,7 @@ TOOLS = [
                  gh auth login --scopes workflow
 """, id="nobody is logged in"),
     pytest.param(lambda desk: desk.hub.user(offline=True), """\
---  tools        GitHub cannot be reached: error connecting to api.github.com check your internet
+--  tools        GitHub cannot be asked: error connecting to api.github.com check your internet
                  connection or https://githubstatus.com
                  gh auth status
 """, id="GitHub cannot be reached"),
@@ -196,6 +196,8 @@ BROKEN = [
 --  subject      GitHub presents repo:octo-org/example-service, and infra/terraform.tfvars.json has
                  repo:octo-org@123456/example-service@456789
                  make bootstrap
+--  commits      not committed, so a release will not have it: .github/workflows/deploy.yml
+                 git add --all && git commit && git push
 """, id="in each of the places that must agree stands something else"),
     pytest.param([
         provider("delete_open_id_connect_provider"),
@@ -250,6 +252,8 @@ BROKEN = [
                  deactivates it
                  gh secret delete AWS_SECRET_ACCESS_KEY --repo octo-org/example-service
                  aws iam update-access-key --status Inactive --user-name USER --access-key-id ID
+--  commits      not committed, so a release will not have it: infra/terraform.tfvars.json
+                 git add --all && git commit && git push
 --  deployment   GitHub has no deploy.yml to run: HTTP 404: workflow deploy.yml not found on the
                  default branch
                  (https://api.github.com/repos/octo-org/example-service/actions/workflows/deploy.yml)
@@ -327,6 +331,7 @@ ok  environment  eu prod admits tag v*
 ok  refs         refs/tags/v*: no ruleset limits that; whoever may write to the repository may
                  publish. (make bootstrap ARGS=--ruleset leaves it to admins)
 ok  keys         no AWS key is stored in the repository's secrets
+ok  commits      everything here is committed and on GitHub
 ok  deployment   none yet
 ok  drift        AWS is what infra/ says
 """)  # fmt: skip
@@ -394,7 +399,7 @@ def test_for_machines_the_same_is_json(desk: Desk) -> None:
     assert ended.status == 1
     assert [line["name"] for line in lines] == (
         "tools contract provider role registry repository subject actions environment refs keys"
-        " deployment"
+        " commits deployment"
     ).split()
     assert [line for line in lines if not line["ok"]] == [{
         "name": "keys",

@@ -154,7 +154,7 @@ def test_the_quick_start_is_three_actions_that_work_as_typed(
     project = Project(folder / "example-service")
     answers = {"to destroy it: ": project.key, "does: ": "no"}
     ended = at_terminal(["make", "destroy"], project.path, given, answers)
-    assert "Destroy complete! Resources: 4 destroyed" in ended.out
+    assert "0 added, 0 changed, 4 destroyed." in ended.out
     assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
 
 
@@ -206,13 +206,23 @@ def test_the_provider_is_let_go_of_and_taken_over_as_the_generated_readme_says(
         project.terraform("plan", "-detailed-exitcode", "-input=false", emulator=emulator)
 
 
+def test_the_options_of_bootstrap_are_those_of_the_table(bake: Bake, run: Run) -> None:
+    project = bake()
+    text = (project.path / "README.md").read_text()
+    rows = re.findall(r"^\| `(--[\w-]+)[^|]*\| ", text, re.MULTILINE)
+    shown = run(sys.executable, "-B", "scripts/bootstrap.py", "--help", cwd=project.path).stdout
+    options = re.findall(r"^  (--[\w-]+)", shown, re.MULTILINE)
+    assert sorted(rows) == sorted(set(options) - {"--json"})  # which is doctor's
+    assert "ARGS=--json" in text
+
+
 def test_the_generated_readme_names_targets_and_files_that_exist(bake: Bake) -> None:
     project = bake()
     text = (project.path / "README.md").read_text()
     makefile = (project.path / "Makefile").read_text()
     for target in re.findall(r"`make (\w+)`", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for name in re.findall(r"^\| `([\w./-]+)` \|", text, re.MULTILINE):
+    for name in re.findall(r"^\| `(\w[\w./-]*|\.[\w./-]+)` \|", text, re.MULTILINE):
         assert (project.path / name).exists(), name
     for key in re.findall(r"`([a-z_]+)` in `infra/terraform\.tfvars\.json`", text):
         assert f'"{key}"' in (project.path / "infra/terraform.tfvars.json").read_text(), key

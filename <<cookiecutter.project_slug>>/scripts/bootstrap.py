@@ -16,7 +16,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -24,21 +26,25 @@ from pathlib import Path
 from typing import Any
 
 import check
-from folder import OURS, Folder, Step, edited, read_text, write_text
+from folder import OURS, Folder, Step, edited, read_text, uncommitted, write_text
 from outside import (
     AGAIN,
     INFRA,
+    KEPT,
     ROOT,
     TFVARS,
     Denied,
     Repository,
     account_here,
+    actions,
     actions_disabled,
     audience_missing,
     environment,
     gh,
     git,
+    initialised,
     known,
+    line,
     must,
     own_key,
     policies,
@@ -58,18 +64,12 @@ from outside import (
 from publish import Problem, Refused
 
 IMPORTS = INFRA / "bootstrap_imports.tf"  # there only while Terraform plans
-PLAN, PLAN_JSON = INFRA / "plan.tfplan", INFRA / "plan.json"
 PROVIDER = "aws_iam_openid_connect_provider.github"
-KEPT = {
-    "aws_iam_role": "role",
-    "aws_ecr_repository": "registry",
-    "aws_iam_openid_connect_provider": "OIDC identity provider",
-}
 REFUSALS = (
     403,
     404,
     422,
-)  # with these GitHub says that a plan or an organisation does not allow it
+)  # with these GitHub says that a plan or an organisation has no such thing
 # GitHub REST docs, "Create a repository ruleset": 5 is the role of the admins of a repository.
 ADMINS = {"actor_type": "RepositoryRole", "actor_id": 5, "bypass_mode": "always"}
 
@@ -77,13 +77,16 @@ ADMINS = {"actor_type": "RepositoryRole", "actor_id": 5, "bypass_mode": "always"
 class Setup:
     """What was found, and the steps that are missing."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        """Take the options, and a folder for what nobody else may touch: the plan."""
         self.options = options
+        self.saved, self.shown = folder / "plan.tfplan", folder / "plan.json"
         self.account = account_here()
         self.key = own_key(self.account)
-        self.text = read_text(TFVARS)  # as it shall be
+        self.text = self.before = read_text(TFVARS)  # the first one as it shall be
         self.found: Repository | None = None
         self.imports: dict[str, str] = {}  # identifiers by address
+        self.lost = False  # whether a role trusts what is noted here, and the state has it not
         self.steps: list[Step] = []
         self.notes: list[str] = []
         self.doing = ""  # the step that is being done
@@ -110,19 +113,21 @@ class Setup:
         self.look_at_github()
         folder = Folder(self.name, self.found)
         way = list(folder.look())
-        made = self.look_at_provider()
+        made = state()
         self.look_at_account(made)
-        if self.text != read_text(TFVARS):
+        self.look_at_provider(made)
+        way += folder.publish(self.text)
+        if self.text != self.before:
             self.add(f"write into {check.TFVARS}:{self.differences()}", self.write)
         if self.found:
             changes = self.plan()
             if changes:
                 self.add(self.in_account(changes), self.apply)
         else:
-            self.add(self.in_account(self.expected(made)), self.apply_unseen)
+            said = self.expected(made)
+            self.add(self.in_account(said), lambda: self.apply_unseen(said))
         self.look_at_environment()
         self.steps += way
-        self.steps += folder.publish(self.text)
         if folder.left:
             self.notes.append(f"{check.TFVARS} holds edits of yours, which are yours to commit.")
         self.look_at_rulesets()
@@ -198,7 +203,15 @@ class Setup:
         """
         noted, prefix = entry.get("subject_prefix"), subject_prefix(found)
         ids = re.findall("@([0-9]+)", noted or "")
-        if ids and int(ids[1]) != found.id and not named:
+        if noted not in (None, prefix) and key != self.key and not found.writable:
+            message = (
+                f"The role of {key!r} trusts {noted}, and GitHub says {prefix} now. You may not"
+            )
+            message += (
+                f" push to {found.full_name}, so it may be a stranger's. If it is right, write it"
+            )
+            raise Problem(f"{message} into {check.TFVARS}.", f"gh repo view {found.full_name}")
+        if len(ids) == 2 and int(ids[1]) != found.id and not named:
             raise Problem(
                 f"The role of {key!r} trusts {noted}, and {found.full_name} has the id {found.id}."
                 " It was deleted and created again, or somebody else took its name. Only if it is"
@@ -208,22 +221,31 @@ class Setup:
             )
         self.note(key, "github_repository", found.full_name)
         self.note(key, "subject_prefix", prefix)
+        old = entry["github_repository"]
+        if key == self.key and found.full_name.lower() != old.lower():
+            self.notes.append(f"README.md and .cookiecutter.json may still name {old}: edit them.")
 
     def note(self, key: str, attribute: str, value: str) -> None:
         """Put a value into an entry, in the text that will be written."""
         if check.account_in(self.text).entries[key].get(attribute) != value:
             self.text = edited(self.text, ["repositories", key, attribute], value)
 
-    def look_at_provider(self) -> set[str]:
-        """Decide whether the account's identity provider is made here; return what is in the state.
+    def look_at_provider(self, made: set[str]) -> None:
+        """Decide whether the account's identity provider is made here, or looked up.
 
         Raises:
             Problem: it is another's, and does not know the audience.
         """
-        must(terraform("init", "-input=false"), "terraform init failed, and nothing was changed")
-        made, found = state(), provider(self.account)
         ours = PROVIDER in made
-        if json.loads(self.text)["create_oidc_provider"] != (ours or not found):
+        wanted = json.loads(self.text)["create_oidc_provider"]
+        found = None if ours else provider(self.account)
+        problem = audience_missing(self.account, found) if found else None
+        if problem:
+            raise problem
+        if found and wanted and self.lost:  # the state that is lost had it
+            arn = self.account.arn(f"oidc-provider/{check.ISSUER}")
+            self.take_over(f"{PROVIDER}[0]", "for GitHub", "stays as it is", arn)
+        elif wanted != (ours or not found):
             self.text = edited(self.text, ["create_oidc_provider"], ours or not found)
             if ours:
                 why = "was made by this state, so it stays in it"
@@ -234,10 +256,6 @@ class Setup:
             self.notes.append(
                 f"GitHub's OIDC identity provider in account {self.account.id} {why}."
             )
-        problem = audience_missing(self.account, found) if found and not ours else None
-        if problem:
-            raise problem
-        return made
 
     def look_at_account(self, made: set[str]) -> None:
         """Find what exists under an expected name, and is not in the state."""
@@ -250,6 +268,8 @@ class Setup:
                     ", ".join(re.findall('"(repo:[^"]*)"', json.dumps(there))) or "nobody on GitHub"
                 )
                 self.take_over(address, entry["role_name"], f"trusts {who}")
+                noted = self.account.entries[key].get("subject_prefix")
+                self.lost = self.lost or (bool(noted) and f'"{noted}:' in json.dumps(there))
             address = f"{module}.aws_ecr_repository.image"
             if address not in made and registry(self.account, entry):
                 self.take_over(address, entry["ecr_repository"], "stays with its images")
@@ -259,7 +279,7 @@ class Setup:
                 " committed. Keep it, and share it with whoever applies next."
             )
 
-    def take_over(self, address: str, name: str, state_of_it: str) -> None:
+    def take_over(self, address: str, name: str, state_of_it: str, number: str = "") -> None:
         """Plan to import something that exists, and is not in the state.
 
         Raises:
@@ -275,18 +295,16 @@ class Setup:
             )
             message = f"{what} {message} --yes it is taken over only if you say so:"
             raise Problem(message, f'{AGAIN} ARGS="--yes --import"')
-        self.imports[address] = name
+        self.imports[address] = number or name
         self.notes.append(f"{what} It will be taken over. If it is not yours, answer no.")
 
     def expected(self, made: set[str]) -> list[str]:
         """Return what Terraform will do, where it cannot be asked before the repository exists."""
-        module, entry = f"module.repository[{quoted(self.key)}].", self.entry
-        wanted = [
-            (f"{module}aws_iam_role.push", entry["role_name"]),
-            (f"{module}aws_ecr_repository.image", entry["ecr_repository"]),
-        ]
-        if json.loads(self.text)["create_oidc_provider"]:
-            wanted.append((PROVIDER, "for GitHub"))
+        wanted = [(PROVIDER, "for GitHub")] * json.loads(self.text)["create_oidc_provider"]
+        for key, entry in check.account_in(self.text).entries.items():
+            module = f"module.repository[{quoted(key)}]."
+            wanted.append((f"{module}aws_iam_role.push", entry["role_name"]))
+            wanted.append((f"{module}aws_ecr_repository.image", entry["ecr_repository"]))
         return [
             f"{'take over' if address in self.imports else 'create':<10}"
             f" {KEPT[address.split('.')[-2]]} {name}"
@@ -367,8 +385,16 @@ class Setup:
         print(f"    {self.entry['subject_prefix']}")
 
     def write(self) -> None:
-        """Write the values."""
+        """Write the values.
+
+        Raises:
+            Problem: somebody has edited them meanwhile.
+        """
+        if read_text(TFVARS) != self.before:
+            message = f"{check.TFVARS} was edited while this was asking, so it was not written."
+            raise Problem(message, AGAIN)
         write_text(TFVARS, self.text)
+        self.before = self.text
 
     def plan(self) -> list[str]:
         """Let Terraform plan with the values to be written; return what changes, a line each.
@@ -386,8 +412,8 @@ class Setup:
                         block.format(each, quoted(self.imports[each])) for each in self.imports
                     ]
                     write_text(IMPORTS, "".join(blocks))
-                options = ("-input=false", "-detailed-exitcode", f"-out={PLAN.name}")
-                done = terraform("plan", *options, f"-var-file={values}")
+                options = ("-input=false", "-detailed-exitcode", f"-out={self.saved}")
+                done = initialised("plan", *options, f"-var-file={values}")
             finally:
                 IMPORTS.unlink(missing_ok=True)
         if done.status == 0:
@@ -396,10 +422,10 @@ class Setup:
             raise Problem(
                 f"terraform plan failed, and nothing was changed in AWS:\n{done.said}", AGAIN
             )
-        shown = terraform("show", "-json", PLAN.name)
+        shown = terraform("show", "-json", str(self.saved))
         must(shown, "Terraform cannot show its plan")
-        write_text(PLAN_JSON, shown.out)
-        self.judge("--plan", str(PLAN_JSON.relative_to(ROOT)))
+        write_text(self.shown, shown.out)
+        self.judge("--plan", str(self.shown))
         changes = [one for one in json.loads(shown.out)["resource_changes"] if line(one)]
         lost = [line(one) for one in changes if one["type"] in KEPT and "delete" in actions(one)]
         if lost and not self.options.allow_destroy:
@@ -409,14 +435,15 @@ class Setup:
             raise Problem(message, f'{AGAIN} ARGS="--allow-destroy"')
         return [line(one) for one in changes] or ["note the outputs in the state"]
 
-    def apply_unseen(self) -> None:
+    def apply_unseen(self, said: list[str]) -> None:
         """Plan what could not be planned before, and apply it if it does no more than was said.
 
         Raises:
             Problem: it does more.
         """
         changes = self.plan()
-        more = [each for each in changes if not re.match("create|take over|note", each)]
+        policies = r"create .* policy of |note "
+        more = [one for one in changes if one not in said and not re.match(policies, one)]
         if more:
             message = "Terraform would do more than was said, so nothing was changed in AWS:"
             message += "".join(f"\n  {each}" for each in more)
@@ -430,7 +457,7 @@ class Setup:
         Raises:
             Problem: Terraform fails.
         """
-        if terraform("apply", "-input=false", PLAN.name, show=True).status:
+        if terraform("apply", "-input=false", str(self.saved), show=True).status:
             message = (
                 "terraform apply ended with the error above. What it has made is in its state, and"
             )
@@ -478,11 +505,10 @@ class Setup:
 
     def differences(self) -> str:
         """Return the values that will be written, a line each."""
-        old, new = json.loads(read_text(TFVARS)), json.loads(self.text)
+        old, new = json.loads(self.before), json.loads(self.text)
         sides: list[Any] = [(("create_oidc_provider",), old, new)]
-        sides += [
-            (OURS, old["repositories"][key], each) for key, each in new["repositories"].items()
-        ]
+        new_entries = check.account_in(self.text).entries
+        sides += [(OURS, self.account.entries[key], each) for key, each in new_entries.items()]
         return "".join(
             f"\n  {name}: {json.dumps(one.get(name))} -> {json.dumps(other.get(name))}"
             for names, one, other in sides
@@ -495,32 +521,17 @@ class Setup:
         entry = self.entry
         print(f"\nRole      {self.account.arn('role/' + entry['role_name'])}")
         print(f"Registry  {self.account.registry}/{entry['ecr_repository']}")
-        print(f"Trust     {check.who(self.account, entry)}")
+        print(wrapped(f"Trust     {check.who(self.account, entry)}", " " * 10))
         problem = actions_disabled(self.name)
         if problem:
             print_problem(problem)
-        print(f"\nThe first image:\n  {release(self.entry)}")
-
-
-def actions(change: dict[str, Any]) -> list[str]:
-    """Return what a plan does with a resource."""
-    return list(change["change"]["actions"])
-
-
-def line(change: dict[str, Any]) -> str:
-    """Say in one line what a plan does with a resource; nothing where it does nothing."""
-    before, after = (change["change"].get(side) or {} for side in ("before", "after"))
-    words = {"create": "create", "update": "change", "delete": "DESTROY"}
-    word = "REPLACE" if len(actions(change)) > 1 else words.get(actions(change)[0], "")
-    if change["change"].get("importing"):
-        word = "take over"
-    if not word or change["mode"] != "managed":
-        return ""
-    said = {**before, **after}
-    name = said.get("role") or said.get("repository") or said.get("name") or said.get("url")
-    text = f"{word:<10} {KEPT.get(change['type'], change['type'])} {name or change['address']}"
-    changed = sorted(key for key in after if before.get(key) != after[key])
-    return text + (f": {', '.join(changed)}" if "update" in actions(change) and changed else "")
+        left = uncommitted()
+        if left:
+            names = ", ".join(left[:5]) + f" and {len(left) - 5} more" * (len(left) > 5)
+            print(wrapped(f"\nNot committed, so a release will not have it: {names}"))
+            print("  git add --all && git commit && git push")
+        pushed = any(step.text.startswith("push ") for step in self.steps)
+        print(f"\nThe first image:\n  {release(entry, pushed)}")
 
 
 def rulesets(refs: list[str]) -> list[dict[str, Any]]:
@@ -553,19 +564,21 @@ def refused(denied: Denied, instead: str) -> None:
     Raises:
         Denied: it is another error.
     """
-    if denied.status not in REFUSALS:
+    if denied.status not in REFUSALS or re.search("rate limit|abuse", str(denied)):
         raise denied
-    print(f"    GitHub refuses that ({denied}); {instead}.")
+    print(wrapped(f"    GitHub refuses that ({denied}); {instead}."))
 
 
-def release(entry: dict[str, Any]) -> str:
-    """Return the command that publishes a version."""
-    if all(ref.startswith("refs/heads/") for ref in entry["refs"]):
-        return "git push   (to main; every push publishes)"
-    taken = git("rev-parse", "--verify", "--quiet", "refs/tags/v0.1.0").status == 0
-    version = "vX.Y.Z" if taken else "v0.1.0"
-    workflow = (ROOT / check.WORKFLOWS / "deploy.yml").read_text(encoding="utf-8")
-    if re.search(r"(?m)^  release:", workflow):
+def release(entry: dict[str, Any], pushed: bool) -> str:
+    """Return the command that publishes a version, or shows how that goes."""
+    tags = [ref[len("refs/tags/") :] for ref in entry["refs"] if ref.startswith("refs/tags/")]
+    if not tags:
+        return "gh run watch" if pushed else "git push"
+    version = tags[0].replace("*", "0.1.0")
+    if git("rev-parse", "--verify", "--quiet", f"refs/tags/{version}").status == 0:
+        version = tags[0].replace("*", "X.Y.Z")
+    workflows = [check.read(ROOT, path) for path in check.workflow_files(ROOT)]
+    if any(re.search(r"(?m)^  release:", text) for text in workflows):
         return f"gh release create {version} --generate-notes"
     return f"git tag {version} && git push origin {version}"
 
@@ -588,8 +601,16 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not re.fullmatch(r"[\w-]+/[\w.-]+", options.repository or "a/b", re.ASCII):
         parser.error(f"{options.repository!r} is not OWNER/NAME, as GitHub shows it")
+    if options.command == "destroy" and len(arguments) > 1 + options.plan:
+        parser.error("destroy asks by name, and knows no option but --plan")
     encoded = {"errors": "backslashreplace", "line_buffering": True}
     sys.stdout.reconfigure(**encoded)  # type: ignore[union-attr]
+    # The subjects are those of github.com; answers are read by a program.
+    os.environ.update(GH_HOST="github.com", LANGUAGE="C")
+    for name in ("CLICOLOR_FORCE", "GH_FORCE_TTY", "GH_DEBUG"):
+        os.environ.pop(name, None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     again = AGAIN if options.command == "set-up" else f"make {options.command}"
     setup: Setup | None = None
     try:
@@ -600,10 +621,11 @@ def main(arguments: list[str]) -> int:
         if options.command == "destroy":
             import destroy
 
-            return destroy.main()
+            return destroy.main(options.plan)
         IMPORTS.unlink(missing_ok=True)  # of a run that was killed
-        setup = Setup(options)
-        return set_up(setup)
+        with tempfile.TemporaryDirectory() as folder:
+            setup = Setup(options, Path(folder))
+            return set_up(setup)
     except KeyboardInterrupt:
         print("\nInterrupted. Nothing is half-written, and this goes on from there:")
         print(f"  {again}")
@@ -616,9 +638,11 @@ def main(arguments: list[str]) -> int:
         print_problem(Problem(f"AWS refuses: {refusal.said}", "aws sts get-caller-identity", again))
     except check.CannotJudge as reason:
         print(reason)
+    except BrokenPipeError:  # whoever read this has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print_problem(Problem(f"This machine refuses: {error}", again))
     finally:
-        for file in (PLAN, PLAN_JSON):
-            file.unlink(missing_ok=True)
         if setup and setup.doing:
             print(f"It stopped at: {setup.doing}. What was done before stays.")
     return 1
@@ -641,7 +665,7 @@ def set_up(setup: Setup) -> int:
     elif setup.options.plan:
         return 0
     elif not setup.options.yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             print("Nothing was changed: there is no terminal to ask at. To do this without:")
             print(f'  {AGAIN} ARGS="--yes"')
             return 1

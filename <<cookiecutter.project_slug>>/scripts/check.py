@@ -722,11 +722,13 @@ class Infra(NamedTuple):
             if plain(trust) != plain([expected]):
                 message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
                 wrong("subject", message, f"trust this alone: {json.dumps(expected)}")
-            granted = statements(
-                [item["policy"] for item in of("aws_iam_role_policy", "role", name)]
-            )
+            managed = of("aws_iam_role_policy", "role", name)
+            granted = statements([item["policy"] for item in managed])
+            names = [item.get("name") for item in managed]  # these replace what the role has now
             inline = [
-                item["policy"] for item in role.get("inline_policy") or [] if item.get("policy")
+                item["policy"]
+                for item in role.get("inline_policy") or []
+                if item.get("policy") and item.get("name") not in names
             ]
             own = [plain(each) for each in granted]  # after an apply it is shown as inline, too
             granted += [each for each in statements(inline) if plain(each) not in own]

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import check
 from outside import (
     account_here,
+    actions,
     aws,
+    initialised,
+    must,
     own_key,
     print_problem,
     quoted,
     registry,
+    role,
     state,
     terraform,
     tools,
@@ -28,7 +34,7 @@ OIDC = "aws_iam_openid_connect_provider.github"
 AGAIN = "make destroy"
 
 
-def main() -> int:
+def main(only_say: bool) -> int:
     """Look, say what will happen, ask by name, and do it; return the exit status.
 
     Raises:
@@ -42,41 +48,66 @@ def main() -> int:
         print_problem(problem)
     if missing:
         return 1
-    done = terraform("init", "-input=false")
-    if done.status:
-        raise Problem(f"terraform init failed, and nothing was changed:\n{done.said}", AGAIN)
     made = state()
     module = f"module.repository[{quoted(key)}]"
     modules = {address for address in made if address.startswith("module.repository[")}
-    going = sorted(address for address in modules if address.startswith(f"{module}."))
+    known = {address for address in modules if address.startswith(f"{module}.")}
     ours = OIDC in made
-    last = ours and len(going) == len(modules)  # no other entry needs the provider in this state
-    if not going and not last:
-        print(f"Nothing to destroy: Terraform's state knows nothing of {key}.")
-        return 0
-    others = roles_with_provider(account, entry["role_name"]) if ours else []
-    lines = [f"goes    {address}" for address in going]
-    lines.append(f"stays   the GitHub repository {entry['github_repository']}")
-    lines.append(f"stays   the entry {key!r} in {check.TFVARS}")
-    if ours:
+    last = ours and known == modules  # no other entry needs the provider in this state
+    if not known and not last:
+        return nothing(account, entry, key)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = str(Path(folder, "destroy.tfplan"))
+        going = planned(plan, module) if known else []
+        others = roles_with_provider(account, entry["role_name"])
+        lines = [f"goes    {address}" for address in going]
+        lines.append(f"stays   the GitHub repository {entry['github_repository']}, whose next")
+        lines[-1] += " deployment will fail: take deploy.yml away"
+        lines.append(f"stays   the entry {key!r} in {check.TFVARS}")
         whose = f"trusted by {', '.join(others)}" if others else "which no other role trusts"
         ask = ", and you are asked about it" * last
         lines.append(f"stays   GitHub's OIDC identity provider, {whose}{ask}")
-    print(*(wrapped(each, " " * 8) for each in lines), sep="\n")
-    if f"{module}.aws_ecr_repository.image" in going:
-        no_images(account, entry)
-    if not asked(f"Type {key} to destroy it: ", key):
-        print("Nothing was changed.")
-        return 1
-    if going:
-        command = ("destroy", "-auto-approve", "-input=false", f"-target={module}")
-        if terraform(*command, show=True).status:
-            message = "terraform destroy ended with the error above. What is gone is noted in the"
+        print(*(wrapped(each, " " * 8) for each in lines), sep="\n")
+        if f"{module}.aws_ecr_repository.image" in going:
+            no_images(account, entry)
+        if only_say:
+            return 0
+        if not asked(f"Type {key} to destroy it: ", key):
+            print("Nothing was changed.")
+            return 1
+        if going and terraform("apply", "-input=false", plan, show=True).status:
+            message = "terraform apply ended with the error above. What is gone is noted in the"
             raise Problem(f"{message} state, and this goes on from there:", AGAIN)
     if last:
         let_go(account, others)
     print(f"{key} is gone from account {account.id}. To create it again:\n  make bootstrap")
     return 0
+
+
+def nothing(account: check.Account, entry: dict[str, Any], key: str) -> int:
+    """Say that the state knows nothing, and what is there all the same."""
+    print(f"Nothing to destroy: Terraform's state knows nothing of {key}.")
+    there = [f"the role {entry['role_name']}"] * bool(role(account, entry))
+    there += [f"the registry {entry['ecr_repository']}"] * bool(registry(account, entry))
+    if there:
+        what = f"In AWS there {'are' if len(there) > 1 else 'is'} {' and '.join(there)}."
+        message = f"{what} If that is yours, let the state know it first, after a yes:"
+        print_problem(Problem(message, "make bootstrap", AGAIN))
+    return int(bool(there))
+
+
+def planned(plan: str, module: str) -> list[str]:
+    """Let Terraform plan it; return the addresses of everything that goes, also by dependence.
+
+    Raises:
+        Problem: it fails.
+    """
+    options = ("-destroy", "-input=false", f"-target={module}", f"-out={plan}")
+    must(initialised("plan", *options), "terraform plan failed, and nothing was changed")
+    shown = terraform("show", "-json", plan)
+    must(shown, "Terraform cannot show its plan")
+    changes = json.loads(shown.out).get("resource_changes", [])
+    return sorted(one["address"] for one in changes if "delete" in actions(one))
 
 
 def no_images(account: check.Account, entry: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import check
+from folder import uncommitted
 from outside import (
     AGAIN,
     INFRA,
@@ -24,6 +25,7 @@ from outside import (
     audience_missing,
     environment,
     gh,
+    git,
     known,
     own_key,
     policies,
@@ -72,7 +74,7 @@ class Doctor:
         yield Line("tools", True, "git, gh, aws and terraform are there and logged in")
         concerns = [self.contract, self.provider, self.role, self.registry, self.repository]
         concerns += [self.subject, self.actions, self.environment, self.refs, self.keys]
-        concerns += [self.deployment]
+        concerns += [self.commits, self.deployment]
         for concern in [*concerns, *[self.drift] * self.plan]:
             name = concern.__name__
             try:
@@ -227,6 +229,22 @@ class Doctor:
                 "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID"
             )
             yield Line("keys", False, text, (delete, deactivate))
+
+    def commits(self) -> Iterator[Line]:
+        """Whether what is here is what GitHub has, and so what a release has."""
+        left = uncommitted()
+        if left:
+            names = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)
+            text = f"not committed, so a release will not have it: {names}"
+            yield Line("commits", False, text, ("git add --all && git commit && git push",))
+            return
+        done = git("ls-remote", "--heads", f"https://github.com/{self.name}.git")
+        head = git("rev-parse", "--verify", "--quiet", "HEAD").out.strip()
+        if done.status or head not in done.out or not head:
+            text = done.said if done.status else "the commits here are not on GitHub"
+            yield Line("commits", False, text, ("git push",))
+        else:
+            yield Line("commits", True, "everything here is committed and on GitHub")
 
     def deployment(self) -> Iterator[Line]:
         """How the newest run of deploy.yml ended."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import check
 from outside import AGAIN, ROOT, TFVARS, Repository, git, must, repository, run
@@ -43,6 +45,7 @@ class Folder:
         self.head, self.branch = "", "main"
         self.heads: dict[str, str] = {}  # commits on GitHub by their refs
         self.left = False  # whether edits of somebody stand in the values, uncommitted
+        self.lock_left = False  # or in the lock file
 
     def look(self) -> Iterator[Step]:
         """Look where the push would go; yield what is missing on the way: repository, remote.
@@ -51,13 +54,23 @@ class Folder:
             Problem: it would go to another repository, or over somebody's commits.
         """
         top, url = git("rev-parse", "--show-toplevel"), ""
+        if top.status and "not a git repository" not in top.err:
+            raise Problem(f"git cannot read this folder:\n{top.said}", "git status")
         if top.status or Path(top.out.strip()).resolve() != ROOT:
             inside = f" (inside {top.out.strip()}, which stays as it is)" * (top.status == 0)
             yield Step(f"turn this folder into a Git repository{inside}", self.init)
         else:
             self.head = git("rev-parse", "--verify", "--quiet", "HEAD").out.strip()
             self.branch = git("symbolic-ref", "--quiet", "--short", "HEAD").out.strip()
-            url = git("config", "--get", "remote.origin.url").out.strip()
+            self.lock_left = "M" in git("status", "--porcelain", "--", LOCK).out[:2]
+            urls = [
+                git("config", "--get-all", f"remote.origin.{key}").out.split("\n")
+                for key in ("url", "pushurl")
+            ]
+            every = [each for key in urls for each in key if each]
+            url = every[0] if every else ""
+            for each in every[1:]:  # all of them are pushed to
+                list(self.remote(each))
             if url:
                 yield from self.remote(url)
             else:
@@ -84,14 +97,28 @@ class Folder:
             yield Step(f"commit {' and '.join(files)}", self.commit)
         tip = self.heads.get(f"refs/heads/{self.branch}", "")
         behind = tip not in ("", self.head) and not contains(self.head, tip)
-        if files and behind:
+        ahead = behind and not contains(tip, self.head)
+        going_on = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
+        paths = [git("rev-parse", "--git-path", name).out.strip() for name in going_on]
+        busy = not self.branch or any((ROOT / path).exists() for path in paths)
+        if files and self.head and busy:
+            message = "A merge or a rebase is in progress here, or no branch is checked out, so"
+            raise Problem(f"{message} nothing can be committed.", "git status", AGAIN)
+        if (files or ahead) and behind:
             message = (
                 f"{self.branch} of {self.name} holds commits that this folder lacks, so a push"
             )
-            pull = f"git pull --rebase origin {self.branch}"
+            pull = f"git pull --rebase origin {shlex.quote(self.branch)}"
             raise Problem(f"{message} would be refused.", pull, AGAIN)
         if files or not self.heads or (tip not in ("", self.head) and not behind):
-            yield Step(f"push {self.branch} to {self.name}", self.push)
+            listed = git("rev-list", "--count", "HEAD", *(f"^{tip}" for tip in self.tips())).out
+            count = int(listed or 0) if self.head else 0
+            unpushed = f", with {count} commit{'s' * (count > 1)} of yours" if count else ""
+            yield Step(f"push {self.branch} to {self.name}{unpushed}", self.push)
+
+    def tips(self) -> list[str]:
+        """Return the commits on GitHub that are known here."""
+        return [sha for sha in self.heads.values() if not git("cat-file", "-e", sha).status]
 
     def remote(self, url: str) -> Iterator[Step]:
         """Yield the step that gives the remote its new name.
@@ -101,7 +128,7 @@ class Folder:
         """
         match = re.fullmatch(REMOTE, url)
         if not match or (match[1].lower() != self.name.lower() and not self.same(match[1])):
-            shown = re.sub("//[^/@]*@", "//", url)  # a password may stand there
+            shown = re.sub("//.*@", "//", url)  # a password may stand there
             message = (
                 f"The remote origin of this folder is {shown}, and not {self.name}, so it is not"
             )
@@ -140,7 +167,7 @@ class Folder:
     def to_commit(self, text: str) -> list[str]:
         """Return the files of bootstrap that differ from the last commit, without others' edits."""
         listed = git("status", "--porcelain", "--untracked-files=all", "--", LOCK).out
-        files = [LOCK] if listed else []
+        files = [LOCK] if listed and not self.lock_left else []
         before = git("show", f"HEAD:{check.TFVARS}")
         self.left = bool(before.status) or neutral(before.out) != neutral(text)
         if self.left:
@@ -165,6 +192,7 @@ class Folder:
         """Commit what bootstrap has written, and nothing else; at first, everything."""
         if git("rev-parse", "--verify", "--quiet", "HEAD").status:
             must(git("add", "--all"), "git add failed")
+            must(git("add", "--force", "--", check.TFVARS), "git add failed")  # a clone needs it
             must(git("commit", "--quiet", "--message", "First commit"), "git commit failed")
             return
         files = self.to_commit(read_text(TFVARS))
@@ -180,7 +208,7 @@ class Folder:
             Problem: GitHub does not take it.
         """
         branch = git("symbolic-ref", "--short", "HEAD").out.strip()
-        done = git("push", "--quiet", "--set-upstream", "origin", branch)
+        done = git("push", "--quiet", "--set-upstream", "origin", f"{branch}:refs/heads/{branch}")
         if done.status:
             raise Problem(
                 f"GitHub does not take the push, and everything before it is done:\n{done.said}\n"
@@ -188,6 +216,12 @@ class Folder:
                 "git push origin HEAD:refs/heads/bootstrap",
                 "gh pr create --head bootstrap --fill",
             )
+
+
+def uncommitted() -> list[str]:
+    """Return the files that differ from the last commit: what a release would not have."""
+    listed = git("status", "--porcelain", "--untracked-files=normal").out
+    return [line[3:] for line in listed.splitlines()]
 
 
 def contains(newer: str, older: str) -> bool:
@@ -203,10 +237,15 @@ def read_text(path: Path) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(text.encode())
-    if path.exists():
-        shutil.copymode(path, file.name)
-    os.replace(file.name, path)  # noqa: PTH105
+        try:
+            file.write(text.encode())
+            file.flush()
+            if path.exists():
+                shutil.copymode(path, file.name)
+            os.replace(file.name, path)  # noqa: PTH105
+        except BaseException:
+            os.unlink(file.name)  # noqa: PTH108
+            raise
 
 
 def members(text: str, start: int) -> Iterator[tuple[str, int, int]]:
@@ -219,6 +258,7 @@ def members(text: str, start: int) -> Iterator[tuple[str, int, int]]:
     at = behind(start + 1)
     while text[at] == '"':
         key, at = decode(text, at)
+        key = normalize("NFC", key)  # as Terraform reads it
         at = behind(behind(at) + 1)
         end = decode(text, at)[1]
         yield key, at, end

@@ -26,6 +26,16 @@ AGAIN = "make bootstrap"
 OLDEST_TERRAFORM = (1, 10)  # as infra/versions.tf says
 SCOPES = {"repo", "workflow"}  # the second one is for pushing what stands in .github/workflows
 CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
+KEPT = {  # what others rely on
+    "aws_iam_role": "role",
+    "aws_ecr_repository": "registry",
+    "aws_iam_openid_connect_provider": "OIDC identity provider",
+}
+WORDS = {
+    **KEPT,
+    "aws_iam_role_policy": "push policy of role",
+    "aws_ecr_lifecycle_policy": "lifecycle policy of registry",
+}
 # Which program is needed, its name in Homebrew, and where it is explained otherwise.
 PROGRAMS = {
     "git": ("git", "https://git-scm.com/downloads"),
@@ -51,7 +61,8 @@ class Done(NamedTuple):
     @property
     def said(self) -> str:
         """What it said of its failure, without empty lines around."""
-        return (self.err.strip() or self.out.strip()) or f"exit status {self.status}"
+        said = re.sub(r"\x1b\[[0-9;]*m", "", self.err.strip() or self.out.strip())
+        return said or f"exit status {self.status}"
 
 
 class Denied(Exception):
@@ -120,7 +131,7 @@ def gh(path: str, method: str = "GET", content: Any = None) -> Any:
         given = json.dumps(content)
     done = run(*command, given=given)
     if done.status == 0:
-        return json.loads(done.out or "null")
+        return parsed("GitHub", done.out)
     status = re.search(r"\(HTTP ([0-9]{3})\)", done.err)
     text = re.sub(r"^gh: | \(HTTP [0-9]{3}\)$", "", " ".join(done.err.split()))
     raise Denied(int(status[1]) if status else 0, text)
@@ -151,7 +162,20 @@ def aws(
         if missing and refused.code.startswith(missing):
             return None
         raise
-    return json.loads(answer or "null")
+    return parsed("AWS", answer or "null")  # what deletes says nothing
+
+
+def parsed(who: str, text: str) -> Any:
+    """Return what an answer in JSON says.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        said = " ".join(text.split())[:100] or "nothing"
+        raise Problem(f"{who} answered something else than JSON: {said}", AGAIN) from error
 
 
 def git(*arguments: str) -> Done:
@@ -167,6 +191,17 @@ def terraform(command: str, *arguments: str, show: bool = False) -> Done:
     colours = show and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     plain = [] if colours or command == "state" else ["-no-color"]
     return run("terraform", "-chdir=infra", command, *plain, *arguments, show=show)
+
+
+def initialised(command: str, *arguments: str) -> Done:
+    """Run Terraform; where it must be initialised first, do that, and run it again."""
+    done = Done(1, "", "terraform init")
+    if (INFRA / ".terraform/providers").exists():
+        done = terraform(command, *arguments)
+    if done.status == 1 and "terraform init" in done.said:
+        must(terraform("init", "-input=false"), "terraform init failed, and nothing was changed")
+        done = terraform(command, *arguments)
+    return done
 
 
 def account_here() -> check.Account:
@@ -189,12 +224,13 @@ def own_key(account: check.Account) -> str:
         answers = json.loads((ROOT / ".cookiecutter.json").read_text(encoding="utf-8"))
         key = answers["default_context"]["project_slug"]
     except (OSError, ValueError, LookupError, TypeError):
-        key = keys[0]
+        key = None
     if key in keys or len(keys) == 1:
         return str(key if key in keys else keys[0])
     raise Problem(
-        f"{check.TFVARS} has no entry {key!r}, so it is not known which of its {len(keys)} entries"
-        " is this repository's. Restore the key: it never changes, also when the repository does.",
+        f"{check.TFVARS} has no entry {key or 'of the answers'!r}, so it is not known which of its"
+        f" {len(keys)} entries is this repository's. Restore the key: it never changes, also when"
+        " the repository does.",
         f"git log --patch -- {check.TFVARS}",
     )
 
@@ -217,8 +253,9 @@ def tools(account: check.Account) -> list[Problem]:
     if "gh" not in missing:
         found += login()
     if "terraform" not in missing:
-        version = json.loads(run("terraform", "version", "-json").out or "{}")
-        text = str(version.get("terraform_version", "an unknown version"))
+        said = run("terraform", "version", "-json").out
+        known_as = re.search(r'"terraform_version": *"([^"]*)"', said)
+        text = known_as[1] if known_as else "of an unknown version"
         if tuple(map(int, re.findall("[0-9]+", text)[:2])) < OLDEST_TERRAFORM:
             message = f"Terraform is {text}, and infra/ needs 1.10 or newer."
             found.append(Problem(message, PROGRAMS["terraform"][1]))
@@ -232,8 +269,8 @@ def login() -> list[Problem]:
         if "(HTTP 403)" in done.err:  # a token of a GitHub App is nobody's
             return []
         said = " ".join(done.said.split())
-        if "error connecting" in done.err:
-            return [Problem(f"GitHub cannot be reached: {said}", "gh auth status")]
+        if done.status != 4 and "(HTTP 401)" not in done.err:
+            return [Problem(f"GitHub cannot be asked: {said}", "gh auth status")]
         message = f"GitHub does not know who you are: gh says {said!r}."
         return [Problem(message, "gh auth login --scopes workflow")]
     scopes = re.search(r"(?mi)^x-oauth-scopes: *(.*?)\r?$", done.out)
@@ -243,7 +280,9 @@ def login() -> list[Problem]:
             message = (
                 f"gh's login lacks the scope {' and '.join(missing)}, so it may not push workflows."
             )
-            return [Problem(message, f"gh auth refresh --scopes {','.join(missing)}")]
+            given = [name for name in ("GH_TOKEN", "GITHUB_TOKEN") if os.environ.get(name)]
+            lines = [f"unset {name}" for name in given]
+            return [Problem(message, *lines, f"gh auth refresh --scopes {','.join(missing)}")]
     return []
 
 
@@ -395,17 +434,39 @@ def state() -> set[str]:
     Raises:
         Problem: the state cannot be read.
     """
-    done = terraform("state", "pull")
+    done = initialised("state", "pull")
     if done.status:
         raise Problem(
             f"Terraform's state cannot be read:\n{done.said}", "terraform -chdir=infra init"
         )
-    resources = json.loads(done.out or "{}").get("resources", [])
+    resources = parsed("Terraform", done.out or "{}").get("resources", [])
     return {
         ".".join(filter(None, [each.get("module"), each["type"], each["name"]]))
         for each in resources
         if each["mode"] == "managed" and each["instances"]
     }
+
+
+def actions(change: dict[str, Any]) -> list[str]:
+    """Return what a plan does with a resource."""
+    return list(change["change"]["actions"])
+
+
+def line(change: dict[str, Any]) -> str:
+    """Say in one line what a plan does with a resource; nothing where it does nothing."""
+    before, after = (change["change"].get(side) or {} for side in ("before", "after"))
+    words = {"create": "create", "update": "change", "delete": "DESTROY"}
+    word = "REPLACE" if len(actions(change)) > 1 else words.get(actions(change)[0], "")
+    if change["change"].get("importing"):
+        word = "take over"
+    if not word or change["mode"] != "managed":
+        return ""
+    said = {**before, **after}
+    name = said.get("role") or said.get("repository") or said.get("name") or change["address"]
+    name = "for GitHub" if change["type"] == "aws_iam_openid_connect_provider" else name
+    text = f"{word:<10} {WORDS.get(change['type'], change['type'])} {name}"
+    changed = sorted(key for key in after if before.get(key) != after[key])
+    return text + (f": {', '.join(changed)}" if "update" in actions(change) and changed else "")
 
 
 def wrapped(text: str, indent: str = "") -> str:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
-from collections.abc import Iterator
 
 import pytest
 
-from tests import github
-from tests.conftest import Bake
 from tests.desk import Desk, Ended
-from tests.emulator import emulated_aws
-from tests.hub import Hub
-from tests.project import Project
 
 KEY, ROLE = "example-service", "example-service-push"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
@@ -37,45 +30,11 @@ class Account:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.iam, self.ecr = desk.emulator.client("iam"), desk.emulator.client("ecr")
-        self.files = ("infra/terraform.tfvars.json", "infra/terraform.tfstate")
-        self.texts = [(desk.path / file).read_text() for file in self.files]
-        self.trust = json.dumps(
-            self.iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
-        )
-        self.policy = json.dumps(
-            self.iam.get_role_policy(RoleName=ROLE, PolicyName="push")["PolicyDocument"]
-        )
-        self.lifecycle = self.ecr.get_lifecycle_policy(repositoryName=KEY)["lifecyclePolicyText"]
-
-    def put_back(self) -> None:
-        """Make what an earlier test has destroyed, without Terraform, and take the rest away."""
-        self.desk.emulator.clear()
-        self.desk.hub.clear()
-        for file, text in zip(self.files, self.texts, strict=True):
-            (self.desk.path / file).write_text(text)
-        for name in self.roles() - {ROLE}:
-            for policy in self.iam.list_role_policies(RoleName=name)["PolicyNames"]:
-                self.iam.delete_role_policy(RoleName=name, PolicyName=policy)
-            self.iam.delete_role(RoleName=name)
-        for name in self.registries():
-            self.ecr.delete_repository(repositoryName=name, force=True)
-        self.ecr.create_repository(
-            repositoryName=KEY,
-            imageTagMutability="IMMUTABLE",
-            imageScanningConfiguration={"scanOnPush": True},
-        )
-        self.ecr.put_lifecycle_policy(repositoryName=KEY, lifecyclePolicyText=self.lifecycle)
-        if not self.roles():
-            self.role(ROLE)
-        self.iam.put_role_policy(RoleName=ROLE, PolicyName="push", PolicyDocument=self.policy)
-        if not self.providers():
-            self.iam.create_open_id_connect_provider(
-                Url=github.ISSUER, ClientIDList=[github.AUDIENCE]
-            )
 
     def role(self, name: str) -> None:
         """Make a role that trusts GitHub's provider."""
-        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=self.trust)
+        trust = self.iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
 
     def roles(self) -> set[str]:
         """Return the names of the roles."""
@@ -97,29 +56,16 @@ class Account:
         return {each["type"] for each in json.loads(text)["resources"] if each["mode"] == "managed"}
 
 
-@pytest.fixture(scope="module")
-def made(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """A project that Terraform has applied, in its own account."""
-    folder = tmp_path_factory.mktemp("destroy")
-    project = Project(shutil.copytree(bake().path, folder / KEY))
-    project.know_subject("repo:octo-org@123456/example-service@456789")
-    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
-        project.terraform("init", "-input=false", emulator=emulator)
-        project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
-        yield Account(Desk(project, emulator, Hub(folder / "hub")))
+@pytest.fixture
+def desk(ready: Desk) -> Desk:
+    """A desk with a project that was set up."""
+    return ready
 
 
 @pytest.fixture
-def account(made: Account) -> Account:
-    """That account, whole, for one test."""
-    made.put_back()
-    return made
-
-
-@pytest.fixture
-def desk(account: Account) -> Desk:
-    """The desk of that project."""
-    return account.desk
+def account(desk: Desk) -> Account:
+    """What is in its account."""
+    return Account(desk)
 
 
 def whole(account: Account) -> bool:

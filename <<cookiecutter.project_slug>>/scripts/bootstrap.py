@@ -38,6 +38,7 @@ from outside import (
     account_here,
     actions,
     actions_disabled,
+    admitted,
     audience_missing,
     environment,
     gh,
@@ -55,6 +56,7 @@ from outside import (
     repository,
     role,
     run,
+    shown,
     state,
     subject_prefix,
     terraform,
@@ -78,9 +80,10 @@ class Setup:
     """What was found, and the steps that are missing."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        """Take the options, and a folder for what nobody else may touch: the plan."""
+        """Take the options, and a folder for what nobody else may touch: plan and values."""
         self.options = options
         self.saved, self.shown = folder / "plan.tfplan", folder / "plan.json"
+        self.values = folder / "values.tfvars.json"
         self.account = account_here()
         self.key = own_key(self.account)
         self.text = self.before = read_text(TFVARS)  # the first one as it shall be
@@ -89,6 +92,7 @@ class Setup:
         self.lost = False  # whether a role trusts what is noted here, and the state has it not
         self.steps: list[Step] = []
         self.notes: list[str] = []
+        self.created = False  # whether the repository was, in this run
         self.doing = ""  # the step that is being done
 
     @property
@@ -243,7 +247,7 @@ class Setup:
         if problem:
             raise problem
         if found and wanted and self.lost:  # the state that is lost had it
-            arn = self.account.arn(f"oidc-provider/{check.ISSUER}")
+            arn = self.account.oidc_provider
             self.take_over(f"{PROVIDER}[0]", "for GitHub", "stays as it is", arn)
         elif wanted != (ours or not found):
             self.text = edited(self.text, ["create_oidc_provider"], ours or not found)
@@ -328,14 +332,13 @@ class Setup:
             text = f"create the environment {name} on GitHub, for {' and '.join(refs)} alone"
             self.add(text, lambda: self.make_environment(path, wanted))
             return
-        if not (there.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
+        have = admitted(path, there)
+        if have is None:
             page = f"https://github.com/{self.name}/settings/environments"
             self.notes.append(
                 f"The environment {name} admits other refs than {' '.join(refs)}: {page}"
             )
             return
-        have = gh(f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
-        have = [{"name": each["name"], "type": each.get("type", "branch")} for each in have]
         missing = [each for each in wanted if each not in have]
         others = [each["name"] for each in have if each not in wanted]
         if missing:
@@ -370,6 +373,7 @@ class Setup:
         kind = "--public" if self.options.public else "--private"
         done = run("gh", "repo", "create", self.name, kind)
         must(done, f"GitHub did not create {self.name}", "gh auth status")
+        self.created = True
 
     def ask(self) -> None:
         """Ask GitHub for the subject of the repository that was just created."""
@@ -402,31 +406,26 @@ class Setup:
         Raises:
             Problem: it fails, the check refuses it, or it would destroy what others rely on.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            values = Path(folder, "values.tfvars.json")
-            values.write_text(self.text, encoding="utf-8")
-            try:
-                if self.imports:  # Terraform docs, "import" blocks; known since 1.5
-                    block = "import {{\n  to = {}\n  id = {}\n}}\n"
-                    blocks = [
-                        block.format(each, quoted(self.imports[each])) for each in self.imports
-                    ]
-                    write_text(IMPORTS, "".join(blocks))
-                options = ("-input=false", "-detailed-exitcode", f"-out={self.saved}")
-                done = initialised("plan", *options, f"-var-file={values}")
-            finally:
-                IMPORTS.unlink(missing_ok=True)
+        write_text(self.values, self.text)
+        try:
+            if self.imports:  # Terraform docs, "import" blocks; known since 1.5
+                block = "import {{\n  to = {}\n  id = {}\n}}\n"
+                blocks = [block.format(each, quoted(self.imports[each])) for each in self.imports]
+                write_text(IMPORTS, "".join(blocks))
+            options = ("-input=false", "-detailed-exitcode", f"-out={self.saved}")
+            done = initialised("plan", *options, f"-var-file={self.values}")
+        finally:
+            IMPORTS.unlink(missing_ok=True)
         if done.status == 0:
             return []
         if done.status != 2:
             raise Problem(
                 f"terraform plan failed, and nothing was changed in AWS:\n{done.said}", AGAIN
             )
-        shown = terraform("show", "-json", str(self.saved))
-        must(shown, "Terraform cannot show its plan")
-        write_text(self.shown, shown.out)
+        plan = shown(str(self.saved))
+        write_text(self.shown, plan)
         self.judge("--plan", str(self.shown))
-        changes = [one for one in json.loads(shown.out)["resource_changes"] if line(one)]
+        changes = [one for one in json.loads(plan)["resource_changes"] if line(one)]
         lost = [line(one) for one in changes if one["type"] in KEPT and "delete" in actions(one)]
         if lost and not self.options.allow_destroy:
             message = "Terraform would destroy what others rely on, so nothing was changed in AWS:"
@@ -492,13 +491,11 @@ class Setup:
         Raises:
             Problem: it has findings.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            values = Path(folder, "values.json")
-            values.write_text(self.text, encoding="utf-8")
-            command = ("scripts/check.py", "--values", str(values), *arguments)
-            done = run(sys.executable, *command)
+        write_text(self.values, self.text)
+        command = ("scripts/check.py", "--values", str(self.values), *arguments)
+        done = run(sys.executable, *command)
         if done.status == 1 or (done.status and (arguments or "PyYAML" in done.out)):
-            text = f"{done.out}{done.err}".strip().replace(str(values), check.TFVARS)
+            text = f"{done.out}{done.err}".strip().replace(str(self.values), check.TFVARS)
             raise Problem(f"The check does not agree, so nothing is applied:\n{text}", "make check")
 
     # Saying
@@ -522,13 +519,12 @@ class Setup:
         print(f"\nRole      {self.account.arn('role/' + entry['role_name'])}")
         print(f"Registry  {self.account.registry}/{entry['ecr_repository']}")
         print(wrapped(f"Trust     {check.who(self.account, entry)}", " " * 10))
-        problem = actions_disabled(self.name)
+        problem = actions_disabled(self.name) if self.created else None
         if problem:
             print_problem(problem)
-        left = uncommitted()
+        left = uncommitted(5)
         if left:
-            names = ", ".join(left[:5]) + f" and {len(left) - 5} more" * (len(left) > 5)
-            print(wrapped(f"\nNot committed, so a release will not have it: {names}"))
+            print(wrapped(f"\nNot committed, so a release will not have it: {left}"))
             print("  git add --all && git commit && git push")
         pushed = any(step.text.startswith("push ") for step in self.steps)
         print(f"\nThe first image:\n  {release(entry, pushed)}")

@@ -460,6 +460,11 @@ class Account(NamedTuple):
         """The host of the account's registry in the region."""
         return f"{self.id}.dkr.ecr.{self.region}.{self.domain}"
 
+    @property
+    def oidc_provider(self) -> str:
+        """The ARN of GitHub's identity provider."""
+        return self.arn(f"oidc-provider/{ISSUER}")
+
     def arn(self, resource: str) -> str:
         """Return the ARN of a role or of the identity provider."""
         return f"arn:{self.partition}:iam::{self.id}:{resource}"
@@ -559,7 +564,7 @@ def trust_statement(account: Account, entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Principal": {"Federated": account.arn(f"oidc-provider/{ISSUER}")},
+        "Principal": {"Federated": account.oidc_provider},
         "Condition": conditions(account, entry),
     }
 

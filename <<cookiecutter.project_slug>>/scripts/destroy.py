@@ -23,6 +23,7 @@ from outside import (
     quoted,
     registry,
     role,
+    shown,
     state,
     terraform,
     tools,
@@ -104,9 +105,7 @@ def planned(plan: str, module: str) -> list[str]:
     """
     options = ("-destroy", "-input=false", f"-target={module}", f"-out={plan}")
     must(initialised("plan", *options), "terraform plan failed, and nothing was changed")
-    shown = terraform("show", "-json", plan)
-    must(shown, "Terraform cannot show its plan")
-    changes = json.loads(shown.out).get("resource_changes", [])
+    changes = json.loads(shown(plan)).get("resource_changes", [])
     return sorted(one["address"] for one in changes if "delete" in actions(one))
 
 
@@ -133,7 +132,7 @@ def no_images(account: check.Account, entry: dict[str, Any]) -> None:
 
 def roles_with_provider(account: check.Account, own: str) -> list[str]:
     """Return the names of the other roles in the account that trust GitHub's provider."""
-    arn = account.arn(f"oidc-provider/{check.ISSUER}")
+    arn = account.oidc_provider
     roles = aws(account, "iam", "list-roles")["Roles"]
     naming = [one for one in roles if arn in json.dumps(one.get("AssumeRolePolicyDocument"))]
     return sorted(one["RoleName"] for one in naming if one["RoleName"] != own)
@@ -147,7 +146,7 @@ def let_go(account: check.Account, others: list[str]) -> None:
     if not asked(f'{question} Only "yes" does: ', "yes"):
         return
     if not others:  # first, so that the state still knows of it where AWS refuses
-        which = ("--open-id-connect-provider-arn", account.arn(f"oidc-provider/{check.ISSUER}"))
+        which = ("--open-id-connect-provider-arn", account.oidc_provider)
         aws(account, "iam", "delete-open-id-connect-provider", *which, missing="NoSuchEntity")
     done = terraform("state", "rm", f"{OIDC}[0]")
     if done.status:

@@ -22,9 +22,9 @@ from outside import (
     Repository,
     account_here,
     actions_disabled,
+    admitted,
     audience_missing,
     environment,
-    gh,
     git,
     known,
     own_key,
@@ -188,13 +188,15 @@ class Doctor:
         if there is None:
             yield Line("environment", False, f"{name} does not exist", (AGAIN,))
             return
-        if not (there.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
+        limits = admitted(path, there)
+        if limits is None:
             text = f"{name} does not say which refs may use it"
             yield Line("environment", False, text, (f"{settings}/environments",))
             return
-        listed = gh(f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
-        have = sorted(f"{each.get('type', 'branch')} {each['name']}" for each in listed)
-        wanted = sorted(f"{each['type']} {each['name']}" for each in policies(refs))
+        have, wanted = (
+            sorted(f"{each['type']} {each['name']}" for each in side)
+            for side in (limits, policies(refs))
+        )
         if have == wanted:
             yield Line("environment", True, f"{name} admits {', '.join(have)}")
         else:
@@ -232,10 +234,9 @@ class Doctor:
 
     def commits(self) -> Iterator[Line]:
         """Whether what is here is what GitHub has, and so what a release has."""
-        left = uncommitted()
+        left = uncommitted(3)
         if left:
-            names = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)
-            text = f"not committed, so a release will not have it: {names}"
+            text = f"not committed, so a release will not have it: {left}"
             yield Line("commits", False, text, ("git add --all && git commit && git push",))
             return
         done = git("ls-remote", "--heads", f"https://github.com/{self.name}.git")

@@ -218,10 +218,11 @@ class Folder:
             )
 
 
-def uncommitted() -> list[str]:
-    """Return the files that differ from the last commit: what a release would not have."""
+def uncommitted(most: int) -> str:
+    """Name what differs from the last commit, so a release will not have it; at most so many."""
     listed = git("status", "--porcelain", "--untracked-files=normal").out
-    return [line[3:] for line in listed.splitlines()]
+    left = [line[3:] for line in listed.splitlines()]
+    return ", ".join(left[:most]) + f" and {len(left) - most} more" * (len(left) > most)
 
 
 def contains(newer: str, older: str) -> bool:

@@ -381,6 +381,14 @@ def environment(name: str, environment: str) -> str:
     return f"repos/{name}/environments/{quote(environment, safe='')}"
 
 
+def admitted(path: str, there: dict[str, Any]) -> list[dict[str, str]] | None:
+    """Return the deployment policies of an environment, None where it does not limit its refs."""
+    if not (there.get("deployment_branch_policy") or {}).get("custom_branch_policies"):
+        return None
+    listed = gh(f"{path}/deployment-branch-policies?per_page=100")["branch_policies"]
+    return [{"name": each["name"], "type": each.get("type", "branch")} for each in listed]
+
+
 def policies(refs: list[str]) -> list[dict[str, str]]:
     """Return the deployment policies of an environment that admit the same refs as the role."""
     kinds = {"heads": "branch", "tags": "tag"}
@@ -390,8 +398,7 @@ def policies(refs: list[str]) -> list[dict[str, str]]:
 
 def provider(account: check.Account) -> Any:
     """Return the account's OIDC identity provider for GitHub, None where there is none."""
-    arn = account.arn(f"oidc-provider/{check.ISSUER}")
-    arguments = ("--open-id-connect-provider-arn", arn)
+    arguments = ("--open-id-connect-provider-arn", account.oidc_provider)
     return aws(account, "iam", "get-open-id-connect-provider", *arguments, missing="NoSuchEntity")
 
 
@@ -403,7 +410,7 @@ def audience_missing(account: check.Account, found: Any) -> Problem | None:
         f"GitHub's identity provider in account {account.id} does not know the audience"
         f" {account.audience}, so AWS would refuse every token.",
         "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
-        f" {account.arn(f'oidc-provider/{check.ISSUER}')} --client-id {account.audience}"
+        f" {account.oidc_provider} --client-id {account.audience}"
         f" --region {account.region}",
     )
 
@@ -445,6 +452,17 @@ def state() -> set[str]:
         for each in resources
         if each["mode"] == "managed" and each["instances"]
     }
+
+
+def shown(plan: str) -> str:
+    """Return a plan's JSON.
+
+    Raises:
+        Problem: Terraform cannot show it.
+    """
+    done = terraform("show", "-json", plan)
+    must(done, "Terraform cannot show its plan")
+    return done.out
 
 
 def actions(change: dict[str, Any]) -> list[str]:

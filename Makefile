@@ -19,7 +19,7 @@ new: $(VENV)/rehearse ## generate a project beside this folder (OUT=.. ARGS="key
 rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="deploy_on=branch")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
 
-test: $(VENV)/test $(VENV)/lint lint ## everything; needs no account, no Docker and no root
+test: $(VENV)/test $(VENV)/lint $(VENV)/scan/done lint ## everything; needs no account, no Docker and no root
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)
 
 lint: $(VENV)/test ## style and types of the Python code
@@ -45,6 +45,13 @@ $(VENV)/python:
 
 $(VENV)/rehearse $(VENV)/test: $(VENV)/%: requirements/%.txt | $(VENV)/python
 	$(PIP) --require-hashes --requirement $<
+	@touch $@
+
+# In an environment of its own: checkov pins what others need newer.
+$(VENV)/scan/done: requirements/scan.txt $(VENV)/test
+	@$(RUN)/python -m venv --clear $(VENV)/scan
+	@$(RUN)/uv pip install --quiet --python $(VENV)/scan/bin/python --require-hashes --requirement $< || \
+	  $(VENV)/scan/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/lint: requirements/lint.txt | $(VENV)/python

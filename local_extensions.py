@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -29,11 +30,25 @@ ECR_NAME = re.compile(
     r"(?=[a-z])[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
 )
 ECR_NAME_LENGTH = range(2, 257)
+# What IAM takes in a trust policy (U+0020 to U+00FF) [CreateRole], without its wildcards and
+# variables, without the % of an escape (GitHub writes : as %3A), and without what would have to be
+# escaped in YAML, HCL or Markdown.
+ENVIRONMENT = re.compile(
+    r"[A-Za-z0-9\u00c0-\u00ff]"
+    r"([A-Za-z0-9\u00c0-\u00ff !#&'()+,./:;=@_~-]{0,253}[A-Za-z0-9\u00c0-\u00ff!#&'()+,./:;=@_~-])?"
+)
+# [Amazon S3 user guide, "General purpose bucket naming rules"]
+BUCKET = re.compile(
+    r"(?=.{3,63}$)(?!xn--|sthree-|amzn-s3-demo-|([0-9]+\.){3}[0-9]+$)"
+    r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+    r"(?<!-s3alias)(?<!--ol-s3)(?<!--x-s3)(?<!--table-s3)(?<!\.mrap)"
+)
 # Docker's reference grammar ends at 255 characters, and some clients count the registry's host.
 IMAGE_NAME_MAXIMUM = 255
 ROLE_NAME_MAXIMUM = 64  # [IAM quotas]
 ROLE_NAME_SUFFIX = "-push"  # never just "GitHubActions", a name that is reported not assumable
 SHOWN_MAXIMUM = 60
+NEW_ON_GITHUB = {".git", ".gitignore", "LICENSE", "README.md"}
 
 
 def refuse(key: str, value: str, what: str, instead: str) -> NoReturn:
@@ -135,6 +150,32 @@ def ecr_name(value: str) -> str:
     return value
 
 
+def environment_name(value: str) -> str:
+    """Return the name of a GitHub environment, which stands in the subject; empty for none."""
+    if value and not ENVIRONMENT.fullmatch(value):
+        refuse(
+            "github_environment",
+            value,
+            "is no environment that a role can trust exactly",
+            "Type 1 to 255 letters, digits, spaces and any of !#&'()+,./:;=@_~- , beginning with a "
+            "letter or digit: for example production. Leave it empty for none",
+        )
+    return value
+
+
+def bucket_name(value: str) -> str:
+    """Return the name of an S3 bucket; empty for none."""
+    if value and not BUCKET.fullmatch(value):
+        refuse(
+            "state_bucket",
+            value,
+            "is no name that S3 accepts for a bucket, so there would be no place for the state",
+            "Type 3 to 63 lower-case letters, digits, '-' and '.', for example octo-org-terraform. "
+            "Leave it empty for a local file",
+        )
+    return value
+
+
 def role_name(slug: str) -> str:
     """Return the name of a project's role, cut so that it fits IAM's 64 characters."""
     return slug[: ROLE_NAME_MAXIMUM - len(ROLE_NAME_SUFFIX)] + ROLE_NAME_SUFFIX
@@ -158,6 +199,126 @@ def together(answers: dict[str, Any]) -> str:
             f"Type a name of at most {IMAGE_NAME_MAXIMUM - rest} characters",
         )
     return ""
+
+
+def existing(answers: dict[str, Any]) -> str:
+    """Return what kind of a folder the answers lead to: a new one, one of this template, another.
+
+    Cookiecutter writes into one that exists only with -f, and keeps its files only with -s. What
+    would then not fit together is refused here, before anything is added.
+
+    Returns:
+        Nothing for a new or empty folder, `started` for what GitHub puts into a new repository,
+        `generated`, or `adopted`.
+    """
+    call = _call()
+    folder = Path(call.get("output_dir", ".")) / answers["project_slug"]
+    if os.path.lexists(folder) and not folder.is_dir():
+        _refuse_path(folder, folder, "which is no folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return ""
+    if not call.get("overwrite_if_exists"):
+        return ""  # cookiecutter says that it exists
+    _judge_origin(folder, answers["github_repository"])
+    _judge_links(folder)
+    try:
+        noted = (folder / ".cookiecutter.json").read_text(encoding="utf-8")
+        before = dict(json.loads(noted)["default_context"])
+    except (OSError, ValueError, LookupError, TypeError):
+        before = {}
+    keeps = call.get("skip_if_file_exists")
+    if not before and not keeps and any((folder / name).exists() for name in _template_files()):
+        refuse(
+            "project_slug",
+            folder.name,
+            "is a folder with files that -f alone would overwrite",
+            "Type -f -s, which keeps every file that exists",
+        )
+    for key, value in public(answers).items() if keeps else ():
+        if key in before and before[key] != value:
+            refuse(
+                key,
+                value,
+                f"is not the {before[key]!a} of {folder.name}/.cookiecutter.json, and files "
+                "that exist would keep that",
+                f"Type --no-input --config-file {folder.name}/.cookiecutter.json, or see "
+                "'Change an answer later' there",
+            )
+    if before:
+        return "generated"
+    return "adopted" if {path.name for path in folder.iterdir()} - NEW_ON_GITHUB else "started"
+
+
+def _judge_origin(folder: Path, repository: str) -> None:
+    """Refuse answers for another repository than the one that the folder is pushed to."""
+    try:
+        config = (folder / ".git/config").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return
+    remote = re.search(
+        r'\[remote "origin"\][^\[]*?\burl *= *\S*github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?\s',
+        config,
+    )
+    if remote and remote[1].lower() != repository.lower():
+        refuse(
+            "github_repository",
+            repository,
+            f"is not where {folder.name} is pushed to, which is {remote[1]}",
+            f"Type {remote[1]}, or name another remote origin",
+        )
+
+
+def _judge_links(folder: Path) -> None:
+    """Refuse to write through a link, or where a file is in the way of a folder."""
+    for name in _template_files():
+        *parents, path = [
+            folder.joinpath(*Path(name).parts[: n + 1]) for n in range(name.count("/") + 1)
+        ]
+        for parent in parents:
+            if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
+                _refuse_path(folder, parent, "a link or a file where this template needs a folder")
+            if (parent / ".git").exists():
+                _refuse_path(folder, parent, "a Git repository of its own, where this has a folder")
+        if path.is_symlink() and not path.exists():
+            _refuse_path(folder, path, "a link that leads nowhere where this template has a file")
+
+
+def _refuse_path(folder: Path, path: Path, what: str) -> NoReturn:
+    name = path.relative_to(folder).as_posix()
+    refuse("project_slug", folder.name, f"holds {name}, {what}", "Give that another name")
+
+
+def _template_files() -> list[str]:
+    """Return the paths of the template's files, as the template names them."""
+    template = Path(__file__).parent / "<<cookiecutter.project_slug>>"
+    found = (path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return sorted(path.relative_to(template).as_posix() for path in found)
+
+
+def guide(answers: dict[str, Any]) -> str:
+    """Return where the guide goes: beside a README that was there before, it is in docs/."""
+    folder = Path(_call().get("output_dir", ".")) / answers["project_slug"]
+    beside = "docs/publishing.md"
+    own = answers["__existing"] in ("adopted", "started") and (folder / "README.md").exists()
+    return beside if own or (answers["__existing"] and (folder / beside).exists()) else "README.md"
+
+
+def adopted(answers: dict[str, Any]) -> str:
+    """Return which of the template's files a folder has, and which will be added, as JSON.
+
+    Nothing for a new folder. The hook sees the folder when it is too late to tell.
+    """
+    if not answers["__existing"] or not _call().get("skip_if_file_exists"):
+        return ""
+    folder = Path(_call().get("output_dir", ".")) / answers["project_slug"]
+    names = []
+    for name in _template_files():
+        private = re.search("<<cookiecutter\\.(\\w+)>>", name)
+        value = answers[private[1]] if private else ""
+        if value or not private:
+            names.append(re.sub("<<.*>>", value, name))
+    there = [name for name in names if os.path.lexists(folder / name)]
+    return json.dumps({"kept": there, "added": [name for name in names if name not in there]})
 
 
 def public(answers: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +346,13 @@ class Answers(Extension):
             partition=partition,
             domain=domain,
             ecr_name=ecr_name,
+            environment_name=environment_name,
+            bucket_name=bucket_name,
             role_name=role_name,
             together=together,
+            adopted=adopted,
+            existing=existing,
+            guide=guide,
             public=public,
             as_json=lambda value: json.dumps(value, indent=2),
         )
@@ -198,6 +364,14 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
+def _call() -> dict[str, Any]:
+    """Return the variables of the running cookiecutter.main.cookiecutter; empty without one."""
+    frame = sys._getframe()
+    while frame and frame.f_globals.get("__name__") != "cookiecutter.main":
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame.f_locals if frame else {}
+
+
 def _judge_given(environment: Environment) -> None:
     """Judge the answers of the command line and of the configuration file.
 
@@ -206,12 +380,9 @@ def _judge_given(environment: Environment) -> None:
     finds all that in the frame of cookiecutter.main.cookiecutter. Without that frame (the function
     was not called) there is nothing to judge.
     """
-    frame = sys._getframe()
-    while frame and frame.f_globals.get("__name__") != "cookiecutter.main":
-        frame = frame.f_back  # type: ignore[assignment]
-    if not frame or "context" not in frame.f_locals:
+    given = _call()
+    if "context" not in given:
         return
-    given = frame.f_locals
     if given.get("replay"):
         refuse(
             "--replay",
@@ -219,9 +390,13 @@ def _judge_given(environment: Environment) -> None:
             "would take its answers unread",
             "Type --no-input --config-file .cookiecutter.json, with the file of the project",
         )
-    folder = str(Path.cwd() / given["output_dir"])
+    output = Path.cwd() / given["output_dir"]
+    folder = str(output)
     if _is_template(folder, environment):
         refuse("output folder", folder, "holds template syntax", "Choose a folder without it")
+    there = next(path for path in (output, *output.parents) if os.path.lexists(path))
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        refuse("output folder", folder, "cannot be written into", "Choose another one")
     known = given["context"]["cookiecutter"]
     questions = public(known)
     typed = given.get("extra_context") or {}

@@ -47,15 +47,31 @@ import yaml
 
 # Pasted into a literal, a slug could run as code; JSON escapes every quote and delimiter.
 ANSWERS: dict[str, Any] = json.loads(r'''<< cookiecutter | tojson >>''')  # fmt: skip
+# The template's files that were there before, and those that were not; empty in a new folder.
+ADOPTED: dict[str, list[str]] = json.loads(ANSWERS["__adopted"] or "{}")
+OURS = {name for names in ADOPTED.values() for name in names}
 
+SKIPPABLE = ("no-keys", "no-secrets", "no-injection", "pinned-actions")
 NOT_OURS = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
 LARGEST = 1_000_000  # bytes; what is larger is no text of this template
 NEXT = """
 Next:
-  cd {project_slug} && make bootstrap   # once: repository, role and registry; asks before it acts
+  cd {project_slug}{commit} && {bootstrap}   # once; asks before it acts
 {publish}
 
-README.md explains each step."""
+{__readme} explains each step."""
+# Where a Makefile that was there before has no such target. Debian and Homebrew let pip install
+# nothing outside of a virtual environment.
+WITHOUT_MAKE = """python3 -m venv .venv && echo '*' > .venv/.gitignore
+  .venv/bin/python -m pip install -r scripts/requirements.txt
+  .venv/bin/python scripts/bootstrap.py"""
+# What shows that a file of a name of ours is ours: what publishes, and what is run here.
+DEPLOY = ".github/workflows/deploy.yml"
+MARKS = {
+    DEPLOY: "scripts/publish.py",
+    SCRIPT: "def findings(",
+    "scripts/bootstrap.py": "def set_up(",
+}
 PUBLISH = {
     "release": "  gh release create v0.1.0 --generate-notes   # every version",
     "tag": "  git tag v0.1.0 && git push origin v0.1.0   # every version",
@@ -68,37 +84,136 @@ def main() -> int:
     root = Path.cwd()
     texts = dict(read_texts(root))
     findings = [*residue(texts), *unparsable(texts)]
+    findings += [*taken(texts), *ignored(root)]
     skipped: list[str] = []
     if not findings:  # the contract can only be read in files that parse
         findings += contract(root)
-        findings += command(skipped, 1, "actionlint", *workflows(texts))
-        findings += command(skipped, 3, "terraform", "fmt", "-check", "-recursive", "infra")
+        linted = [path for path in workflows(texts) if not ADOPTED or path in OURS]
+        findings += command(skipped, 1, "actionlint", *linted)
+        findings += command(skipped, 3, ANSWERS["__tofu"], "fmt", "-check", "-recursive", "infra")
+    if ADOPTED:
+        if ANSWERS["__existing"] == "generated":
+            print(
+                f"{len(ADOPTED['kept'])} files of this template were there, and stay as they are."
+            )
+        else:
+            told("Kept as they were", ADOPTED["kept"])
+        told("Added", ADOPTED["added"])
+        if not Path("app/server.py").exists():
+            print("Not added: the sample service (app/), its Dockerfile, .dockerignore")
     if findings:
-        print(*findings, sep="\n")
-        print(f"Defects: {len(findings)}. The repository would not work as it is.")
+        refuse(findings)
         return 1
     print(
         f"Checked {len(texts)} files: they parse, and workflow and role agree on who may publish."
     )
     if skipped:
         print(f"Could not be run: {', '.join(skipped)}. The repository's own CI runs them.")
-    print(NEXT.format(**ANSWERS, publish=PUBLISH[ANSWERS["deploy_on"]]))
+    say_next(root, texts)
     return 0
 
 
+def refuse(findings: list[str]) -> None:
+    """Print what is wrong; in a repository that was there before, also what stays."""
+    print(*findings, sep="\n")
+    print(f"Defects: {len(findings)}. The repository would not work as it is.")
+    if not ADOPTED:
+        return
+    print("What was added stays. Correct this, and type the same command once more.")
+    kept = [rule for rule in SKIPPABLE if any(f" {rule} " in finding for finding in findings)]
+    if kept:
+        print("A workflow that asks for no token may keep findings; write into it:")
+        print(f"    # check: skip={','.join(kept)} YOUR REASON")
+
+
+def say_next(root: Path, texts: dict[str, str]) -> None:
+    """Print what is to be known, and the commands that come next."""
+    if '"test_ref": false' in texts.get("infra/terraform.tfvars.json", ""):
+        print(
+            "In this partition a role cannot test the ref beside an environment: make bootstrap "
+            "limits the\nenvironment to the trusted refs, and whoever may change that may publish."
+        )
+    commit, bootstrap = "", "make bootstrap"
+    if ADOPTED:
+        if ADOPTED["added"] and (root / ".git").exists():
+            commit = " && git add --all && git commit"
+        if not re.search(r"(?m)^bootstrap:.*\n\t.*scripts/bootstrap", texts.get("Makefile", "")):
+            bootstrap = WITHOUT_MAKE
+        above = [path for path in root.parents if (path / ".git").exists()]
+        if above and not (root / ".git").exists():
+            print(f"This folder lies in the Git repository {above[0]}.")
+            print("GitHub reads workflows in its top folder only: move .github/ there.")
+    publish = PUBLISH[ANSWERS["deploy_on"]]
+    print(NEXT.format(**ANSWERS, commit=commit, bootstrap=bootstrap, publish=publish))
+
+
+def taken(texts: dict[str, str]) -> Iterator[str]:
+    """Yield the files that somebody else's have the place of; they are not run."""
+    for path, mark in MARKS.items():
+        if path in ADOPTED.get("kept", []) and mark not in texts.get(path, ""):
+            name = Path(path)
+            old = name.with_name(f"{name.stem}-old{name.suffix}").as_posix()
+            yield (
+                f"{path}:1: taken this file was there before, so the one that is needed is missing"
+                f"\n    git mv {path} {old}, and type the same command once more"
+            )
+
+
+def ignored(root: Path) -> Iterator[str]:
+    """Yield the added files that a .gitignore of the repository would leave out of a commit."""
+    if not ADOPTED or not (root / ".git").exists():
+        return
+    import subprocess
+
+    command = ["git", "check-ignore", "--no-index", "--verbose", "--", *sorted(OURS)]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    except OSError:
+        return
+    for found in done.stdout.splitlines():
+        rule, _, path = found.partition("\t")
+        where, _, pattern = rule.rpartition(":")
+        if not pattern.startswith("!"):
+            yield (
+                f"{where}: ignored {pattern} keeps {path} out of every commit, so a clone lacks it"
+                f"\n    add a line behind it: !{path}"
+            )
+
+
+def told(what: str, names: list[str]) -> None:
+    """Print a list of files, wrapped at 100 characters."""
+    import textwrap
+
+    text = f"{what} ({len(names)}): {', '.join(names) or 'none'}"
+    indent = {"subsequent_indent": "  ", "break_on_hyphens": False}
+    print(textwrap.fill(text, 100, **indent))  # type: ignore[arg-type]
+
+
 def read_texts(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield path (relative, with slashes) and text of every text file."""
+    """Yield path (relative, with slashes) and text of every text file.
+
+    In a repository that was there before: those of the template, and the workflows. What else
+    stands there is nobody's business here (a chart of Helm is no YAML).
+    """
+    paths = [root / name for name in sorted(OURS)]
+    paths += root.glob(".github/workflows/*") if ADOPTED else everything(root)
+    for path in dict.fromkeys(paths):
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            data = path.read_bytes()
+            if b"\0" not in data:
+                yield path.relative_to(root).as_posix(), data.decode("utf-8", "replace")
+
+
+def everything(root: Path) -> Iterator[Path]:
+    """Yield every file of a repository that was generated a moment ago."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(set(folders) - NOT_OURS)
-        for path in (Path(folder, name) for name in sorted(files)):
-            if path.is_file() and path.stat().st_size <= LARGEST:
-                data = path.read_bytes()
-                if b"\0" not in data:
-                    yield path.relative_to(root).as_posix(), data.decode("utf-8", "replace")
+        yield from (Path(folder, name) for name in sorted(files))
 
 
 def residue(texts: dict[str, str]) -> Iterator[str]:
     """Yield what the template engine should have replaced: a name of it, or a statement."""
+    texts = {path: texts[path] for path in texts if path not in ADOPTED.get("kept", [])}
     syntax = {key: str(mark) for key, mark in ANSWERS["_jinja2_env_vars"].items()}
     begin, block = syntax["variable_start_string"], syntax["block_start_string"]
     statement = syntax["line_statement_prefix"]
@@ -142,7 +257,7 @@ def unparsable(texts: dict[str, str]) -> Iterator[str]:
 
 def contract(root: Path) -> Iterable[str]:
     """Return what the repository's own scripts/check.py finds; it is imported, not started."""
-    sys.path.insert(0, str(root / "scripts"))
+    sys.path.append(str(root / "scripts"))  # behind the standard library: names may be anybody's
     try:
         check = compiled() or __import__("check")
         return [str(finding) for finding in check.findings(root)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from pytest_cookies.plugin import Cookies
 
+from tests.combinations import questions
 from tests.desk import Account, Desk
-from tests.emulator import ROOT, Emulator, emulated_aws
+from tests.emulator import Emulator, emulated_aws
+from tests.hostile import VALUES
 from tests.hub import Hub
 from tests.project import Project
 
@@ -29,15 +31,10 @@ INSTALL = {
     "hadolint": "make .venv/test",
     "ruff": "make .venv/test",
     "shellcheck": "make .venv/test",
+    "tofu": "https://opentofu.org/docs/intro/install (1.10 or newer)",
     "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     "zizmor": "make .venv/test",
 }
-
-
-def questions() -> dict[str, str | list[str]]:
-    """Return the public questions with their defaults or choices, as cookiecutter.json has them."""
-    given = json.loads((ROOT / "cookiecutter.json").read_text())
-    return {key: value for key, value in given.items() if not key.startswith("_")}
 
 
 def only_questions(answers: Mapping[str, str]) -> None:
@@ -45,6 +42,26 @@ def only_questions(answers: Mapping[str, str]) -> None:
     unknown = sorted(set(answers) - set(questions()))
     if unknown:
         pytest.fail(f"a test answers what is not asked: {', '.join(unknown)}")
+
+
+# What the table at the end counts: tests of a name, and how many tries each of them is.
+COUNTED = {
+    "combinations of answers": ("test_a_project_passes_its_own_checks", 1),
+    "kinds of trust through the attack matrix": ("test_the_attack_matrix_holds_for_each_trust", 1),
+    "hostile answers": ("test_each_is_refused_in_one_line_or_comes_out_unchanged", len(VALUES)),
+    "wrong tries at a terminal": ("test_a_wrong_try_at_the_prompt_is_answered_by_one_line", 1),
+    "edits of a project": ("test_what_is_(broken|harmless)", 1),
+    "tests": ("", 1),
+}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how much was tried, of what has passed."""
+    passed = [str(report.nodeid) for report in terminalreporter.stats.get("passed", [])]
+    terminalreporter.section("what was tried")
+    for what, (name, each) in COUNTED.items():
+        ran = sum(bool(re.search(f"::{name}", test)) for test in passed)
+        terminalreporter.line(f"{ran * each:>6} {what}")
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +124,7 @@ def script(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     monkeypatch.syspath_prepend(str(bake().path / "scripts"))
     before = set(sys.modules)
     yield importlib.import_module
-    for name in {"check", "diagnose", "publish"} - before:
+    for name in {path.stem for path in (bake().path / "scripts").glob("*.py")} - before:
         sys.modules.pop(name, None)
 
 
@@ -139,22 +156,11 @@ def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def ready(bootstrapped: tuple[Path, Account], emulator: Emulator, tmp_path: Path) -> Desk:
     """A desk with a project that was set up; in AWS stands what Terraform has made."""
     folder, account = bootstrapped
-    path = shutil.copytree(folder / "example-service", tmp_path / "ready/example-service")
+    # Terraform's provider is a link: copied, its 680 MB would cost half a second and fill the disk.
+    path = shutil.copytree(
+        folder / "example-service", tmp_path / "ready/example-service", symlinks=True
+    )
     hub = Hub(shutil.copytree(folder / "hub", tmp_path / "hub", symlinks=True))
     hub.clear()
     account.restore(emulator)
     return Desk(Project(path), emulator, hub)
-
-
-def combinations() -> list[dict[str, str]]:
-    """Return every combination of the choices."""
-    found: list[dict[str, str]] = [{}]
-    for key, choices in questions().items():
-        if isinstance(choices, list):
-            found = [{**answers, key: choice} for answers in found for choice in choices]
-    return found
-
-
-def readable(answers: Mapping[str, str]) -> str:
-    """Return the name of a combination in a list of tests."""
-    return "-".join(answers.values())

@@ -25,6 +25,7 @@ COMMANDS: dict[
     "api": (1, {"--method": True, "--include": False, "--input": True, "--jq": True}),
     "repo create": (1, {"--private": False, "--public": False}),
     "config get": (1, {}),
+    "secret delete": (1, {"--repo": True}),
     "secret list": (0, {"--repo": True, "--env": True, "--json": True}),
     "run list": (0, {"--repo": True, "--workflow": True, "--limit": True, "--json": True}),
     "release create": (1, {"--generate-notes": False}),
@@ -152,6 +153,8 @@ def answer(hub: Hub, command: str, arguments: list[str], flags: dict[str, str]) 
         print(hub.state()["user"]["git_protocol"])
     elif command == "secret list":
         stored(hub, flags)
+    elif command == "secret delete":
+        delete_secret(hub, arguments[0], flags)
     elif command == "run list":
         runs(hub, flags)
 
@@ -188,6 +191,18 @@ def stored(hub: Hub, flags: dict[str, str]) -> None:
     if names is None:
         raise Refused("failed to get secrets: HTTP 404: Not Found")
     print(json.dumps([{"name": name} for name in names]))
+
+
+def delete_secret(hub: Hub, name: str, flags: dict[str, str]) -> None:
+    """Delete a secret of a repository."""
+    path = f"actions/secrets/{name}"
+    said = f"failed to delete secret {name}: "
+    repository = named(hub, flags, said, path)
+    if name not in repository["secrets"]:
+        url = f"https://api.github.com/repos/{flags['--repo']}/{path}"
+        raise Refused(f"{said}HTTP 404: Not Found ({url})")
+    left = [each for each in repository["secrets"] if each != name]
+    hub.change(flags["--repo"], secrets=left)
 
 
 def runs(hub: Hub, flags: dict[str, str]) -> None:

@@ -41,8 +41,13 @@ class Project:
             path.read_text().replace('_prefix": null', f'_prefix": {json.dumps(prefix)}')
         )
 
+    @property
+    def tool(self) -> str:
+        """The program that applies infra/."""
+        return "tofu" if self.answers.get("iac_tool") == "opentofu" else "terraform"
+
     def terraform(self, *arguments: str, emulator: Emulator | None = None) -> str:
-        """Run Terraform in infra/ and return what it prints.
+        """Run Terraform, or OpenTofu, in infra/ and return what it prints.
 
         Raises:
             Failed: it does not end with 0.
@@ -50,7 +55,7 @@ class Project:
         environment = emulator.environment() if emulator else dict(os.environ)
         with provider_cache_locked() if arguments[0] == "init" else nullcontext():
             done = subprocess.run(
-                ["terraform", "-chdir=infra", *arguments, "-no-color"],
+                [self.tool, "-chdir=infra", *arguments, "-no-color"],
                 cwd=self.path,
                 env=environment | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
                 stdin=subprocess.DEVNULL,
@@ -60,7 +65,7 @@ class Project:
             )
         if done.returncode:
             raise Failed(
-                f"terraform {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"
+                f"{self.tool} {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"
             )
         return done.stdout
 

@@ -12,7 +12,8 @@ import pexpect
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from tests.conftest import Bake, Run, only_questions, questions
+from tests.combinations import questions
+from tests.conftest import Bake, Run, only_questions
 from tests.emulator import ROOT
 
 DEFAULTS = {
@@ -22,8 +23,12 @@ DEFAULTS = {
     "aws_region": "us-east-1",
     "ecr_repository": "example-service",
     "deploy_on": "release",
+    "github_environment": "",
     "second_tag": "commit",
+    "platform": "linux/amd64",
     "oidc_provider": "create",
+    "iac_tool": "terraform",
+    "state_bucket": "",
 }
 
 ACCEPTED = [
@@ -279,10 +284,24 @@ def test_an_existing_folder_is_not_touched(tmp_path: Path, run: Run) -> None:
     assert (folder / "README.md").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"github_repository": "Octo-Org/Web.App", "aws_account_id": "000000000001"},
+        {
+            "github_environment": "\u00e9t\u00e9: #1 (it's)",
+            "aws_region": "cn-north-1",
+            "state_bucket": "null",
+            "platform": "both",
+            "iac_tool": "opentofu",
+        },
+    ],
+    ids=["names", "everything else"],
+)
 def test_the_answers_file_generates_the_same_project_again(
-    bake: Bake, tmp_path: Path, run: Run
+    bake: Bake, tmp_path: Path, run: Run, answers: dict[str, str]
 ) -> None:
-    project = bake(github_repository="Octo-Org/Web.App", aws_account_id="000000000001")
+    project = bake(**answers)
     config = project.path / ".cookiecutter.json"
     status, printed = cookiecutter(tmp_path, run, "--config-file", str(config), "-o", "again")
     assert status == 0, printed

@@ -178,7 +178,7 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
         "git does not know who you are, so it cannot commit.",
         '  git config --global user.name "YOUR NAME"',
         "  git config --global user.email YOU@HOST",
-        "Terraform is 1.5.7, and infra/ needs 1.10 or newer.",
+        "terraform is 1.5.7, and infra/ needs 1.10 or newer.",
         "  https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     ]
     (tools / "brew").symlink_to("/bin/true")

@@ -130,6 +130,20 @@ runs them any more, this deletes it with them:
     assert "\nNothing was changed: this asks, and " in desk.bootstrap("destroy").out
 
 
+def test_a_registry_that_may_be_deleted_by_force_goes_with_its_images(
+    desk: Desk, account: Account
+) -> None:
+    account.ecr.put_image(repositoryName=KEY, imageManifest='{"schemaVersion": 1}', imageTag="v1")
+    state = desk.path / "infra/terraform.tfstate"
+    before = state.read_text()
+    assert before.count('"force_delete": false') == 1
+    state.write_text(before.replace('"force_delete": false', '"force_delete": true'))
+    ended = destroy(desk, KEY, "no")
+    assert "goes    every image in example-service (force_delete)" in ended.out
+    assert ended.status == 0, ended.out
+    assert account.registries() == set()
+
+
 def test_a_provider_that_nobody_else_trusts_is_deleted_on_the_word(
     desk: Desk, account: Account
 ) -> None:

@@ -278,7 +278,8 @@ def test_the_token_is_for_the_audience_of_the_partition(
     monkeypatch.setattr("urllib.request.urlopen", answer)
     key = "token.actions.githubusercontent.com:aud"
     conditions = {"StringLike": {}, "StringEquals": {key: ["sts.amazonaws.com.cn"]}}
-    assert diagnose.ask_github(conditions) == "a.b.c"
+    entry = {"issuer": f"https://{key[:-4]}", "conditions": conditions}
+    assert diagnose.ask_github(entry) == "a.b.c"
     assert asked == [("http://127.0.0.1/?a=b&audience=sts.amazonaws.com.cn", 5)]
 
 

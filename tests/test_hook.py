@@ -169,7 +169,12 @@ BROKEN_TEMPLATES = [
     (DEPLOY, " # v2.1.7", "", "pinned-actions"),
     (DEPLOY, "      id-token: write", "      packages: read", "least-permissions"),
     (DEPLOY, 'aws-region: "<< cookiecutter.aws_region >>"', "aws-region: eu-west-1", "same-region"),
-    ("README.md", "# <<", "# << '<' '<' >> cookiecutter.x >>\n# <<", "template-residue"),
+    (
+        "<<cookiecutter.__readme>>",
+        "# <<",
+        "# << '<' '<' >> cookiecutter.x >>\n# <<",
+        "template-residue",
+    ),
 ]
 
 

@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import hcl2
 import pytest
 
-from tests.conftest import Bake, Copy, Run, combinations, readable
+from tests.combinations import every
+from tests.conftest import INSTALL, Bake, Copy
 from tests.emulator import Emulator
 from tests.project import Failed, Project
 
@@ -23,19 +25,19 @@ VALIDATED = ["commit", "latest"] if PROVIDER_KNOWS_LATEST else ["commit"]
 
 
 def content(project: Project) -> str:
-    """Return a digest of infra/ without the values in terraform.tfvars.json."""
+    """Return a digest of infra/ without the values; a backend takes no variables either."""
     digest = hashlib.sha256()
     for path in sorted((project.path / "infra").rglob("*")):
-        if path.is_file() and path.name != "terraform.tfvars.json":
+        if path.is_file() and path.name not in ("terraform.tfvars.json", "backend.tf"):
             digest.update(path.relative_to(project.path).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def test_answers_reach_terraform_through_its_values_alone(bake: Bake) -> None:
-    """Twelve combinations make four contents; what is tested below stands for all of them."""
+    """All combinations make four contents; what is tested below stands for all of them."""
     contents: dict[str, set[tuple[str, bool]]] = {}
-    for answers in combinations():
-        kind = (answers["second_tag"], answers["deploy_on"] == "branch")
+    for answers in every():
+        kind = (answers.get("second_tag", "commit"), answers.get("deploy_on") == "branch")
         contents.setdefault(content(bake(**answers)), set()).add(kind)
     assert sorted(map(list, contents.values())) == [
         [("commit", False)],
@@ -47,19 +49,27 @@ def test_answers_reach_terraform_through_its_values_alone(bake: Bake) -> None:
     assert content(other) == content(bake())
 
 
-@pytest.mark.parametrize("answers", combinations(), ids=readable)
-def test_the_format_is_terraforms(bake: Bake, run: Run, answers: dict[str, str]) -> None:
-    done = run("terraform", "fmt", "-check", "-recursive", "-diff", cwd=bake(**answers).path)
-    assert done.returncode == 0, done.stdout
-
-
 @pytest.mark.parametrize("deploy_on", ["release", "branch"])
 @pytest.mark.parametrize("second_tag", VALIDATED)
 def test_terraform_validates_and_its_own_tests_pass(
     copy: Copy, second_tag: str, deploy_on: str
 ) -> None:
-    project = copy(second_tag=second_tag, deploy_on=deploy_on)
+    bucket = "octo-org-terraform" if deploy_on == "branch" else ""
+    project = copy(second_tag=second_tag, deploy_on=deploy_on, state_bucket=bucket)
     project.terraform("init", "-backend=false", "-input=false")
+    assert "The configuration is valid" in project.terraform("validate")
+    assert re.search(r"Success! \d\d passed, 0 failed", project.terraform("test"))
+
+
+def test_opentofu_validates_and_passes_the_same_tests(copy: Copy) -> None:
+    """Where `tofu` is on PATH; the workflow of this repository installs it."""
+    if not shutil.which("tofu"):
+        reason = f"tofu is not on PATH, so OpenTofu was not tried; install it: {INSTALL['tofu']}"
+        assert not os.environ.get("TOFU_IS_NEEDED"), reason
+        pytest.skip(reason)
+    project = copy(iac_tool="opentofu", deploy_on="branch", state_bucket="octo-org-terraform")
+    project.terraform("init", "-backend=false", "-input=false")
+    assert (project.path / "infra/.terraform.lock.hcl").read_text().count("opentofu.org") == 1
     assert "The configuration is valid" in project.terraform("validate")
     assert re.search(r"Success! \d\d passed, 0 failed", project.terraform("test"))
 

@@ -328,3 +328,75 @@ def test_a_plan_that_is_not_there_is_said_in_one_line(bake: Bake, run: Run, tmp_
     missing = tmp_path / "plan.json"
     done = run(sys.executable, "-B", "scripts/check.py", "--plan", str(missing), cwd=bake().path)
     assert (done.returncode, done.stdout.count("\n")) == (2, 1)
+
+
+def registry_policy(action: Any, principal: Any = "*", kind: str = "Action") -> Any:
+    """Return a change that adds a policy of the registry."""
+    statement = {"Effect": "Allow", "Principal": principal, kind: action}
+    values = {
+        "repository": "example-service",
+        "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    }
+    added = {"type": "aws_ecr_repository_policy", "values": values}
+    return lambda _, resources: resources.append(added)
+
+
+PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+MORE_THAN_PULLING = [
+    *("ecr:putimage", "ECR:PutImage", "ecr:P*", "ecr:?utImage", "ecr:B*", "ecr:BatchD*", "*:*"),
+    *("*", "ecr:*Image", "ecr:ReplicateImage", "ecr:TagResource", [*PULL, "ecr:PutImage"]),
+]
+
+
+@pytest.mark.parametrize("action", MORE_THAN_PULLING, ids=str)
+def test_others_are_given_nothing_on_the_registry_but_pulling(
+    copy: Copy, run: Run, plan: str, action: Any
+) -> None:
+    status, printed = judged(known(copy()), run, changed(plan, registry_policy(action)))
+    assert (status, "lets others change what stands in" in printed) == (1, True)
+
+
+def test_pulling_is_nobodys_harm_and_all_but_something_is(copy: Copy, run: Run, plan: str) -> None:
+    project = known(copy())
+    assert judged(project, run, changed(plan, registry_policy(PULL)))[0] == 0
+    status, printed = judged(project, run, changed(plan, registry_policy(PULL, kind="NotAction")))
+    assert (status, "lets others change" in printed) == (1, True)
+
+
+ROOT_OF = "arn:aws:iam::{}:root"
+SAID: dict[str, tuple[dict[str, Any], Any, str]] = {  # in the values; another plan; the finding
+    "a longer session": (
+        {"max_session_duration": 7200},
+        lambda values, _: values["aws_iam_role"].update(max_session_duration=43200),
+        "sessions of example-service-push last 43200 s, not 7200",
+    ),
+    "an account that is not named": (
+        {"pull_accounts": ["444455556666"]},
+        registry_policy(PULL, {"AWS": [ROOT_OF.format("999999999999")]}),
+        "may be pulled by arn:aws:iam::999999999999:root",
+    ),
+    "everybody": (
+        {"pull_accounts": ["444455556666"]},
+        registry_policy(PULL),
+        "may be pulled by *",
+    ),
+    "no boundary": (
+        {"permissions_boundary": "arn:aws:iam::111122223333:policy/boundary"},
+        lambda *_: None,
+        "is not bounded by arn:aws:iam::111122223333:policy/boundary",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_plan_is_held_against_what_nobody_was_asked(
+    copy: Copy, run: Run, plan: str, name: str
+) -> None:
+    given, change, says = SAID[name]
+    project = known(copy())
+    values = project.tfvars
+    (entry,) = values["repositories"].values()
+    (values if "permissions_boundary" in given else entry).update(given)
+    (project.path / "infra/terraform.tfvars.json").write_text(json.dumps(values))
+    status, printed = judged(project, run, changed(plan, change))
+    assert (status, says in printed) == (1, True), printed

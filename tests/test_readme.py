@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests import rehearsal
-from tests.conftest import Bake, Run, questions
+from tests.combinations import questions
+from tests.conftest import Bake, Run
 from tests.desk import Desk, at_terminal
 from tests.emulator import ROOT, Emulator, without
 from tests.hub import Hub
@@ -46,24 +47,28 @@ def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
     assert [block.splitlines()[0] for block in blocks(README)] == [
         f"uvx cookiecutter {TEMPLATE}",
         "python3 -m pip install cookiecutter",
+        f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",  # test_adoption.py
+        f"uvx cookiecutter {TEMPLATE} -f -s --no-input "
+        "--config-file example-service/.cookiecutter.json",  # the same
+        "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID",
         "gh workflow run deploy.yml --ref v0.1.0",
         "make rehearse",
         "make test",
     ]
 
 
-def test_the_table_of_questions_says_what_cookiecutter_json_says(bake: Bake) -> None:
+def test_the_table_of_questions_says_what_cookiecutter_json_says() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
     assert [key for key, _, _ in rows] == list(questions())
     for key, default, accepted in rows:
         choices = questions()[key]
         if isinstance(choices, list):
-            assert re.findall(r"`(\w+)`: ", accepted) == choices
+            assert re.findall(r"`([\w/]+)`: ", accepted) == choices
             assert default == f"`{choices[0]}`"
         elif "<<" in choices:
             assert "name part" in default
         else:
-            assert default == f"`{bake().answers[key]}`"
+            assert default == (f"`{choices}`" if choices else "empty")
 
 
 def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
@@ -117,7 +122,7 @@ def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> No
     # Without a terminal every question ends in the default.
     given = environment(tmp_path)
     done = subprocess.run(
-        words, cwd=ROOT, env=given, input="\n" * 8, capture_output=True, text=True
+        words, cwd=ROOT, env=given, input="\n" * 12, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GitHub repository, owner/name" in done.stdout
@@ -127,7 +132,7 @@ def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> No
 def test_the_quick_start_is_three_actions_that_work_as_typed(
     tmp_path: Path, emulator: Emulator
 ) -> None:
-    quick = block(f"uvx cookiecutter {TEMPLATE}")
+    quick = block(f"uvx cookiecutter {TEMPLATE}\n")
     generation, set_up, release = quick.splitlines()
     generation = generation.replace(TEMPLATE, f"{shlex.quote(str(ROOT))} --no-input")
     desk = Desk(generate(tmp_path, []), emulator, Hub(tmp_path / "hub"))
@@ -165,7 +170,7 @@ def test_what_is_printed_at_the_end_leads_to_the_first_image(
     project = bake(deploy_on=deploy_on)
     printed = hook(project, tmp_path, deploy_on=deploy_on).stdout.partition("Next:\n")[2]
     lines = [re.sub("  +#.*", "", line.strip()) for line in printed.splitlines()]
-    quick = block(f"uvx cookiecutter {TEMPLATE}").splitlines()
+    quick = block(f"uvx cookiecutter {TEMPLATE}\n").splitlines()
     written = blocks((project.path / "README.md").read_text())
     assert lines[0] == quick[1] == f"cd example-service && {written[0].strip()}"
     releases = {"release": quick[2], "tag": "git tag v0.1.0 && git push origin v0.1.0"}
@@ -183,6 +188,22 @@ def test_what_is_printed_at_the_end_leads_to_the_first_image(
     named = {line for each in written for line in each.splitlines() if line.startswith("make ")}
     assert named == {"make bootstrap", "make doctor", "make destroy"}
     assert all(f"\n{line[5:]}: .venv" in makefile for line in named)
+
+
+def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
+    name = ready.entry["github_repository"]
+    iam = ready.emulator.client("iam")
+    iam.create_user(UserName="deployer")
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]["AccessKeyId"]
+    ready.hub.change(name, secrets=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER"])
+    assert ready.bootstrap("doctor").out.count("--  keys ") == 2
+    commands = block("aws iam update-access-key").replace(" USER", " deployer")
+    commands = commands.replace(" ID", f" {key}").replace("OWNER/NAME", name)
+    ended = ready.run("bash", "-euc", commands, AWS_DEFAULT_REGION="us-east-1")
+    assert ended.status == 0, ended.out
+    assert iam.list_access_keys(UserName="deployer")["AccessKeyMetadata"] == []
+    assert ready.hub.repository(name)["secrets"] == ["OTHER"]
+    assert "ok  keys         no AWS key is stored" in ready.bootstrap("doctor").out
 
 
 def test_the_provider_is_let_go_of_and_taken_over_as_the_generated_readme_says(
@@ -222,7 +243,10 @@ def test_the_generated_readme_names_targets_and_files_that_exist(bake: Bake) -> 
     makefile = (project.path / "Makefile").read_text()
     for target in re.findall(r"`make (\w+)`", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for name in re.findall(r"^\| `(\w[\w./-]*|\.[\w./-]+)` \|", text, re.MULTILINE):
+    (table,) = re.findall(r"## What is here\n(.*?)\n## ", text, re.DOTALL)
+    names = re.findall(r"^\| `(\w[\w./-]*|\.[\w./-]+)` \|", table, re.MULTILINE)
+    assert len(names) > 7
+    for name in names:
         assert (project.path / name).exists(), name
     for key in re.findall(r"`([a-z_]+)` in `infra/terraform\.tfvars\.json`", text):
         assert f'"{key}"' in (project.path / "infra/terraform.tfvars.json").read_text(), key

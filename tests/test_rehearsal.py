@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 
 from tests import github, rehearsal, runner
-from tests.conftest import only_questions, readable
+from tests.combinations import readable
+from tests.conftest import only_questions
+from tests.desk import Desk
 from tests.emulator import Emulator, FirstAnswerAgain, emulated_aws
-from tests.project import Failed, Project, generate
+from tests.project import Failed, Project
 
 REPOSITORY = github.Repository("octo-org/example-service")
 TAG = ("release", "refs/tags/v0.1.0")
-# Each way to publish and both kinds of provider; the default answers are rehearsed for the README.
+# Each way to publish, with an environment, both kinds of provider and of state, and two platforms;
+# the default answers are rehearsed for the README.
 REHEARSED = [
-    {"deploy_on": deploy_on, "oidc_provider": provider}
-    for deploy_on, provider in (("tag", "create"), ("branch", "existing"))
+    {"deploy_on": "tag", "github_environment": "eu: production", "platform": "both"},
+    {"deploy_on": "branch", "oidc_provider": "existing", "state_bucket": "octo-org-terraform"},
 ]
 
 
@@ -39,15 +42,26 @@ def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     assert f"\n          next: {last[answers['deploy_on']]}\n" in printed
     assert "ran deploy.yml with act" in printed
     assert "ran it again: nothing was built" in printed
+    environment = "eu%3A production" if "github_environment" in answers else None
+    context = f":environment:{environment}\n" if environment else ":ref:refs/heads/main\n"
+    assert f"as repo:octo-org@123456/example-service@456789{context}" in printed
+    lacking = "MiniStack knows no condition key ref, which the role tests beside the"
+    assert (lacking in printed) is (environment is not None)
     assert re.search(f"one image as {first} and [0-9a-f]{{40}}\n", printed)
     assert not list(tmp_path.iterdir())
 
 
+def rehearse(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rehearse a project whose set-up was rehearsed before."""
+    monkeypatch.setattr(rehearsal, "set_up", lambda _: None)
+    rehearsal.rehearse(ready.project, ready.emulator, ready.hub)
+
+
 def test_where_act_cannot_run_the_image_is_pushed_without_deploy_yml(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ready: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(rehearsal, "runs", lambda program: program != "act")
-    assert rehearsal.main([]) == 0
+    rehearse(ready, monkeypatch)
     printed = capsys.readouterr().out
     assert "act is missing; install it: make test" in printed
     assert "Without it deploy.yml is not run:" in printed
@@ -65,18 +79,13 @@ def test_a_program_that_is_missing_or_does_not_start_cannot_run(tmp_path: Path) 
 
 
 def test_a_deploy_yml_that_builds_twice_fails_the_rehearsal(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ready: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-    def broken(folder: Path, answers: list[str]) -> Project:
-        project = generate(folder, answers)
-        path = project.path / ".github/workflows/deploy.yml"
-        path.write_text(path.read_text().replace("steps.before.outputs.build == 'true'", "true"))
-        return project
-
-    monkeypatch.setattr(rehearsal, "generate", broken)
-    assert rehearsal.main([]) == 1
-    assert "ran it again: nothing was built, so this must not be:" in capfd.readouterr().err
+    path = ready.path / ".github/workflows/deploy.yml"
+    path.write_text(path.read_text().replace("steps.before.outputs.build == 'true'", "true"))
+    ready.git("commit", "-qam", "Build always")
+    with pytest.raises(Failed, match="ran it again: nothing was built, so this must not be:"):
+        rehearse(ready, monkeypatch)
 
 
 def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,12 @@ REFS = [
     ["refs/heads/release/2026", "refs/heads/release/2027"],
     ["refs/tags/*"],
 ]
-ENVIRONMENTS = [None, "production", "eu: production (blue)", 'a "quoted" <name> & cafe\u0301 🚀']
+ENVIRONMENTS = [
+    None,
+    "production",
+    "eu: production (blue)",
+    'a "quoted" <name> & cafe\u0301 \u00ff',
+]
 
 # Attribute, value, and what else the entry says: each is refused by both, for this attribute alone.
 REFUSED: list[tuple[str, Any, Entry]] = [
@@ -81,6 +86,16 @@ REFUSED: list[tuple[str, Any, Entry]] = [
     ("environment", "prod\nuction", {}),
     ("environment", "prod\tuction", {}),
     ("environment", "p" * 256, {}),
+    ("environment", "a%3Ab", {}),
+    ("environment", "rocket \U0001f680", {}),
+    ("environment", "soft\u0080", {}),
+    ("max_session_duration", 3599, {}),
+    ("max_session_duration", 43201, {}),
+    ("pull_accounts", ["44445555666"], {}),
+    ("pull_accounts", ["444455556666", "*"], {}),
+    ("expire_untagged_after_days", 0, {}),
+    ("expire_untagged_after_days", 100000, {}),
+    ("keep_newest_images", -1, {}),
     ("test_ids", True, {"subject_prefix": BARE}),
     ("ecr_repository", "Example-Service", {}),
     ("ecr_repository", "e", {}),

@@ -19,7 +19,7 @@ def programs(tmp_path: Path) -> Path:
     """A folder for PATH with what the script calls, a terraform and a find of the test's own."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sh", "cat", "head", "mktemp", "rm", "mkdir", "env"):
+    for name in ("sh", "cat", "cp", "head", "mktemp", "rm", "mkdir", "env"):
         (folder / name).symlink_to(str(shutil.which(name)))
     write(folder / "terraform", "exit 0")
     write(folder / "find", "exit 0")
@@ -51,15 +51,20 @@ def test_a_configuration_that_works_is_kept(programs: Path, tmp_path: Path, run:
 def test_otherwise_a_mirror_is_looked_for_and_named_in_a_temporary_file(
     programs: Path, tmp_path: Path, run: Run, preset: dict[str, str]
 ) -> None:
-    write(programs / "find", "echo /a/mirror/registry.terraform.io")
+    mirror = tmp_path / "mirror/registry.terraform.io"
+    (mirror / "hashicorp").mkdir(parents=True)
+    write(programs / "find", f"echo {mirror}")
     done = run(SCRIPT, *SHOW, cwd=tmp_path, env=environment(programs, **preset))
     name, *lines = done.stdout.splitlines()
-    assert done.returncode == 7
+    assert done.returncode == 7, done.stdout
+    folder = Path(name).parent
     assert " ".join(lines).split() == [
         *("provider_installation", "{", "filesystem_mirror", "{"),
-        *("path", "=", '"/a/mirror"', "}", "}"),
+        *("path", "=", f'"{mirror.parent}"', "include", "=", '["registry.terraform.io/*/*"]', "}"),
+        *("filesystem_mirror", "{"),
+        *("path", "=", f'"{folder}"', "include", "=", '["registry.opentofu.org/*/*"]', "}", "}"),
     ]
-    assert not Path(name).exists()
+    assert not folder.exists()
 
 
 def test_without_a_mirror_providers_come_from_the_registry(

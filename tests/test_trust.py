@@ -281,7 +281,7 @@ MEANT_CONTEXTS = {  # with the roles that are meant for them
     "ref:refs/tags/v1.2.0": {"tags", "both", "classic", "ids"},
     "ref:refs/heads/main": {"branch", "both"},
     "environment:prod%3Aeu": {"colon"},
-    "environment:production": {"environment"},
+    "environment:production": {"environment", "an environment alone"},
 }
 HOSTILE_CONTEXTS = """
     ref:refs/heads/v1 ref:refs/heads/v1.2.0 ref:refs/heads/refs/tags/v1 ref:refs/heads/tags/v1

@@ -2,7 +2,7 @@
 # Pin what pyproject.toml declares, with hashes and without the address of any registry.
 set -eu
 cd "$(dirname "$0")/.."
-for group in rehearse test lint; do
+for group in rehearse test lint scan; do
   uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
     --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
     --group "pyproject.toml:$group" --output-file "requirements/$group.txt"

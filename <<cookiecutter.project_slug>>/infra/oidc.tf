@@ -2,8 +2,6 @@
 # an explicit choice; a configuration that probes first would destroy it on its second run.
 
 locals {
-  issuer = "https://token.actions.githubusercontent.com"
-
   # Asking the provider for its URL makes every role wait for it; the ARN itself is composed, so that
   # the first plan already shows the trust policies in full.
   provider_url      = one(concat(aws_iam_openid_connect_provider.github[*].url, data.aws_iam_openid_connect_provider.github[*].url))
@@ -18,7 +16,7 @@ locals {
 resource "aws_iam_openid_connect_provider" "github" {
   count = var.create_oidc_provider ? 1 : 0
 
-  url            = local.issuer
+  url            = var.oidc_issuer
   client_id_list = [local.audience]
 
   lifecycle {
@@ -29,7 +27,7 @@ resource "aws_iam_openid_connect_provider" "github" {
 data "aws_iam_openid_connect_provider" "github" {
   count = var.create_oidc_provider ? 0 : 1
 
-  url = local.issuer
+  url = var.oidc_issuer
 
   lifecycle {
     postcondition {

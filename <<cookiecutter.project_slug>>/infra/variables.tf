@@ -28,17 +28,67 @@ variable "create_oidc_provider" {
   nullable    = false
 }
 
+variable "oidc_issuer" {
+  type        = string
+  description = "Who signs GitHub's tokens. Only GitHub Enterprise has others: https://token.actions.githubusercontent.com/SLUG, with data residency https://token.actions.SUBDOMAIN.ghe.com, on a server https://HOST/_services/token."
+  default     = "https://token.actions.githubusercontent.com"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https://(token\\.actions\\.githubusercontent\\.com(/[A-Za-z0-9-]+)?|token\\.actions\\.[a-z0-9-]+\\.ghe\\.com|[a-z0-9-]+(\\.[a-z0-9-]+)+/_services/token)$", var.oidc_issuer))
+    error_message = "oidc_issuer \"${var.oidc_issuer}\" is no issuer of GitHub's tokens, so every token would be refused. Write for example \"https://token.actions.githubusercontent.com/octo-enterprise\"; without GitHub Enterprise leave it out."
+  }
+}
+
+variable "role_path" {
+  type        = string
+  description = "The path of the roles, which stands in their ARNs."
+  default     = "/"
+  nullable    = false
+}
+
+variable "permissions_boundary" {
+  type        = string
+  description = "The ARN of the policy that bounds what the roles may do. null: none."
+  default     = null
+}
+
+variable "kms_key" {
+  type        = string
+  description = "The ARN of the KMS key that encrypts the registries, which costs money. null: AES256. Another value replaces a registry."
+  default     = null
+}
+
+variable "tags" {
+  type        = map(string)
+  description = "Tags of everything that is made here."
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = length(var.tags) <= 50 && alltrue([
+      for key, value in var.tags : length(key) > 0 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
+    ])
+    error_message = "tags has more than 50, a key that is empty, longer than 128 characters or begins with aws:, or a value of more than 256, so AWS refuses it. Write for example {\"team\": \"web\"}."
+  }
+}
+
 variable "repositories" {
   type = map(object({
-    github_repository         = string
-    subject_prefix            = optional(string)
-    refs                      = list(string)
-    dangerously_trust_any_tag = optional(bool, false)
-    environment               = optional(string)
-    test_ref                  = optional(bool, true)
-    test_ids                  = optional(bool, false)
-    ecr_repository            = string
-    role_name                 = string
+    github_repository          = string
+    subject_prefix             = optional(string)
+    refs                       = list(string)
+    dangerously_trust_any_tag  = optional(bool, false)
+    environment                = optional(string)
+    test_ref                   = optional(bool, true)
+    test_ids                   = optional(bool, false)
+    ecr_repository             = string
+    role_name                  = string
+    max_session_duration       = optional(number, 3600)
+    force_delete               = optional(bool, false)
+    pull_accounts              = optional(list(string), [])
+    expire_untagged_after_days = optional(number)
+    keep_newest_images         = optional(number)
   }))
   description = "What each GitHub repository may publish. The key never changes, also when the repository is renamed; the values are described in repository/variables.tf."
   nullable    = false

@@ -12,4 +12,8 @@ terraform {
 provider "aws" {
   region              = var.aws_region
   allowed_account_ids = [var.aws_account_id] # applying to another account is refused
+
+  default_tags {
+    tags = var.tags
+  }
 }

@@ -33,6 +33,7 @@ from outside import (
     KEPT,
     ROOT,
     TFVARS,
+    TOOL,
     Denied,
     Repository,
     account_here,
@@ -40,14 +41,18 @@ from outside import (
     actions_disabled,
     admitted,
     audience_missing,
+    bucket,
     environment,
     gh,
     git,
     initialised,
     known,
     line,
+    look_at_bucket,
+    make_bucket,
     must,
     own_key,
+    page_of,
     policies,
     print_problem,
     provider,
@@ -93,6 +98,7 @@ class Setup:
         self.steps: list[Step] = []
         self.notes: list[str] = []
         self.created = False  # whether the repository was, in this run
+        self.unplanned = False  # whether Terraform has no place for its state before it is made
         self.doing = ""  # the step that is being done
 
     @property
@@ -117,13 +123,14 @@ class Setup:
         self.look_at_github()
         folder = Folder(self.name, self.found)
         way = list(folder.look())
-        made = state()
+        self.look_at_bucket()
+        made = set() if self.unplanned else state()
         self.look_at_account(made)
         self.look_at_provider(made)
         way += folder.publish(self.text)
         if self.text != self.before:
             self.add(f"write into {check.TFVARS}:{self.differences()}", self.write)
-        if self.found:
+        if self.found and not self.unplanned:
             changes = self.plan()
             if changes:
                 self.add(self.in_account(changes), self.apply)
@@ -234,6 +241,34 @@ class Setup:
         if check.account_in(self.text).entries[key].get(attribute) != value:
             self.text = edited(self.text, ["repositories", key, attribute], value)
 
+    def look_at_bucket(self) -> None:
+        """Look whether there is a place for Terraform's state.
+
+        Raises:
+            Problem: the bucket is not usable, or the state is still a file.
+        """
+        wanted = bucket()
+        if wanted is None:
+            return
+        notes = look_at_bucket(self.account, wanted)
+        local = INFRA / "terraform.tfstate"
+        if local.is_file() and json.loads(local.read_text() or "{}").get("resources"):
+            make = f"aws s3api create-bucket --bucket {wanted.name} --region {wanted.region}"
+            if wanted.region != "us-east-1":
+                make += f" --create-bucket-configuration LocationConstraint={wanted.region}"
+            raise Problem(
+                "infra/terraform.tfstate holds what Terraform knows, and infra/backend.tf names the"
+                f" bucket {wanted.name}. Nothing is lost: move it there first.",
+                *[make] * (notes is None),
+                f"{TOOL} -chdir=infra init -migrate-state",
+                AGAIN,
+            )
+        self.notes += notes or []
+        self.unplanned = notes is None
+        if self.unplanned:
+            text = f"make the S3 bucket {wanted.name} in {wanted.region} for the state, versioned"
+            self.add(f"{text} and closed to the public", lambda: make_bucket(self.account, wanted))
+
     def look_at_provider(self, made: set[str]) -> None:
         """Decide whether the account's identity provider is made here, or looked up.
 
@@ -277,7 +312,7 @@ class Setup:
             address = f"{module}.aws_ecr_repository.image"
             if address not in made and registry(self.account, entry):
                 self.take_over(address, entry["ecr_repository"], "stays with its images")
-        if not made:
+        if not made and not any('backend "' in each.read_text() for each in INFRA.glob("*.tf")):
             self.notes.append(
                 "Terraform's state will be a file here, infra/terraform.tfstate, which is not"
                 " committed. Keep it, and share it with whoever applies next."
@@ -334,7 +369,7 @@ class Setup:
             return
         have = admitted(path, there)
         if have is None:
-            page = f"https://github.com/{self.name}/settings/environments"
+            page = f"{page_of(self.name)}/settings/environments"
             self.notes.append(
                 f"The environment {name} admits other refs than {' '.join(refs)}: {page}"
             )
@@ -419,9 +454,11 @@ class Setup:
         if done.status == 0:
             return []
         if done.status != 2:
-            raise Problem(
-                f"terraform plan failed, and nothing was changed in AWS:\n{done.said}", AGAIN
-            )
+            what, lines = f"{TOOL} plan failed, and nothing was changed in AWS:\n{done.said}", []
+            if "prevent_destroy" in done.said:
+                what += "\nThe provider that this state has made stays for others. Let go of it:"
+                lines.append(f"{TOOL} -chdir=infra state rm '{PROVIDER}[0]'")
+            raise Problem(what, *lines, AGAIN)
         plan = shown(str(self.saved))
         write_text(self.shown, plan)
         self.judge("--plan", str(self.shown))
@@ -458,7 +495,7 @@ class Setup:
         """
         if terraform("apply", "-input=false", str(self.saved), show=True).status:
             message = (
-                "terraform apply ended with the error above. What it has made is in its state, and"
+                f"{TOOL} apply ended with the error above. What it has made is in its state, and"
             )
             raise Problem(f"{message} this goes on from there:", AGAIN)
 
@@ -516,7 +553,7 @@ class Setup:
     def report(self) -> None:
         """Print what is there now, and the command that publishes."""
         entry = self.entry
-        print(f"\nRole      {self.account.arn('role/' + entry['role_name'])}")
+        print(f"\nRole      {self.account.role(entry)}")
         print(f"Registry  {self.account.registry}/{entry['ecr_repository']}")
         print(wrapped(f"Trust     {check.who(self.account, entry)}", " " * 10))
         problem = actions_disabled(self.name) if self.created else None
@@ -601,8 +638,10 @@ def main(arguments: list[str]) -> int:
         parser.error("destroy asks by name, and knows no option but --plan")
     encoded = {"errors": "backslashreplace", "line_buffering": True}
     sys.stdout.reconfigure(**encoded)  # type: ignore[union-attr]
-    # The subjects are those of github.com; answers are read by a program.
+    # Answers are read by a program.
     os.environ.update(GH_HOST="github.com", LANGUAGE="C")
+    with contextlib.suppress(check.CannotJudge):  # which is said below
+        os.environ["GH_HOST"] = account_here().host
     for name in ("CLICOLOR_FORCE", "GH_FORCE_TTY", "GH_DEBUG"):
         os.environ.pop(name, None)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -36,7 +36,12 @@ LARGEST, LARGEST_PLAN, DEEPEST = 1_000_000, 50_000_000, 50  # bytes, bytes, leve
 CREDENTIALS = "aws-actions/configure-aws-credentials"
 LOGIN = "aws-actions/amazon-ecr-login"
 BUILD = "docker/build-push-action"
-ISSUER = "token.actions.githubusercontent.com"
+ISSUER = "https://token.actions.githubusercontent.com"
+# GitHub Enterprise has others: with a slug, with data residency, and each server its own.
+ISSUERS = (
+    r"https://(token\.actions\.githubusercontent\.com(/[A-Za-z0-9-]+)?"
+    r"|token\.actions\.([a-z0-9-]+\.ghe\.com)|([a-z0-9-]+(\.[a-z0-9-]+)+)/_services/token)"
+)
 UNJUDGED = "cannot-be-judged"
 
 # An entry of `repositories`: what infra/variables.tf knows, and its kind of value.
@@ -50,7 +55,17 @@ ENTRY = {
     "test_ids": "true or false",
     "ecr_repository": "text",
     "role_name": "text",
+    "max_session_duration": "number or null",
+    "force_delete": "true or false",
+    "pull_accounts": "a list of text or null",
+    "expire_untagged_after_days": "number or null",
+    "keep_newest_images": "number or null",
 }
+# The values for everything that infra/variables.tf knows.
+VALUES = (
+    *("aws_account_id", "aws_region", "create_oidc_provider", "repositories", "oidc_issuer"),
+    *("role_path", "permissions_boundary", "kms_key", "tags"),
+)
 # AWS docs, ECR, "Pushing a Docker image": what a push needs, beside ecr:GetAuthorizationToken.
 PUSH = (
     *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload"),
@@ -77,21 +92,31 @@ CONSUMERS = (
 # comments and white space. Where one differs nothing is guessed: a plan shows both policies. (They
 # are against mistakes: whoever can change such a file can change this one, too.)
 WRITTEN = {
-    ("infra/oidc.tf", ""): "8cc30626",
-    ("infra/main.tf", 'module "repository"'): "b08b1cb4",
-    ("infra/variables.tf", 'variable "repositories"'): "5c102815",
-    ("infra/repository/variables.tf", ""): "aa1d54d3",
-    (TRUST, ""): "873e6e84",
-    (REGISTRY, ""): "154e0b17",
+    ("infra/oidc.tf", ""): "95fd71e6",
+    ("infra/main.tf", 'module "repository"'): "a8bf983d",
+    ("infra/variables.tf", 'variable "oidc_issuer"'): "7155f814",
+    ("infra/variables.tf", 'variable "role_path"'): "3f651dd5",
+    ("infra/variables.tf", 'variable "repositories"'): "e62ba3dc",
+    ("infra/repository/variables.tf", ""): "f0582c19",
+    (TRUST, ""): "c4274bab",
+    (REGISTRY, ""): "d671407a",
 }
 IMAGE = 'resource "aws_ecr_repository" "image"'
 ROLE = 'resource "aws_iam_role" "push"'
-# What the role may be given without trusting or granting more; read by itself: its duration.
+# What the role may be given without trusting or granting more.
 NEUTRAL_LINES = (
-    r"(?m)^  (?:(?:description|tags|permissions_boundary) *="
-    r' *(?:\{(?:"(?:\\.|[^"\\])*"|[^{}"])*\}|[^\n]*)|max_session_duration *= *\d+ *$)'
+    r"(?m)^  (?:description|tags) *="
+    r' *(?:\{(?:"(?:\\.|[^"\\])*"|[^{}"])*\}|[^\n]*)'
 )
-PUSHING = r"ecr:(\*|Put|Upload|Initiate|Complete|Batch\*|BatchDelete|Delete|Set)|\"\*\""
+# What a workflow may keep by a comment with the reason, if it can ask for no token:
+#     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
+SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
+SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
+# What others may be given on a registry.
+PULLING = {
+    *("ecr:batchchecklayeravailability", "ecr:batchgetimage", "ecr:getdownloadurlforlayer"),
+    *("ecr:describeimages", "ecr:describerepositories", "ecr:listimages"),
+}
 
 
 class Finding(NamedTuple):
@@ -293,6 +318,7 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
     needed = {id(one) for one in judged} | {id(one) for job in assuming for one in job.callers}
     for job in jobs:
         found += [*least_permissions(job, id(job) in needed, account), *key_inputs(job)]
+        found += buildable(root, job)
     if not assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
@@ -301,13 +327,35 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
     written = None if plan else Infra.written(root, account, found)
     for key, own in entries.items():
         entry = account.entries[key]
-        side = written or Infra.planned(str(plan), shown, made, account, entry, found)
+        side = written and written.of_entry(entry)
+        side = side or Infra.planned(str(plan), shown, made, account, entry, found)
         for job in own:
             found += same_values(job, account, entry, side.longest)
         found += same_subjects(account, key, own, judged)
         if own:
             found += published(own, account, entry, side)
-    return sorted(set(found))
+    able = {job.source.path for job in jobs if may_ask(job)} | {*actions}
+    kept = {each.path: skipped(each) for each in workflows if each.path not in able}
+    return sorted({one for one in found if one.rule not in kept.get(one.path, ())})
+
+
+def skipped(source: Source) -> set[str]:
+    """Return the rules that a comment in a workflow leaves out, with its reason."""
+    rules = {match[1] for match in SKIP.finditer("\n".join(source.text))}
+    return {*re.findall("[a-z-]+", " ".join(rules))} & SKIPPABLE
+
+
+def granted_to(job: Job) -> Any:
+    """Return the permissions of a job: its own, those of its workflow, or those of who calls it."""
+    scopes = (job.root, job.source.root, *(caller.root for caller in reversed(job.callers)))
+    return next((scope["permissions"] for scope in scopes if "permissions" in scope), "")
+
+
+def may_ask(job: Job) -> bool:
+    """Tell whether a job can ask for a token, or has a step that would use one."""
+    granted = granted_to(job)
+    scopes = granted if isinstance(granted, Mapping) else {}
+    return granted == "write-all" or scopes.get("id-token") == "write" or bool(job.assuming())
 
 
 # Reading
@@ -437,6 +485,9 @@ class Account(NamedTuple):
     region: str
     entries: dict[str, dict[str, Any]]
     text: str
+    issuer: str  # without https://, as ARNs and condition keys have it
+    role_path: str
+    values: dict[str, Any]  # all of the file
 
     @property
     def partition(self) -> str:
@@ -463,7 +514,17 @@ class Account(NamedTuple):
     @property
     def oidc_provider(self) -> str:
         """The ARN of GitHub's identity provider."""
-        return self.arn(f"oidc-provider/{ISSUER}")
+        return self.arn(f"oidc-provider/{self.issuer}")
+
+    @property
+    def host(self) -> str:
+        """The host of the GitHub that signs the tokens."""
+        match = re.fullmatch(ISSUERS, f"https://{self.issuer}")
+        return (match and (match[3] or match[4])) or "github.com"
+
+    def role(self, entry: dict[str, Any]) -> str:
+        """Return the ARN of an entry's role."""
+        return self.arn(f"role{self.role_path}{entry['role_name']}")
 
     def arn(self, resource: str) -> str:
         """Return the ARN of a role or of the identity provider."""
@@ -475,6 +536,11 @@ class Account(NamedTuple):
         names = [role.rpartition("/")[2] for role in roles]
         found = [key for key, entry in self.entries.items() if entry["role_name"] in names]
         return found or [*self.entries][: guess and "${{" in "".join(roles)]
+
+    def at(self, key: str) -> int:
+        """Return the line of a value for everything."""
+        lines = enumerate(self.text.splitlines(), 1)
+        return next((number for number, line in lines if f"{json.dumps(key)}:" in line), 1)
 
     def line(self, key: str, attribute: str = "") -> int:
         """Return the line of an entry, or of an attribute in it."""
@@ -495,10 +561,16 @@ def account_in(text: str) -> Account:
         raise CannotJudge(f"{TFVARS}: needs aws_region, the code of a region; correct it")
     if not isinstance(values.get("create_oidc_provider"), bool):
         raise CannotJudge(f"{TFVARS}: needs create_oidc_provider as true or false; correct it")
+    issuer, path = (values.get(key) for key in ("oidc_issuer", "role_path"))
+    if issuer is not None and not (isinstance(issuer, str) and re.fullmatch(ISSUERS, issuer)):
+        raise CannotJudge(f"{TFVARS}: needs oidc_issuer as one of GitHub's; leave it out")
+    form = r"/([A-Za-z0-9_+=,.@-]+/)*"
+    if path is not None and not (isinstance(path, str) and re.fullmatch(form, path)):
+        raise CannotJudge(f"{TFVARS}: needs role_path as /NAME/; correct it, or leave it out")
     entries = values.get("repositories")
     if not isinstance(entries, dict) or not entries:
         raise CannotJudge(f"{TFVARS}: needs an entry in repositories; add it")
-    kinds = {"te": str, "a ": list, "tr": bool}
+    kinds = {"te": str, "a ": list, "tr": bool, "nu": int}
     for key, entry in entries.items():
         for attribute, kind in ENTRY.items():
             value = entry.get(attribute) if isinstance(entry, dict) else None
@@ -508,9 +580,10 @@ def account_in(text: str) -> Account:
                 missing
                 or not all(isinstance(item, str) for item in items)
                 or (value is not None and not isinstance(value, kinds[kind[:2]]))
+                or (kind[:2] == "nu" and isinstance(value, bool))
             ):
                 raise CannotJudge(f"{TFVARS}: {key} needs {attribute} as {kind}; correct it")
-    return Account(account, str(region), entries, text)
+    return Account(account, str(region), entries, text, (issuer or ISSUER)[8:], path or "/", values)
 
 
 # Subjects: what infra/repository/trust.tf derives from an entry, derived once more
@@ -555,7 +628,8 @@ def conditions(account: Account, entry: dict[str, Any]) -> dict[str, dict[str, l
     found: dict[str, dict[str, list[str]]] = {}
     for claim, values in claims(account, entry).items():
         like = any(value.endswith("*") for value in values)
-        found.setdefault("StringLike" if like else "StringEquals", {})[f"{ISSUER}:{claim}"] = values
+        test = found.setdefault("StringLike" if like else "StringEquals", {})
+        test[f"{account.issuer}:{claim}"] = values
     return found
 
 
@@ -584,7 +658,10 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
         bounded = re.fullmatch(r"refs/(heads|tags)/[^*?$\x00-\x20\x7f]+[*]?", ref)
         if not bounded and not (ref == "refs/tags/*" and entry.get("dangerously_trust_any_tag")):
             yield "refs", f"{ref!r} is not refs/heads/NAME or refs/tags/NAME", "write refs/tags/v*"
-    if environment is not None and not re.fullmatch(r"[^*?$\x00-\x1f\x7f]{1,255}", environment):
+    # IAM takes U+0020 to U+00FF in a trust policy; * ? and $ stand for others, % for an escape.
+    if environment is not None and not re.fullmatch(
+        r"[ -#&-)+->@-~\u00a1-\u00ff]{1,255}", environment
+    ):
         yield "environment", f"{environment!r} does not name one environment", "write its name"
     if entry.get("test_ids") and (account.partition != "aws" or "@" not in (prefix or "@")):
         yield "test_ids", "the subject has no ids, or AWS does not know them here", "write false"
@@ -595,16 +672,64 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
     role = entry["role_name"]
     if not re.fullmatch(r"[A-Za-z0-9_+=,.@-]{1,64}", role) or role == "GitHubActions":
         yield "role_name", f"{role!r} is no name that works", "write for example NAME-push"
+    bounds = {"max_session_duration": (3600, 43200)}
+    for name in (*bounds, "expire_untagged_after_days", "keep_newest_images"):
+        least, most = bounds.get(name, (1, 99999))
+        if entry.get(name) is not None and not least <= entry[name] <= most:
+            yield name, f"{entry[name]} is not {least} to {most}", f"write {least} or more"
+    for number in entry.get("pull_accounts") or []:
+        if not re.fullmatch("[0-9]{12}", number):
+            yield "pull_accounts", f"{number!r} is no account", "write its 12 digits as text"
+
+
+def account_errors(account: Account) -> Iterator[tuple[str, str, str]]:
+    """Yield what Terraform refuses of the values for everything: the key, why, and the mend."""
+    values, partition = account.values, account.partition
+    forms = {
+        "permissions_boundary": rf"arn:{partition}:iam::([0-9]{{12}}|aws):policy/.+",
+        "kms_key": rf"arn:{partition}:kms:{account.region}:[0-9]{{12}}:key/.+",
+    }
+    for key, form in forms.items():
+        value = values.get(key)
+        if value is not None and not (isinstance(value, str) and re.fullmatch(form, value)):
+            yield key, f"{value!r} is no such ARN in {account.region}", "write its ARN, or null"
+    if len(account.role_path) > 512:
+        yield "role_path", "is longer than 512 characters", "write for example /github/"
+    tags = values.get("tags") or {}
+    good = isinstance(tags, dict) and len(tags) <= 50
+    for key, value in tags.items() if isinstance(tags, dict) else ():
+        short = isinstance(value, str) and 0 < len(key) <= 128 and len(value) <= 256
+        good = good and short and not key.lower().startswith("aws:")
+    if not good:
+        yield "tags", f"{tags!r:.60} is not what AWS takes", 'write for example {"team": "web"}'
 
 
 def known_values(root: Path, account: Account) -> Iterator[Finding]:
     """Terraform refuses some values, and drops keys that it does not know without a word."""
+    for key, why, mend in account_errors(account):
+        message = f"{key} {why}, so Terraform refuses it"
+        yield Finding(TFVARS, account.at(key), "known-keys", message, mend)
+    variables = root / "infra/variables.tf"
+    declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
+    for key in sorted(set(account.values) - set(VALUES)):
+        if not re.search(rf'(?m)^variable "{re.escape(key)}"', declared):
+            message = f"Terraform has no variable {key!r}, so it has no effect"
+            place = " into its entry of repositories" * (key in ENTRY)
+            mend = f"write it{place}" if place else f"remove it, or write: {', '.join(VALUES)}"
+            yield Finding(TFVARS, account.at(key), "known-keys", message, mend)
+    entry_type = block(declared, 'variable "repositories"')[1].partition("validation")[0]
     rules = {"ecr_repository": "same-registry", "role_name": "same-role"}
+    others = {
+        "max_session_duration": "session-duration",
+        "pull_accounts": "least-actions",
+        "expire_untagged_after_days": "lifecycle",
+        "keep_newest_images": "lifecycle",
+    }
     taken = {name: [one[name].lower() for one in account.entries.values()] for name in rules}
     for key, entry in account.entries.items():
         for attribute, why, mend in entry_errors(account, entry):
             message = f"{key}: {attribute} {why}, so Terraform refuses it"
-            rule = rules.get(attribute, "subject")
+            rule = {**rules, **others}.get(attribute, "subject")
             yield Finding(TFVARS, account.line(key, attribute), rule, message, mend)
         for attribute in rules:
             if taken[attribute].count(entry[attribute].lower()) > 1:
@@ -613,9 +738,7 @@ def known_values(root: Path, account: Account) -> Iterator[Finding]:
                 line = account.line(key, attribute)
                 yield Finding(TFVARS, line, rules[attribute], message, mend)
         for attribute in sorted(set(entry) - set(ENTRY)):
-            variables = root / "infra/variables.tf"
-            declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
-            if not re.search(rf"(?m)^\s*{re.escape(attribute)}\s*=", declared):
+            if not re.search(rf"(?m)^ {{4}}{re.escape(attribute)}\s*=", entry_type):
                 message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
                 mend = f"remove it, or write one of: {', '.join(ENTRY)}"
                 yield Finding(TFVARS, account.line(key, attribute), "known-keys", message, mend)
@@ -670,14 +793,28 @@ class Infra(NamedTuple):
             message = "the registry's name, region or tag mutability was rewritten"
             unknown(REGISTRY, image_at, message)
         filters = re.findall(r'(?m)^\s*filter\s*=\s*"([^"]+)"', image)
-        longest = re.findall(r"max_session_duration\s*=\s*(\d+)", role)
         granted = from_json(ACTIONS, read(root, ACTIONS))
         if not isinstance(granted, list) or not all(isinstance(name, str) for name in granted):
             raise CannotJudge(f"{ACTIONS}: needs a list of text; restore it")
         granted = ["ecr:GetAuthorizationToken", *granted]
         lifecycle = from_json(LIFECYCLE, read(root, LIFECYCLE))
-        seconds = int([*longest, "3600"][0])
-        return cls([*mutability, "IMMUTABLE"][0], filters, seconds, granted, lifecycle)
+        return cls([*mutability, "IMMUTABLE"][0], filters, 3600, granted, lifecycle)
+
+    def of_entry(self, entry: dict[str, Any]) -> Infra:
+        """Return what the files say of one entry, with the numbers that it has itself."""
+        lifecycle = json.loads(json.dumps(self.lifecycle))
+        numbers = {
+            "untagged": entry.get("expire_untagged_after_days"),
+            "tagged": entry.get("keep_newest_images"),
+        }
+        rules = lifecycle.get("rules") if isinstance(lifecycle, dict) else None
+        for rule in listed(rules):
+            selection = rule.get("selection") if isinstance(rule, dict) else None
+            if isinstance(selection, dict):
+                number = numbers.get(str(selection.get("tagStatus")))
+                selection["countNumber"] = number or selection.get("countNumber")
+        longest = entry.get("max_session_duration") or self.longest
+        return self._replace(longest=longest, lifecycle=lifecycle)
 
     @classmethod
     def planned(
@@ -716,8 +853,9 @@ class Infra(NamedTuple):
                 or registry.get("region") not in regions
             ):
                 wrong("same-region", "the registry is not made there", f"use {account.region}")
-            if role.get("path", "/") != "/":
-                wrong("same-role", f"the path of {name} changes its ARN", 'write path = "/"')
+            if role.get("path", "/") != account.role_path:
+                message = f"the path of {name} is {role['path']}, which changes its ARN"
+                wrong("same-role", message, f"write the path {account.role_path}")
             for provider in made.get("aws_iam_openid_connect_provider", []):
                 if account.audience not in provider["client_id_list"]:
                     message = f"the identity provider does not know {account.audience}"
@@ -748,6 +886,7 @@ class Infra(NamedTuple):
                     message = f"{name} is granted {json.dumps(each)}, which is more than pushing"
                     wrong("least-actions", message, f"grant it on {arn} alone")
             further_policies(made, entry, wrong)
+            as_said(role, made, account, entry, wrong)
             filters = registry.get("image_tag_mutability_exclusion_filter") or []
             return cls(
                 mutability=registry["image_tag_mutability"],
@@ -798,10 +937,50 @@ def further_policies(made: Made, entry: dict[str, Any], wrong: Any) -> None:
         elif (
             re.fullmatch(r"aws_ecr_(repository|registry)_policy", kind)
             and item.get("repository") in (None, repository)
-            and re.search(PUSHING, item.get("policy") or '"*"')
+            and not only_pulls(item.get("policy"))
         ):
             message = f"an {kind} lets others change what stands in {repository}"
             wrong("least-actions", message, "let it grant pulling alone")
+
+
+def as_said(
+    role: dict[str, Any], made: Made, account: Account, entry: dict[str, Any], wrong: Any
+) -> None:
+    """Hold what a plan makes against the values that nobody was asked for, where they are set."""
+    name, lasts = entry["role_name"], entry.get("max_session_duration")
+    if lasts is not None and role["max_session_duration"] != lasts:
+        message = f"sessions of {name} last {role['max_session_duration']} s, not {lasts}"
+        wrong("session-duration", message, f"let {TRUST} read max_session_duration")
+    boundary = account.values.get("permissions_boundary")
+    if boundary and role.get("permissions_boundary") != boundary:
+        message = f"{name} is not bounded by {boundary}, as {TFVARS} says"
+        wrong("least-actions", message, f"let {TRUST} read permissions_boundary")
+    said = entry.get("pull_accounts") or []
+    known = {f"arn:{account.partition}:iam::{number}:root" for number in said}
+    for item in made.get("aws_ecr_repository_policy", []):
+        own = item.get("repository") == entry["ecr_repository"]
+        if own and said and only_pulls(item.get("policy")):
+            who: set[str] = set()
+            for each in listed(json.loads(item["policy"])["Statement"]):
+                given = each.get("Principal")
+                who |= {*plain(given).get("AWS", ["*"])} if isinstance(given, dict) else {"*"}
+            if not who <= known:
+                message = f"{entry['ecr_repository']} may be pulled by {', '.join(sorted(who))}"
+                wrong("least-actions", message, f"name all in pull_accounts of {TFVARS}")
+
+
+def only_pulls(policy: Any) -> bool:
+    """Tell whether a policy of a registry grants pulling, and nothing else."""
+    try:
+        statements = listed(json.loads(policy)["Statement"])
+        return all(
+            each["Effect"] == "Allow"
+            and "NotAction" not in each
+            and {action.lower() for action in listed(each["Action"])} <= PULLING
+            for each in statements
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def further_files(root: Path, account: Account, unknown: Any) -> None:
@@ -815,7 +994,10 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
         path = file.relative_to(root).as_posix()
         if ".terraform" in file.parts or not file.is_file():
             continue
-        if re.search(r"\.auto\.tfvars(\.json)?$|(^|_|/)override\.tf$|\.tf\.json$|\.tofu", path):
+        overruling = (
+            r"\.auto\.tfvars(\.json)?$|/terraform\.tfvars$|(^|_|/)override\.tf$|\.tf\.json$"
+        )
+        if re.search(rf"{overruling}|\.tofu", path):
             unknown(path, 1, "it may overrule the files that are judged here")
         elif file.parent == root / "infra/repository" and file.suffix == ".tf":
             if file.stem not in ("trust", "registry", "variables", "outputs", "versions"):
@@ -848,10 +1030,11 @@ def code(text: str) -> str:
 def block(text: str, head: str) -> tuple[int, str]:
     """Return line and code of the one block of code with a head; without head, all of it."""
     starts_at = [match.start() for match in re.finditer(rf"(?m)^{re.escape(head)}\s*\{{\s*$", text)]
-    end = text.find("\n}", starts_at[0]) if len(starts_at) == 1 else -1
+    last = f"\n{re.match(' *', head)[0]}}}"  # type: ignore[index]  # as far in as its head
+    end = text.find(last, starts_at[0]) if len(starts_at) == 1 else -1
     if not head or end < 0:
         return 1, "" if head else text
-    return text.count("\n", 0, starts_at[0]) + 1, text[starts_at[0] : end + 2]
+    return text.count("\n", 0, starts_at[0]) + 1, text[starts_at[0] : end + len(last)]
 
 
 def digest(body: str) -> str:
@@ -1273,7 +1456,7 @@ def same_values(
 ) -> Iterator[Finding]:
     """Role, account, region, audience and duration are those of infra/."""
     wanted = (
-        ("role-to-assume", "same-role", account.arn(f"role/{entry['role_name']}"), True),
+        ("role-to-assume", "same-role", account.role(entry), True),
         ("allowed-account-ids", "same-role", account.id, False),
         ("aws-region", "same-region", account.region, True),
         ("audience", "same-audience", account.audience, account.partition == "aws-cn"),
@@ -1642,6 +1825,14 @@ def expiring(
                 )
                 yield Finding(*where, "lifecycle", message, mend)
             judged = judged or selected
+        kinds = [rule["selection"]["tagStatus"] for rule in side.lifecycle["rules"]]
+        numbers = {"keep_newest_images": "tagged", "expire_untagged_after_days": "untagged"}
+        for name, kind in numbers.items():
+            if entry.get(name) and kind not in kinds:
+                message = f"{name} has no rule for {kind} images, so it has no effect"
+                yield Finding(
+                    *where, "lifecycle", message, f"remove it from {TFVARS}, or add a rule"
+                )
         if order != sorted(set(order)):
             raise ValueError("the priorities do not rise")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -1695,8 +1886,7 @@ def token_by_default(source: Source) -> Iterator[Finding]:
 
 def least_permissions(job: Job, needed: bool, account: Account) -> Iterator[Finding]:
     """Nobody can ask for a token but the job that assumes the role, and the jobs that call it."""
-    scopes = (job.root, job.source.root, *(caller.root for caller in reversed(job.callers)))
-    granted = next((scope["permissions"] for scope in scopes if "permissions" in scope), "")
+    granted = granted_to(job)
     own = granted if isinstance(granted, Mapping) else {}
     own = {key: own[key] for key in own if own[key] != "none"}
     line = job.root.line("permissions") if "permissions" in job.root else job.where[1]
@@ -1834,6 +2024,25 @@ def explicit_choices(job: Job) -> Iterator[Finding]:
             yield Finding(path, outputs.line(key), "no-registry-output", message, mend)
 
 
+def buildable(root: Path, job: Job) -> Iterator[Finding]:
+    """The Dockerfile that a build names is there, unless a step before may have made it."""
+    for step in job.using(BUILD):
+        context, file = job.input(step, "context"), job.input(step, "file")
+        name = os.path.normpath(file or f"{context or '.'}/Dockerfile")
+        before = job.steps[: job.steps.index(step)]
+        made = any(Path(name).name in shell(each) for each in before)
+        moved = any(
+            each.input("path") or each.input("repository") for each in job.using("actions/checkout")
+        )
+        known = not re.search(r"\$\{\{|://|^/|^-$", f"{context} {file}")
+        if known and not (made or moved or (root / name).is_file()):
+            message = f"the build reads {name}, which is not there, so nothing could be published"
+            mend = (
+                "write file: with its path from the root of the repository, e.g. docker/Dockerfile"
+            )
+            yield job.finding(step, "file", "no-dockerfile", message, mend)
+
+
 def key_inputs(job: Job) -> Iterator[Finding]:
     """Keys that live for years are what this repository does without."""
     for part, key, line, text in job.values():
@@ -1887,7 +2096,8 @@ def subjects(account: Account) -> dict[str, Any]:
             "github_repository": entry["github_repository"],
             "ecr_repository": entry["ecr_repository"],
             "aws_region": account.region,
-            "role_arn": account.arn(f"role/{entry['role_name']}"),
+            "issuer": f"https://{account.issuer}",
+            "role_arn": account.role(entry),
             "subject_prefix": entry.get("subject_prefix"),
             "subjects": claims(account, entry)["sub"],
             "conditions": conditions(account, entry),
@@ -1903,7 +2113,7 @@ def explain(account: Account) -> Iterator[str]:
         name, refs = entry["github_repository"], entry["refs"]
         prefix = entry.get("subject_prefix") or f"repo:{name}".replace("/", "@ID/") + "@ID"
         refs_count = ref_counts(account, entry)
-        yield account.arn(f"role/{entry['role_name']}")
+        yield account.role(entry)
         yield f"  {who(account, entry)}"
         yield from (f"  {guarded(name, ref)}" for ref in refs if refs_count)
         if not entry.get("subject_prefix"):
@@ -1917,8 +2127,8 @@ def explain(account: Account) -> Iterator[str]:
             ("owner", good, f"{owner.replace(':', ':other-', 1)}/{rest}:{context}"),
             ("context", good, f"{prefix}:pull_request"),
             ("case", good, f"{prefix.upper()}:{context}"),
-            ("audience", account.audience, f"https://github.com/{name.split('/')[0]}"),
-            ("issuer", f"https://{ISSUER}", "https://gitlab.com"),
+            ("audience", account.audience, f"https://{account.host}/{name.split('/')[0]}"),
+            ("issuer", f"https://{account.issuer}", "https://gitlab.com"),
         ]
         examples += [("ref", example, "refs/heads/feature")] * (tests_ref(account, entry))
         for rule, right, refused in examples:
@@ -2007,6 +2217,7 @@ def main(arguments: list[str]) -> int:
         if options.command == "subjects":
             print(json.dumps(subjects(account), indent=2))
         else:
+            os.environ["GH_HOST"] = account.host
             print(*explain(account), sep="\n")
         return int(any(any(entry_errors(account, entry)) for entry in account.entries.values()))
     except CannotJudge as reason:

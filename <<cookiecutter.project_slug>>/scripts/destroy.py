@@ -13,6 +13,7 @@ from typing import Any
 
 import check
 from outside import (
+    TOOL,
     account_here,
     actions,
     aws,
@@ -59,9 +60,12 @@ def main(only_say: bool) -> int:
         return nothing(account, entry, key)
     with tempfile.TemporaryDirectory() as folder:
         plan = str(Path(folder, "destroy.tfplan"))
-        going = planned(plan, module) if known else []
+        going = planned(plan, module) if known else {}
+        image = going.get(f"{module}.aws_ecr_repository.image")
+        forced = image is not None and image.get("force_delete")
         others = roles_with_provider(account, entry["role_name"])
         lines = [f"goes    {address}" for address in going]
+        lines += [f"goes    every image in {entry['ecr_repository']} (force_delete)"] * bool(forced)
         lines.append(f"stays   the GitHub repository {entry['github_repository']}, whose next")
         lines[-1] += " deployment will fail: take deploy.yml away"
         lines.append(f"stays   the entry {key!r} in {check.TFVARS}")
@@ -69,7 +73,7 @@ def main(only_say: bool) -> int:
         ask = ", and you are asked about it" * last
         lines.append(f"stays   GitHub's OIDC identity provider, {whose}{ask}")
         print(*(wrapped(each, " " * 8) for each in lines), sep="\n")
-        if f"{module}.aws_ecr_repository.image" in going:
+        if image is not None and not forced:
             no_images(account, entry)
         if only_say:
             return 0
@@ -77,7 +81,7 @@ def main(only_say: bool) -> int:
             print("Nothing was changed.")
             return 1
         if going and terraform("apply", "-input=false", plan, show=True).status:
-            message = "terraform apply ended with the error above. What is gone is noted in the"
+            message = f"{TOOL} apply ended with the error above. What is gone is noted in the"
             raise Problem(f"{message} state, and this goes on from there:", AGAIN)
     if last:
         let_go(account, others)
@@ -97,16 +101,19 @@ def nothing(account: check.Account, entry: dict[str, Any], key: str) -> int:
     return int(bool(there))
 
 
-def planned(plan: str, module: str) -> list[str]:
+def planned(plan: str, module: str) -> dict[str, dict[str, Any]]:
     """Let Terraform plan it; return the addresses of everything that goes, also by dependence.
+
+    Each comes with what it is now.
 
     Raises:
         Problem: it fails.
     """
     options = ("-destroy", "-input=false", f"-target={module}", f"-out={plan}")
-    must(initialised("plan", *options), "terraform plan failed, and nothing was changed")
+    must(initialised("plan", *options), f"{TOOL} plan failed, and nothing was changed")
     changes = json.loads(shown(plan)).get("resource_changes", [])
-    return sorted(one["address"] for one in changes if "delete" in actions(one))
+    gone = {one["address"]: one["change"]["before"] for one in changes if "delete" in actions(one)}
+    return dict(sorted(gone.items()))
 
 
 def no_images(account: check.Account, entry: dict[str, Any]) -> None:

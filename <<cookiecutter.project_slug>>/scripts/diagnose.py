@@ -24,7 +24,6 @@ from publish import TFVARS, Problem, Refused, applied, aws, fail, new, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
 ENTRIES = "infra/terraform.tfvars.json"
-ISSUER = "token.actions.githubusercontent.com"
 GIVEN = "it gives the role"
 PATIENCE = 5  # seconds for GitHub, and for STS
 
@@ -38,7 +37,7 @@ def main() -> int:
         said = "it was not asked"
         rows["infra/ trusts"] = entry["subjects"] or ["nobody: subject_prefix is null"]
         if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-            token = ask_github(entry["conditions"])
+            token = ask_github(entry)
             shown, said = claims(token), ask_sts(entry, token)
             rows = {"GitHub presents": [shown["sub"]], **rows, "AWS says": [said]}
         problem = difference(entry, shown, said)
@@ -67,13 +66,14 @@ def trusted() -> dict[str, Any]:
     raise ValueError(f"{ENTRIES} has no entry with the ecr_repository {registry!r}")
 
 
-def ask_github(conditions: dict[str, dict[str, list[str]]]) -> str:
+def ask_github(entry: dict[str, Any]) -> str:
     """Return a token for the audience that the role accepts.
 
     Raises:
         Problem: GitHub gives none.
     """
-    accepted = [tests[f"{ISSUER}:aud"] for tests in conditions.values() if f"{ISSUER}:aud" in tests]
+    audience = f"{entry['issuer'][8:]}:aud"  # a condition key is the issuer without https://
+    accepted = [tests[audience] for tests in entry["conditions"].values() if audience in tests]
     url = os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"]
     url += f"&audience={urllib.parse.quote(accepted[0][0])}"
     bearer = {"Authorization": f"bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
@@ -139,10 +139,11 @@ def difference(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Probl
 
 def provider_missing(entry: dict[str, Any], shown: dict[str, Any], said: str) -> Problem | None:
     """Judge the account's OIDC identity provider, which STS looks for first."""
-    issuer = str(shown.get("iss", f"https://{ISSUER}"))
-    if issuer != f"https://{ISSUER}":
-        message = f"The tokens come from {issuer}, and infra/ trusts those of https://{ISSUER}."
-        return Problem(f"{message} The enterprise has an issuer of its own.", "make plan")
+    wanted, issuer = entry["issuer"], str(shown.get("iss", entry["issuer"]))
+    if issuer != wanted:
+        message = f"The tokens come from {issuer}, and infra/ trusts those of {wanted}. An"
+        message += f' enterprise may have its own: write "oidc_issuer": "{issuer}" in {ENTRIES}.'
+        return Problem(message, *applied())
     if "token audience" in said:
         message = "The account's OIDC identity provider does not know the audience of the token."
         return Problem(f"{message} Add it to the provider's client IDs.", "make doctor")

@@ -18,6 +18,7 @@ from outside import (
     AGAIN,
     INFRA,
     ROOT,
+    TOOL,
     Denied,
     Repository,
     account_here,
@@ -28,6 +29,7 @@ from outside import (
     git,
     known,
     own_key,
+    page_of,
     policies,
     provider,
     registry,
@@ -71,7 +73,7 @@ class Doctor:
         yield from (Line("tools", False, str(one), one.commands) for one in missing)
         if missing:
             return
-        yield Line("tools", True, "git, gh, aws and terraform are there and logged in")
+        yield Line("tools", True, f"git, gh, aws and {TOOL} are there and logged in")
         concerns = [self.contract, self.provider, self.role, self.registry, self.repository]
         concerns += [self.subject, self.actions, self.environment, self.refs, self.keys]
         concerns += [self.commits, self.deployment]
@@ -104,7 +106,7 @@ class Doctor:
             text = f"{self.name} is archived, so no workflow runs"
             yield Line("repository", False, text, (f"gh repo unarchive {self.name}",))
         else:
-            yield Line("repository", True, f"https://github.com/{self.name}")
+            yield Line("repository", True, page_of(self.name))
 
     def subject(self) -> Iterator[Line]:
         """What GitHub puts into the subject."""
@@ -183,7 +185,7 @@ class Doctor:
         name, refs = self.entry.get("environment"), self.entry["refs"]
         if name is None or not all(re.match("refs/(heads|tags)/", ref) for ref in refs):
             return  # what is no ref is the contract's
-        path, settings = environment(self.name, name), f"https://github.com/{self.name}/settings"
+        path, settings = environment(self.name, name), f"{page_of(self.name)}/settings"
         there = known(path)
         if there is None:
             yield Line("environment", False, f"{name} does not exist", (AGAIN,))
@@ -239,7 +241,7 @@ class Doctor:
             text = f"not committed, so a release will not have it: {left}"
             yield Line("commits", False, text, ("git add --all && git commit && git push",))
             return
-        done = git("ls-remote", "--heads", f"https://github.com/{self.name}.git")
+        done = git("ls-remote", "--heads", f"{page_of(self.name)}.git")
         head = git("rev-parse", "--verify", "--quiet", "HEAD").out.strip()
         if done.status or head not in done.out or not head:
             text = done.said if done.status else "the commits here are not on GitHub"

@@ -18,15 +18,11 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import check
-from outside import AGAIN, ROOT, TFVARS, Repository, git, must, repository, run
+from outside import AGAIN, ROOT, TFVARS, Repository, git, host, must, page_of, repository, run
 from publish import Problem
 
 LOCK = "infra/.terraform.lock.hcl"
 OURS = ("github_repository", "subject_prefix")  # what bootstrap writes into an entry
-# How a remote of GitHub may be written, and the name of the repository in it.
-REMOTE = (
-    r"(?:https://(?:[^@/]*@)?|(?:ssh://)?git@)(?:ssh\.)?github\.com(?::443)?[:/](.+?)(?:\.git)?/?"
-)
 
 
 class Step(NamedTuple):
@@ -126,7 +122,9 @@ class Folder:
         Raises:
             Problem: it is another repository.
         """
-        match = re.fullmatch(REMOTE, url)
+        own = re.escape(host())
+        way = rf"(?:https://(?:[^@/]*@)?|(?:ssh://)?[\w-]+@)(?:ssh\.)?{own}(?::443)?[:/]"
+        match = re.fullmatch(rf"{way}(.+?)(?:\.git)?/?", url)
         if not match or (match[1].lower() != self.name.lower() and not self.same(match[1])):
             shown = re.sub("//.*@", "//", url)  # a password may stand there
             message = (
@@ -186,7 +184,9 @@ class Folder:
     def url(self) -> str:
         """Return the URL that git is given, in the protocol that gh was set up with."""
         ssh = run("gh", "config", "get", "git_protocol").out.strip() == "ssh"
-        return f"git@github.com:{self.name}.git" if ssh else f"https://github.com/{self.name}.git"
+        # With data residency it is the subdomain that logs in, as gh writes it.
+        user = host().partition(".")[0] if host().endswith(".ghe.com") else "git"
+        return f"{user}@{host()}:{self.name}.git" if ssh else f"{page_of(self.name)}.git"
 
     def commit(self) -> None:
         """Commit what bootstrap has written, and nothing else; at first, everything."""

@@ -5,6 +5,7 @@ Every program is run by `run`, never through a shell. Looking changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,8 @@ from publish import aws as aws_cli
 ROOT = Path(__file__).resolve().parent.parent
 INFRA, TFVARS = ROOT / "infra", ROOT / check.TFVARS
 AGAIN = "make bootstrap"
-OLDEST_TERRAFORM = (1, 10)  # as infra/versions.tf says
+TOOL = "<% endraw %><< cookiecutter.__tofu >><% raw %>"  # the program that applies infra/
+OLDEST = (1, 10)  # version of TOOL, as infra/versions.tf says
 SCOPES = {"repo", "workflow"}  # the second one is for pushing what stands in .github/workflows
 CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
 KEPT = {  # what others rely on
@@ -35,8 +37,13 @@ WORDS = {
     **KEPT,
     "aws_iam_role_policy": "push policy of role",
     "aws_ecr_lifecycle_policy": "lifecycle policy of registry",
+    "aws_ecr_repository_policy": "pull policy of registry",
 }
 # Which program is needed, its name in Homebrew, and where it is explained otherwise.
+TOOLS = {
+    "terraform": ("hashicorp/tap/terraform", "https://developer.hashicorp.com/terraform/install"),
+    "tofu": ("opentofu", "https://opentofu.org/docs/intro/install"),
+}
 PROGRAMS = {
     "git": ("git", "https://git-scm.com/downloads"),
     "gh": ("gh", "https://cli.github.com"),
@@ -44,10 +51,7 @@ PROGRAMS = {
         "awscli",
         "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
     ),
-    "terraform": (
-        "hashicorp/tap/terraform",
-        "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
-    ),
+    TOOL: TOOLS[TOOL],
 }
 
 
@@ -180,7 +184,7 @@ def parsed(who: str, text: str) -> Any:
 
 def git(*arguments: str) -> Done:
     """Run git in the repository; for GitHub it gets gh's login."""
-    helper = "credential.https://github.com.helper="
+    helper = f"credential.https://{host()}.helper="
     login = ["-c", helper, "-c", f"{helper}!gh auth git-credential"]
     talks = arguments[0] in ("fetch", "ls-remote", "push")
     return run("git", *login * talks, *arguments)
@@ -190,16 +194,16 @@ def terraform(command: str, *arguments: str, show: bool = False) -> Done:
     """Run Terraform in infra/; it never asks anything."""
     colours = show and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     plain = [] if colours or command == "state" else ["-no-color"]
-    return run("terraform", "-chdir=infra", command, *plain, *arguments, show=show)
+    return run(TOOL, "-chdir=infra", command, *plain, *arguments, show=show)
 
 
 def initialised(command: str, *arguments: str) -> Done:
     """Run Terraform; where it must be initialised first, do that, and run it again."""
-    done = Done(1, "", "terraform init")
+    done = Done(1, "", f"{TOOL} init")
     if (INFRA / ".terraform/providers").exists():
         done = terraform(command, *arguments)
-    if done.status == 1 and "terraform init" in done.said:
-        must(terraform("init", "-input=false"), "terraform init failed, and nothing was changed")
+    if done.status == 1 and f"{TOOL} init" in done.said:
+        must(terraform("init", "-input=false"), f"{TOOL} init failed, and nothing was changed")
         done = terraform(command, *arguments)
     return done
 
@@ -241,7 +245,8 @@ def tools(account: check.Account) -> list[Problem]:
     found = []
     for program in missing:
         formula, page = PROGRAMS[program]
-        line = f"brew install {formula}" if shutil.which("brew") else page
+        newest = " (1.10 or newer)" * (program == TOOL)
+        line = f"brew install {formula}" if shutil.which("brew") else page + newest
         found.append(Problem(f"{program} is not installed, so nothing can be set up.", line))
     if "git" not in missing and run("git", "var", "GIT_AUTHOR_IDENT").status:
         message = "git does not know who you are, so it cannot commit."
@@ -252,13 +257,13 @@ def tools(account: check.Account) -> list[Problem]:
         found.append(Problem(message, *lines))
     if "gh" not in missing:
         found += login()
-    if "terraform" not in missing:
-        said = run("terraform", "version", "-json").out
+    if TOOL not in missing:
+        said = run(TOOL, "version", "-json").out
         known_as = re.search(r'"terraform_version": *"([^"]*)"', said)
         text = known_as[1] if known_as else "of an unknown version"
-        if tuple(map(int, re.findall("[0-9]+", text)[:2])) < OLDEST_TERRAFORM:
-            message = f"Terraform is {text}, and infra/ needs 1.10 or newer."
-            found.append(Problem(message, PROGRAMS["terraform"][1]))
+        if tuple(map(int, re.findall("[0-9]+", text)[:2])) < OLDEST:
+            message = f"{TOOL} is {text}, and infra/ needs 1.10 or newer."
+            found.append(Problem(message, f"{PROGRAMS[TOOL][1]} (1.10 or newer)"))
     return found + (identity(account) if "aws" not in missing else [])
 
 
@@ -272,7 +277,8 @@ def login() -> list[Problem]:
         if done.status != 4 and "(HTTP 401)" not in done.err:
             return [Problem(f"GitHub cannot be asked: {said}", "gh auth status")]
         message = f"GitHub does not know who you are: gh says {said!r}."
-        return [Problem(message, "gh auth login --scopes workflow")]
+        where = f" --hostname {host()}" * (host() != "github.com")
+        return [Problem(message, f"gh auth login --scopes workflow{where}")]
     scopes = re.search(r"(?mi)^x-oauth-scopes: *(.*?)\r?$", done.out)
     if scopes:  # fine-grained tokens have none
         missing = sorted(SCOPES - set(re.split(", *", scopes[1])))
@@ -306,6 +312,16 @@ def identity(account: check.Account) -> list[Problem]:
         message += f" {account.region} lies in {account.partition}, so nothing can be made there."
         return [Problem(message, f"export AWS_PROFILE=PROFILE-OF-{account.partition}")]
     return []
+
+
+def host() -> str:
+    """Return the host of GitHub, which `main` takes from the issuer of its tokens."""
+    return os.environ.get("GH_HOST", "github.com")
+
+
+def page_of(name: str) -> str:
+    """Return the address of a repository on GitHub."""
+    return f"https://{host()}/{name}"
 
 
 def repository(name: str) -> Repository | None:
@@ -351,7 +367,8 @@ def subject_prefix(found: Repository) -> str:
             f" {with_ids}. These do not fit together, so none is trusted. It may be changing now.",
             f"gh api {path}",
         )
-    if "sub_claim_prefix" not in answer and found.created[:10] > CREATED_WITH_IDS:
+    cloud = host() == "github.com" or host().endswith(".ghe.com")  # a server knows no ids
+    if cloud and "sub_claim_prefix" not in answer and found.created[:10] > CREATED_WITH_IDS:
         raise Problem(
             f"GitHub does not say what the subject of {found.full_name} begins with, and since"
             f" {CREATED_WITH_IDS} that holds numeric ids, so it would be a guess. May you see it?",
@@ -430,6 +447,88 @@ def registry(account: check.Account, entry: dict[str, Any]) -> Any:
     return found and found["repositories"][0]
 
 
+class Bucket(NamedTuple):
+    """Where infra/ keeps its state in S3."""
+
+    name: str
+    region: str
+
+
+def bucket() -> Bucket | None:
+    """Return where the state is kept in S3, None where it is kept otherwise."""
+    for path in sorted(INFRA.glob("*.tf")):
+        _, body = check.block(check.code(path.read_text(encoding="utf-8")), '  backend "s3"')
+        found = dict(re.findall(r'(?m)^\s*(bucket|region)\s*=\s*"([^"]*)"', body))
+        if len(found) == 2:
+            return Bucket(found["bucket"], found["region"])
+    return None
+
+
+def look_at_bucket(account: check.Account, wanted: Bucket) -> list[str] | None:
+    """Return what is to be said of the bucket for the state, None where there is none yet.
+
+    Raises:
+        Problem: it is in another region, or nobody here may use it.
+    """
+    one = ("--bucket", wanted.name)
+    location = ("s3api", "get-bucket-location", *one)
+    notes = []
+    try:
+        own = ("--expected-bucket-owner", account.id)
+        found = aws(account, *location, *own, missing="NoSuchBucket")
+    except Refused as refused:
+        if "AccessDenied" not in refused.code:
+            raise
+        try:
+            found = aws(account, *location)
+        except Refused:
+            raise Problem(
+                f"You may not use the bucket {wanted.name}, which infra/backend.tf names for the"
+                " state: it is somebody else's (a bucket's name is unique in all of AWS), or you"
+                " lack s3:GetBucketLocation.",
+                f"aws s3api get-bucket-location --bucket {wanted.name}",
+            ) from refused
+        notes.append(
+            f"The bucket {wanted.name} for the state belongs to another account than {account.id}."
+            " If you do not know whose it is, answer no."
+        )
+    if found is None:
+        return None
+    where = {None: "us-east-1", "EU": "eu-west-1"}.get(
+        found["LocationConstraint"], found["LocationConstraint"]
+    )
+    if where != wanted.region:
+        raise Problem(
+            f"The bucket {wanted.name} is in {where}, and infra/backend.tf says {wanted.region}.",
+            f'write region = "{where}" in infra/backend.tf',
+            AGAIN,
+        )
+    with contextlib.suppress(Refused):  # who may not ask is not told
+        versions = aws(account, "s3api", "get-bucket-versioning", *one) or {}
+        if versions.get("Status") != "Enabled":
+            notes.append(
+                f"The bucket {wanted.name} keeps no former versions, so a state that is lost stays"
+                f" lost: aws s3api put-bucket-versioning --bucket {wanted.name}"
+                " --versioning-configuration Status=Enabled"
+            )
+    return notes
+
+
+def make_bucket(account: check.Account, wanted: Bucket) -> None:
+    """Make the bucket for the state: versioned, and closed to the public."""
+    one = ("--bucket", wanted.name)
+    place = f"LocationConstraint={wanted.region}"
+    where = () if wanted.region == "us-east-1" else ("--create-bucket-configuration", place)
+    there = account._replace(region=wanted.region)
+    aws(there, "s3api", "create-bucket", *one, *where)
+    kept = ("--versioning-configuration", "Status=Enabled")
+    aws(there, "s3api", "put-bucket-versioning", *one, *kept)
+    every = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true"
+    closed = f"{every},RestrictPublicBuckets=true"
+    block = ("--public-access-block-configuration", closed)
+    aws(there, "s3api", "put-public-access-block", *one, *block)
+
+
 def quoted(key: str) -> str:
     """Return a key of for_each as Terraform writes it in an address."""
     return json.dumps(key, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
@@ -444,7 +543,7 @@ def state() -> set[str]:
     done = initialised("state", "pull")
     if done.status:
         raise Problem(
-            f"Terraform's state cannot be read:\n{done.said}", "terraform -chdir=infra init"
+            f"Terraform's state cannot be read:\n{done.said}", f"{TOOL} -chdir=infra init"
         )
     resources = parsed("Terraform", done.out or "{}").get("resources", [])
     return {

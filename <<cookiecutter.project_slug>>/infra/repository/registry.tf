@@ -1,12 +1,32 @@
-# Where the images stand, and what the role may do there: push.
+# Where the images stand, what the role may do there: push, and who else may pull.
 
 locals {
   # Composed, so that the first plan shows the policy in full.
   ecr_repository_arn = "arn:${var.account.partition}:ecr:${var.account.region}:${var.account.id}:repository/${var.ecr_repository}"
+
+  # What an entry says of a number replaces what lifecycle.json says.
+  numbers = { untagged = var.expire_untagged_after_days, tagged = var.keep_newest_images }
+  lifecycle = {
+    rules = [
+      for rule in jsondecode(file("${path.module}/lifecycle.json")).rules : merge(rule, {
+        selection = merge(rule.selection, {
+          countNumber = coalesce(lookup(local.numbers, rule.selection.tagStatus, null), rule.selection.countNumber)
+        })
+      })
+    ]
+  }
 }
 
+#trivy:ignore:AVD-AWS-0033 a KMS key of your own costs money: kms_key takes one, on purpose
+# % if cookiecutter.second_tag == "latest"
+#trivy:ignore:AVD-AWS-0031 latest alone can be moved; every other tag is immutable
+# % endif
 resource "aws_ecr_repository" "image" {
+  # % if cookiecutter.second_tag == "latest"
+  #checkov:skip=CKV_AWS_51: latest alone can be moved; every other tag is immutable
+  # % endif
   name                 = var.ecr_repository
+  force_delete         = var.force_delete
   image_tag_mutability = "<< cookiecutter.__tag_mutability >>"
 
   # % if cookiecutter.second_tag == "latest"
@@ -17,7 +37,8 @@ resource "aws_ecr_repository" "image" {
 
   # % endif
   encryption_configuration {
-    encryption_type = "AES256" # a KMS key of your own costs money: choose it on purpose
+    encryption_type = var.kms_key == null ? "AES256" : "KMS"
+    kms_key         = var.kms_key
   }
 
   image_scanning_configuration {
@@ -27,7 +48,7 @@ resource "aws_ecr_repository" "image" {
 
 resource "aws_ecr_lifecycle_policy" "image" {
   repository = aws_ecr_repository.image.name
-  policy     = file("${path.module}/lifecycle.json")
+  policy     = jsonencode(local.lifecycle)
 }
 
 data "aws_iam_policy_document" "push" {
@@ -48,4 +69,25 @@ resource "aws_iam_role_policy" "push" {
   name   = "push"
   role   = aws_iam_role.push.name
   policy = data.aws_iam_policy_document.push.json
+}
+
+data "aws_iam_policy_document" "pull" {
+  count = length(var.pull_accounts) > 0 ? 1 : 0
+
+  statement {
+    sid     = "Pull"
+    actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [for account in var.pull_accounts : "arn:${var.account.partition}:iam::${account}:root"]
+    }
+  }
+}
+
+resource "aws_ecr_repository_policy" "pull" {
+  count = length(var.pull_accounts) > 0 ? 1 : 0
+
+  repository = aws_ecr_repository.image.name
+  policy     = one(data.aws_iam_policy_document.pull[*].json)
 }

@@ -53,9 +53,11 @@ data "aws_iam_policy_document" "trust" {
 
 resource "aws_iam_role" "push" {
   name                 = var.role_name
+  path                 = var.role_path
   description          = "Pushes images of ${var.github_repository} to ECR"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
-  max_session_duration = 3600
+  max_session_duration = var.max_session_duration
+  permissions_boundary = var.permissions_boundary
 }
 
 check "ref_is_tested_beside_the_environment" {

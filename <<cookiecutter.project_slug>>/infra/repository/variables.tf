@@ -74,8 +74,8 @@ variable "environment" {
   default     = null
 
   validation {
-    condition     = var.environment == null || can(regex("^[^*?$[:cntrl:]]{1,255}$", var.environment))
-    error_message = "environment ${jsonencode(var.environment)} is empty, longer than 255 characters or holds a *, a ?, a $ or a line break, so it would not name one environment. Write for example \"production\", or null."
+    condition     = var.environment == null || can(regex("^[ -#&-)+->@-~\u00a1-\u00ff]{1,255}$", var.environment))
+    error_message = "environment ${jsonencode(var.environment)} is empty, longer than 255 characters or holds a *, a ?, a $, a %, a line break or a character that IAM does not take, so it would not name one environment. Write for example \"production\", or null."
   }
 }
 
@@ -117,5 +117,92 @@ variable "role_name" {
   validation {
     condition     = can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.role_name)) && var.role_name != "GitHubActions"
     error_message = "role_name \"${var.role_name}\" is not 1 to 64 letters, digits or _+=,.@-, or is GitHubActions, which is reported not to be assumable, so the workflow could not use it. Write for example \"example-service-push\"."
+  }
+}
+
+variable "role_path" {
+  type        = string
+  description = "The path of the role, which stands in its ARN."
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path \"${var.role_path}\" does not begin and end with a /, has something else than letters, digits or _+=,.@- between, or more than 512 characters, so IAM refuses it. Write for example \"/github/\"."
+  }
+}
+
+variable "permissions_boundary" {
+  type        = string
+  description = "The ARN of the policy that bounds what the role may do. null: none."
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:${var.account.partition}:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary))
+    error_message = "permissions_boundary \"${coalesce(var.permissions_boundary, "-")}\" is not the ARN of a policy in the partition ${var.account.partition}, so the role could not be made. Write for example \"arn:aws:iam::111122223333:policy/boundary\", or null."
+  }
+}
+
+variable "max_session_duration" {
+  type        = number
+  description = "The seconds that a session of the role may last: 3600 to 43200. deploy.yml asks for role-duration-seconds."
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.max_session_duration >= 3600 && var.max_session_duration <= 43200 && floor(var.max_session_duration) == var.max_session_duration
+    error_message = "max_session_duration ${var.max_session_duration} is not 3600 to 43200 whole seconds, so IAM refuses it. Write for example 7200."
+  }
+}
+
+variable "kms_key" {
+  type        = string
+  description = "The ARN of the KMS key that encrypts the registry. null: AES256."
+  default     = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^arn:${var.account.partition}:kms:${var.account.region}:[0-9]{12}:key/.+$", var.kms_key))
+    error_message = "kms_key \"${coalesce(var.kms_key, "-")}\" is not the ARN of a key in the region ${var.account.region}, so ECR could not use it. Write for example \"arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null."
+  }
+}
+
+variable "force_delete" {
+  type        = bool
+  description = "true: the registry may be destroyed with the images in it."
+  default     = false
+  nullable    = false
+}
+
+variable "pull_accounts" {
+  type        = list(string)
+  description = "Other AWS accounts that may pull the images."
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for account in var.pull_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "pull_accounts is ${jsonencode(var.pull_accounts)}, with something that is not 12 digits, so no account can be meant. Write for example [\"444455556666\"]."
+  }
+}
+
+variable "expire_untagged_after_days" {
+  type        = number
+  description = "After how many days images without a tag expire. null: as lifecycle.json says."
+  default     = null
+
+  validation {
+    condition     = var.expire_untagged_after_days == null || can(regex("^[1-9][0-9]{0,4}$", tostring(var.expire_untagged_after_days)))
+    error_message = "expire_untagged_after_days ${jsonencode(var.expire_untagged_after_days)} is not a whole number of days, so ECR refuses the lifecycle policy. Write for example 7, or null."
+  }
+}
+
+variable "keep_newest_images" {
+  type        = number
+  description = "How many of the newest images stay that a rule for tagged images in lifecycle.json counts. null: as it says."
+  default     = null
+
+  validation {
+    condition     = var.keep_newest_images == null || can(regex("^[1-9][0-9]{0,4}$", tostring(var.keep_newest_images)))
+    error_message = "keep_newest_images ${jsonencode(var.keep_newest_images)} is not a whole number of images, so ECR refuses the lifecycle policy. Write for example 500, or null."
   }
 }

@@ -73,3 +73,14 @@ run "a_provider_without_the_audience_is_refused" {
 
   expect_failures = [data.aws_iam_openid_connect_provider.github]
 }
+
+run "another_issuer_than_githubs_is_refused_and_so_are_tags_of_aws" {
+  command = plan
+
+  variables {
+    oidc_issuer = "https://gitlab.com"
+    tags        = { "aws:team" = "web" }
+  }
+
+  expect_failures = [var.oidc_issuer, var.tags]
+}

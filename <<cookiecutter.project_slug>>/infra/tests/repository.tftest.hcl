@@ -262,7 +262,18 @@ run "ten_refs_fit_into_a_trust_policy" {
   }
 
   variables {
-    refs = [for number in range(10) : "refs/heads/release/2026.${number}"]
+    refs = [ # written out: OpenTofu allows no functions here
+      "refs/heads/release/2026.0",
+      "refs/heads/release/2026.1",
+      "refs/heads/release/2026.2",
+      "refs/heads/release/2026.3",
+      "refs/heads/release/2026.4",
+      "refs/heads/release/2026.5",
+      "refs/heads/release/2026.6",
+      "refs/heads/release/2026.7",
+      "refs/heads/release/2026.8",
+      "refs/heads/release/2026.9",
+    ]
   }
 
   assert {
@@ -526,4 +537,97 @@ run "a_repository_without_an_owner_an_upper_case_registry_and_a_role_named_githu
   }
 
   expect_failures = [var.github_repository, var.ecr_repository, var.role_name]
+}
+
+run "what_nobody_was_asked_reaches_role_and_registry" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    role_path                  = "/github/publish/"
+    permissions_boundary       = "arn:aws:iam::111122223333:policy/boundary"
+    max_session_duration       = 7200
+    kms_key                    = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    force_delete               = true
+    pull_accounts              = ["444455556666", "777788889999"]
+    expire_untagged_after_days = 30
+    keep_newest_images         = 500
+  }
+
+  assert {
+    condition     = aws_iam_role.push.path == "/github/publish/" && aws_iam_role.push.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary" && aws_iam_role.push.max_session_duration == 7200
+    error_message = "The role is another one."
+  }
+
+  assert {
+    condition     = aws_ecr_repository.image.encryption_configuration[0].encryption_type == "KMS" && endswith(aws_ecr_repository.image.encryption_configuration[0].kms_key, "1234567890ab") && aws_ecr_repository.image.force_delete
+    error_message = "The registry is another one."
+  }
+
+  assert {
+    condition = jsondecode(aws_ecr_repository_policy.pull[0].policy).Statement == [{
+      Sid       = "Pull"
+      Effect    = "Allow"
+      Principal = { AWS = ["arn:aws:iam::777788889999:root", "arn:aws:iam::444455556666:root"] }
+      Action    = ["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"]
+    }]
+    error_message = "Others may do something else than pull: ${aws_ecr_repository_policy.pull[0].policy}"
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in jsondecode(aws_ecr_lifecycle_policy.image.policy).rules :
+      rule.selection.countNumber == (rule.selection.tagStatus == "untagged" ? 30 : 500)
+    ])
+    error_message = "The lifecycle policy counts otherwise: ${aws_ecr_lifecycle_policy.image.policy}"
+  }
+}
+
+run "without_them_the_defaults_hold_and_nobody_else_may_pull" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  assert {
+    condition     = aws_iam_role.push.path == "/" && aws_iam_role.push.permissions_boundary == null && aws_iam_role.push.max_session_duration == 3600
+    error_message = "The role is another one."
+  }
+
+  assert {
+    condition     = aws_ecr_repository.image.encryption_configuration[0].encryption_type == "AES256" && !aws_ecr_repository.image.force_delete && length(aws_ecr_repository_policy.pull) == 0
+    error_message = "The registry is another one."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in jsondecode(aws_ecr_lifecycle_policy.image.policy).rules :
+      rule.selection.countNumber == (rule.selection.tagStatus == "untagged" ? 7 : 100)
+    ])
+    error_message = "The lifecycle policy counts otherwise: ${aws_ecr_lifecycle_policy.image.policy}"
+  }
+}
+
+run "what_aws_would_refuse_is_refused_before" {
+  command = plan
+
+  module {
+    source = "./repository"
+  }
+
+  variables {
+    role_path                  = "github/"
+    permissions_boundary       = "arn:aws-cn:iam::111122223333:policy/boundary"
+    max_session_duration       = 1800
+    kms_key                    = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
+    pull_accounts              = ["4444-5555-6666"]
+    expire_untagged_after_days = 0
+    keep_newest_images         = 1.5
+  }
+
+  expect_failures = [var.role_path, var.permissions_boundary, var.max_session_duration, var.kms_key, var.pull_accounts, var.expire_untagged_after_days, var.keep_newest_images]
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,20 @@ def test_what_is_pinned_is_hashed_and_names_no_registry() -> None:
         assert pinned
         assert all(line.endswith("\\") for line in pinned), path
         assert "://" not in text
+
+
+IMPORTED = """
+import sys, tests.bench, tests.rehearsal
+from importlib.metadata import packages_distributions as distributions
+known = distributions()
+print(*sorted({name for module in {*sys.modules} for name in known.get(module, [])}))
+"""
+
+
+def test_what_the_rehearsal_imports_is_installed_for_it(run: Run) -> None:
+    """It is the first thing that is typed in a fresh clone: what only tests need is not there."""
+    done = run(sys.executable, "-c", IMPORTED, cwd=ROOT)
+    imported = {re.sub(r"[-_.]+", "-", name).lower() for name in done.stdout.split()}
+    pinned = re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements/rehearse.txt").read_text())
+    assert "pexpect" in imported
+    assert imported - {*pinned, "pip", "setuptools"} == set(), done.stdout

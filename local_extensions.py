@@ -212,9 +212,9 @@ def existing(answers: dict[str, Any]) -> str:
         `generated`, or `adopted`.
     """
     call = _call()
-    folder = Path(call.get("output_dir", ".")) / answers["project_slug"]
+    folder = _target(answers)
     if os.path.lexists(folder) and not folder.is_dir():
-        _refuse_path(folder, folder, "which is no folder")
+        refuse("project_slug", folder.name, "exists, and is no folder", "Give that another name")
     if not folder.is_dir() or not any(folder.iterdir()):
         return ""
     if not call.get("overwrite_if_exists"):
@@ -247,6 +247,11 @@ def existing(answers: dict[str, Any]) -> str:
     if before:
         return "generated"
     return "adopted" if {path.name for path in folder.iterdir()} - NEW_ON_GITHUB else "started"
+
+
+def _target(answers: dict[str, Any]) -> Path:
+    """Return the folder that will be written into."""
+    return Path(_call().get("output_dir", "."), str(answers["project_slug"]))
 
 
 def _judge_origin(folder: Path, repository: str) -> None:
@@ -297,7 +302,7 @@ def _template_files() -> list[str]:
 
 def guide(answers: dict[str, Any]) -> str:
     """Return where the guide goes: beside a README that was there before, it is in docs/."""
-    folder = Path(_call().get("output_dir", ".")) / answers["project_slug"]
+    folder = _target(answers)
     beside = "docs/publishing.md"
     own = answers["__existing"] in ("adopted", "started") and (folder / "README.md").exists()
     return beside if own or (answers["__existing"] and (folder / beside).exists()) else "README.md"
@@ -310,7 +315,7 @@ def adopted(answers: dict[str, Any]) -> str:
     """
     if not answers["__existing"] or not _call().get("skip_if_file_exists"):
         return ""
-    folder = Path(_call().get("output_dir", ".")) / answers["project_slug"]
+    folder = _target(answers)
     names = []
     for name in _template_files():
         private = re.search("<<cookiecutter\\.(\\w+)>>", name)

@@ -51,7 +51,6 @@ ANSWERS: dict[str, Any] = json.loads(r'''<< cookiecutter | tojson >>''')  # fmt:
 ADOPTED: dict[str, list[str]] = json.loads(ANSWERS["__adopted"] or "{}")
 OURS = {name for names in ADOPTED.values() for name in names}
 
-SKIPPABLE = ("no-keys", "no-secrets", "no-injection", "pinned-actions")
 NOT_OURS = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
 LARGEST = 1_000_000  # bytes; what is larger is no text of this template
 NEXT = """
@@ -120,7 +119,8 @@ def refuse(findings: list[str]) -> None:
     if not ADOPTED:
         return
     print("What was added stays. Correct this, and type the same command once more.")
-    kept = [rule for rule in SKIPPABLE if any(f" {rule} " in finding for finding in findings)]
+    rules = getattr(sys.modules.get("check"), "SKIPPABLE", ())  # nothing where it was not run
+    kept = sorted(rule for rule in rules if any(f" {rule} " in finding for finding in findings))
     if kept:
         print("A workflow that asks for no token may keep findings; write into it:")
         print(f"    # check: skip={','.join(kept)} YOUR REASON")

@@ -353,6 +353,17 @@ def test_a_script_of_somebody_else_is_not_run(ours: Path, run: Run) -> None:
     assert not list(ours.parent.rglob("ran"))
 
 
+def test_a_module_of_somebody_else_beside_the_check_is_not_run(ours: Path, run: Run) -> None:
+    """The standard library's is found first, also where scripts/ holds the same name."""
+    (ours / "scripts").mkdir()
+    for name in ("textwrap.py", "unicodedata.py", "subprocess.py"):
+        (ours / "scripts" / name).write_text("open('ran', 'w')\nraise SystemExit\n")
+    ended, printed = adopt(ours, run, "--no-input")
+    assert ended == 0, printed
+    assert "workflow and role agree on who may publish" in printed
+    assert not list(ours.parent.rglob("ran"))
+
+
 def test_odd_kinds_of_files_are_kept_without_a_traceback(ours: Path, run: Run) -> None:
     (ours / "Makefile").mkdir()
     (ours / ".editorconfig").write_bytes(b"\xff\x00\xfe")

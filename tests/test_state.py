@@ -129,9 +129,9 @@ def test_a_bucket_is_looked_at_before_it_is_used(
     account, wanted = script("check").account_in(text), outside.Bucket(BUCKET, "us-east-1")
     if isinstance(found, str):
         with pytest.raises(outside.Problem, match=found):
-            outside.look_at_bucket(account, wanted)
+            outside.bucket_notes(account, wanted)
         return
-    said = outside.look_at_bucket(account, wanted)
+    said = outside.bucket_notes(account, wanted)
     assert (said is None) is (found is None)
     assert len(said or []) == len(found or [])
     assert all(part in line for part, line in zip(found or [], said or [], strict=True))

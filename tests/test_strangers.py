@@ -220,3 +220,18 @@ def test_what_somebody_sets_of_cookiecutter_itself_creates_nothing(
         status, _ = cookiecutter(tmp_path, run, given)
         assert status == 1, given
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_a_file_where_a_folder_must_be_is_told_in_one_line(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "file").write_text("mine\n")
+    (tmp_path / "example-service").write_text("mine\n")
+    for given, says in (
+        (("-o", str(tmp_path / "file")), "output folder: "),
+        (("-o", str(tmp_path / "file/below")), "cannot be written into. Choose another one"),
+        ((), "project_slug: 'example-service' exists, and is no folder"),
+        (("-f", "-s"), "project_slug: 'example-service' exists, and is no folder"),
+    ):
+        status, printed = cookiecutter(tmp_path, run, *given)
+        assert (status, printed.count("\n")) == (1, 1), printed
+        assert says in printed
+    assert (tmp_path / "example-service").read_text() == "mine\n"

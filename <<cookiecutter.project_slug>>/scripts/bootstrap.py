@@ -42,13 +42,14 @@ from outside import (
     admitted,
     audience_missing,
     bucket,
+    bucket_notes,
+    creation,
     environment,
     gh,
     git,
     initialised,
     known,
     line,
-    look_at_bucket,
     make_bucket,
     must,
     own_key,
@@ -250,12 +251,10 @@ class Setup:
         wanted = bucket()
         if wanted is None:
             return
-        notes = look_at_bucket(self.account, wanted)
+        notes = bucket_notes(self.account, wanted)
         local = INFRA / "terraform.tfstate"
         if local.is_file() and json.loads(local.read_text() or "{}").get("resources"):
-            make = f"aws s3api create-bucket --bucket {wanted.name} --region {wanted.region}"
-            if wanted.region != "us-east-1":
-                make += f" --create-bucket-configuration LocationConstraint={wanted.region}"
+            make = f"aws {' '.join(creation(wanted))} --region {wanted.region}"
             raise Problem(
                 "infra/terraform.tfstate holds what Terraform knows, and infra/backend.tf names the"
                 f" bucket {wanted.name}. Nothing is lost: move it there first.",

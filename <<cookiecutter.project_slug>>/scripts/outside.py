@@ -464,7 +464,7 @@ def bucket() -> Bucket | None:
     return None
 
 
-def look_at_bucket(account: check.Account, wanted: Bucket) -> list[str] | None:
+def bucket_notes(account: check.Account, wanted: Bucket) -> list[str] | None:
     """Return what is to be said of the bucket for the state, None where there is none yet.
 
     Raises:
@@ -514,13 +514,19 @@ def look_at_bucket(account: check.Account, wanted: Bucket) -> list[str] | None:
     return notes
 
 
+def creation(wanted: Bucket) -> list[str]:
+    """Return what makes a bucket: the arguments of the AWS CLI, without the region."""
+    place = ["--create-bucket-configuration", f"LocationConstraint={wanted.region}"]
+    elsewhere = wanted.region != "us-east-1"  # where S3 wants no such argument
+    return ["s3api", "create-bucket", "--bucket", wanted.name, *place * elsewhere]
+
+
 def make_bucket(account: check.Account, wanted: Bucket) -> None:
     """Make the bucket for the state: versioned, and closed to the public."""
     one = ("--bucket", wanted.name)
-    place = f"LocationConstraint={wanted.region}"
-    where = () if wanted.region == "us-east-1" else ("--create-bucket-configuration", place)
     there = account._replace(region=wanted.region)
-    aws(there, "s3api", "create-bucket", *one, *where)
+    service, operation, *arguments = creation(wanted)
+    aws(there, service, operation, *arguments)
     kept = ("--versioning-configuration", "Status=Enabled")
     aws(there, "s3api", "put-bucket-versioning", *one, *kept)
     every = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true"

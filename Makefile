@@ -25,10 +25,13 @@ test: $(VENV)/test $(VENV)/lint $(VENV)/scan/done lint ## everything; needs no a
 lint: $(VENV)/test ## style and types of the Python code
 	$(RUN)/ruff check --quiet .
 	$(RUN)/ruff format --quiet --check .
+	@rm -rf $(VENV)/generated
+	@$(RUN)/cookiecutter . --no-input --output-dir $(VENV)/generated >/dev/null
 	$(RUN)/mypy
 
-bench: $(VENV)/rehearse ## how long a generation takes, and the reason for a refusal
+bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
+	@PATH="$(CURDIR)/$(RUN):$$PATH" GOGC=100 tools/with-terraform $(RUN)/python -m tests.scale --alone $(ARGS)
 
 lock: $(VENV)/test ## pin what pyproject.toml declares
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/lock.sh

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cookiecutter.exceptions import FailedHookException
-from jinja2 import Environment
+from jinja2 import Environment, pass_context
 from jinja2.ext import Extension
 
 # An owner is a user or an organisation; managed users carry an underscore. GitHub shows no other
@@ -188,6 +188,13 @@ def together(answers: dict[str, Any]) -> str:
         Nothing to render.
     """
     account, aws_region = answers["aws_account_id"], answers["aws_region"]
+    if answers["iac_tool"] == "none" and answers["state_bucket"]:
+        refuse(
+            "state_bucket",
+            answers["state_bucket"],
+            "has nothing to keep: with iac_tool=none there is no infra/ here, so no state",
+            "Leave it empty",
+        )
     image = f"{account}.dkr.ecr.{aws_region}.{domain(aws_region)}/{answers['ecr_repository']}"
     if len(image) > IMAGE_NAME_MAXIMUM:
         rest = len(image) - len(answers["ecr_repository"])
@@ -247,6 +254,18 @@ def existing(answers: dict[str, Any]) -> str:
     if before:
         return "generated"
     return "adopted" if {path.name for path in folder.iterdir()} - NEW_ON_GITHUB else "started"
+
+
+@pass_context
+def here(context: Any, name: str) -> str:
+    """Return the name of a file that belongs to an infra/ here; cookiecutter skips an empty one."""
+    return "" if context["cookiecutter"]["iac_tool"] == "none" else name
+
+
+@pass_context
+def elsewhere(context: Any, name: str) -> str:
+    """Return the name of a file that stands in for an infra/ elsewhere."""
+    return "" if here(context, name) else name
 
 
 def _target(answers: dict[str, Any]) -> Path:
@@ -319,8 +338,13 @@ def adopted(answers: dict[str, Any]) -> str:
     names = []
     for name in _template_files():
         private = re.search("<<cookiecutter\\.(\\w+)>>", name)
+        sided = re.search("<<'(.*)'\\|(\\w+)>>", name)
         value = answers[private[1]] if private else ""
-        if value or not private:
+        if sided:
+            value = {"here": here, "elsewhere": elsewhere}[sided[2]](
+                {"cookiecutter": answers}, sided[1]
+            )
+        if value or not (private or sided):
             names.append(re.sub("<<.*>>", value, name))
     there = [name for name in names if os.path.lexists(folder / name)]
     return json.dumps({"kept": there, "added": [name for name in names if name not in there]})
@@ -357,6 +381,8 @@ class Answers(Extension):
             together=together,
             adopted=adopted,
             existing=existing,
+            here=here,
+            elsewhere=elsewhere,
             guide=guide,
             public=public,
             as_json=lambda value: json.dumps(value, indent=2),

@@ -1,6 +1,6 @@
 """Judge the generated repository, then print the commands that come next.
 
-It changes nothing, asks no network and can run twice. On a defect it prints every finding with its
+It changes no file, asks no network and can run twice. On a defect it prints every finding with its
 file and its mend and exits with 1; cookiecutter then removes what it created. This file is rendered
 before it runs, so no template delimiter may stand in its text.
 """
@@ -71,6 +71,19 @@ MARKS = {
     SCRIPT: "def findings(",
     "scripts/bootstrap.py": "def set_up(",
 }
+# Where the infra/ of another repository makes role and registry.
+SERVICE = """
+Next:
+  cd {project_slug}{commit}
+  gh repo create {github_repository} --private --source . --push   # where it is not on GitHub yet
+In the repository that holds infra/, whose name is OWNER/NAME below:
+  make add REPO={github_repository} && make bootstrap
+Here again:
+  make fetch FROM=OWNER/NAME && git commit --all --message "Fit to infra/" && git push
+{publish}
+
+{__readme} explains each step."""
+EMPTY = ("infra/repository", "infra/tests", "infra", "scripts/shared")
 PUBLISH = {
     "release": "  gh release create v0.1.0 --generate-notes   # every version",
     "tag": "  git tag v0.1.0 && git push origin v0.1.0   # every version",
@@ -81,6 +94,8 @@ PUBLISH = {
 def main() -> int:
     """Judge the repository in the current directory; return the exit status."""
     root = Path.cwd()
+    if ANSWERS["iac_tool"] == "none":
+        leave_no_empty_folder(root)
     texts = dict(read_texts(root))
     findings = [*residue(texts), *unparsable(texts)]
     findings += [*taken(texts), *ignored(root)]
@@ -89,7 +104,9 @@ def main() -> int:
         findings += contract(root)
         linted = [path for path in workflows(texts) if not ADOPTED or path in OURS]
         findings += command(skipped, 1, "actionlint", *linted)
-        findings += command(skipped, 3, ANSWERS["__tofu"], "fmt", "-check", "-recursive", "infra")
+        if ANSWERS["iac_tool"] != "none":
+            tool = ANSWERS["__tofu"]
+            findings += command(skipped, 3, tool, "fmt", "-check", "-recursive", "infra")
     if ADOPTED:
         if ANSWERS["__existing"] == "generated":
             print(
@@ -126,6 +143,13 @@ def refuse(findings: list[str]) -> None:
         print(f"    # check: skip={','.join(kept)} YOUR REASON")
 
 
+def leave_no_empty_folder(root: Path) -> None:
+    """Remove folders in which no file was generated; one that holds anything stays."""
+    for folder in (root / name for name in EMPTY):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def say_next(root: Path, texts: dict[str, str]) -> None:
     """Print what is to be known, and the commands that come next."""
     if '"test_ref": false' in texts.get("infra/terraform.tfvars.json", ""):
@@ -144,6 +168,11 @@ def say_next(root: Path, texts: dict[str, str]) -> None:
             print(f"This folder lies in the Git repository {above[0]}.")
             print("GitHub reads workflows in its top folder only: move .github/ there.")
     publish = PUBLISH[ANSWERS["deploy_on"]]
+    if ANSWERS["iac_tool"] == "none":
+        first = " && git init --quiet --initial-branch=main && git add --all && git commit"
+        commit = commit or first * (not (root / ".git").exists())
+        print(SERVICE.format(**ANSWERS, commit=commit, publish=publish))
+        return
     print(NEXT.format(**ANSWERS, commit=commit, bootstrap=bootstrap, publish=publish))
 
 

@@ -44,8 +44,17 @@ def singles() -> list[Answers]:
 def pairwise() -> list[Answers]:
     """Return combinations in which each pair of values stands at least once."""
     tried = values()
-    rows = AllPairs(list(tried.values()))
+
+    def fits(row: list[str]) -> bool:  # the first answers of one, or all of them
+        return not impossible(dict(zip(tried, row)))  # noqa: B905
+
+    rows = AllPairs(list(tried.values()), filter_func=fits)
     return [without_defaults(dict(zip(tried, row, strict=True))) for row in rows]
+
+
+def impossible(answers: Mapping[str, str]) -> bool:
+    """Tell whether answers are refused together: without infra/ there is no state to keep."""
+    return answers.get("iac_tool") == "none" and bool(answers.get("state_bucket"))
 
 
 def without_defaults(answers: Answers) -> Answers:
@@ -76,5 +85,6 @@ def missing_pairs(tried: list[Answers]) -> list[tuple[str, str, str, str]]:
         for one, other in pairs
         for first in known[one]
         for second in known[other]
+        if not impossible({one: first, other: second})
     }
     return sorted(wanted - have)

@@ -1,10 +1,10 @@
 """AWS, emulated on 127.0.0.1: MiniStack, with trust policies and role policies in force.
 
 Where MiniStack 1.5.33 differs from AWS: of a token's claims only aud, sub and amr are condition
-keys; the token's signature is not checked; requests to the registry are not held against the role's
-policy; a repository is either MUTABLE or IMMUTABLE; a * of StringLike stops at a line break, and a
-pattern without * takes a line break behind it; neither scheme nor trailing slashes of the issuer
-count.
+keys (the others are added here, where tokens are judged); the token's signature is not checked;
+requests to the registry are not held against the role's policy; a repository is either MUTABLE or
+IMMUTABLE; a * of StringLike stops at a line break, and a pattern without * takes a line break
+behind it; neither scheme nor trailing slashes of the issuer count.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from urllib.parse import parse_qs
 import botocore.session
 import jwt
 from botocore.config import Config
+
+from tests.iam import CONDITION_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "/_stand_in/"  # paths that the wrapper answers, not AWS
@@ -294,10 +296,23 @@ async def respond(send: Send, status: int, media_type: str, body: str) -> None:
 
 
 def answer_as_documented(judge_tokens: bool) -> None:
-    """Let MiniStack refuse what AWS refuses: tokens (STS API reference) and digests (ECR's)."""
+    """Let MiniStack refuse what AWS refuses: tokens (STS API reference) and digests (ECR's).
+
+    Where it judges tokens it also knows GitHub's claims as condition keys, as AWS does since
+    January 2026 (IAM User Guide, "IAM and AWS STS condition context keys").
+    """
     from ministack.services import ecr, sts
 
     trusts, put = sts._web_identity_trust_denied, ecr._put_image
+    principal = sts._web_identity_principal
+
+    def with_claims(token: str, provider_id: str, role_arn: str) -> tuple[str, dict[str, Any]]:
+        known, keys = principal(token, provider_id, role_arn)
+        claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
+        host = str(claims["iss"]).partition("://")[2]
+        return known, keys | {
+            f"{host}:{name}".lower(): claims[name] for name in CONDITION_KEYS & claims.keys()
+        }
 
     def trust_denied(role_arn: str, parameters: Any, use_json: bool) -> Any:
         refusal = judge_tokens and token_refusal(parameters["WebIdentityToken"][0], role_arn)
@@ -313,6 +328,8 @@ def answer_as_documented(judge_tokens: bool) -> None:
         return ecr.error_response_json("ImageDigestDoesNotMatchException", text, 400)
 
     sts._web_identity_trust_denied, ecr._put_image = trust_denied, put_image
+    if judge_tokens:
+        sts._web_identity_principal = with_claims
 
 
 def token_refusal(token: str, role_arn: str) -> tuple[str, str] | None:

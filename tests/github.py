@@ -64,10 +64,12 @@ def token(
     audience: str = AUDIENCE,
     environment: str | None = None,
     lifetime: int = 300,
+    called: str | None = None,
 ) -> str:
     """Return a signed token like the one GitHub gives a job.
 
     It is valid for `lifetime` seconds; with a negative number it has expired that long ago.
+    `called` is the reusable workflow of the job, at its ref; without it the job is deploy.yml's.
     """
     now = int(time.time())
     issued = min(now, now + lifetime - 1)
@@ -89,7 +91,7 @@ def token(
         "repository_owner_id": str(repository.owner_id),
         "repository_visibility": "private",
         "workflow": "deploy",
-        "job_workflow_ref": f"{repository.full_name}/.github/workflows/deploy.yml@{ref}",
+        "job_workflow_ref": called or f"{repository.full_name}/.github/workflows/deploy.yml@{ref}",
         "runner_environment": "github-hosted",
     }
     if environment is not None:

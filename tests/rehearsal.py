@@ -74,11 +74,6 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
     first = "main-1" if branch else "v0.1.0"
     environment = project.answers["github_environment"] or None
 
-    (entry,) = project.tfvars["repositories"].values()
-    if environment and entry.get("test_ref") is not False:
-        print("          MiniStack knows no condition key ref, which the role tests beside the")
-        print('          environment: this is rehearsed without it ("test_ref": false)')
-        without_ref(project)
     set_up(Desk(project, emulator, hub))
     sha = runner.git(project.path, "rev-parse", "HEAD").strip()
     role = json.loads(project.terraform("output", "-json", "role_arns", emulator=emulator))[
@@ -113,12 +108,6 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
 def audience(project: Project) -> str:
     """Return the audience that STS takes in the project's partition."""
     return github.AUDIENCE + ".cn" * project.answers["aws_region"].startswith("cn-")
-
-
-def without_ref(project: Project) -> None:
-    """Write into the values that the ref is not tested beside the environment."""
-    path = project.path / "infra/terraform.tfvars.json"
-    path.write_text(path.read_text().replace('"refs":', '"test_ref": false,\n      "refs":'))
 
 
 def runs(program: str) -> bool:

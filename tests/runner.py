@@ -195,10 +195,35 @@ def stand_ins(workflow: Mapping[str, Any]) -> dict[str, Path]:
         if "uses" in job:
             raise Failed(f"job {name} calls {job['uses']}: a workflow of its own cannot be run")
     for _, step in steps_of(workflow):
-        if "uses" in step:
+        if step.get("uses"):
             found[step["uses"]] = stand_in(step["uses"])
             check_inputs(step["uses"], found[step["uses"]], step.get("with") or {})
     return found
+
+
+class Called(NamedTuple):
+    """A workflow of another repository that a job calls: path, content, and where it stands."""
+
+    path: str
+    content: dict[str, Any]
+    repository: dict[str, Path]  # as act takes it: OWNER/NAME@REF and the folder
+
+    @classmethod
+    def of(cls, caller: Mapping[str, Any], central: Path) -> Called:
+        """Return what the one job of a caller calls; its environment is that of the called job."""
+        (job,) = jobs_of(caller).values()
+        path, _, ref = job["uses"].partition("@")
+        owner, name, file = path.split("/", 2)
+        content = yaml.safe_load((central / file).read_text())
+        for each in jobs_of(content).values():
+            if "environment" in each:
+                each["environment"] = job["with"].get("environment") or None
+            own = f"{owner}/{name}/"
+            each["steps"] = [
+                {**step, "uses": ""} if step.get("uses", "").startswith(own) else step
+                for step in each["steps"]
+            ]
+        return cls(path, content, {f"{owner}/{name}@{ref}": central})
 
 
 def stand_in(action: str) -> Path:
@@ -305,6 +330,8 @@ def run(
     lifetime: int = 300,
     tokens: bool = True,
     leaks_fail: bool = True,
+    central: Path | None = None,
+    called_ref: str = "",
 ) -> Run:
     """Run a workflow of a project's Git repository for one event; return what it left behind.
 
@@ -327,6 +354,8 @@ def run(
         lifetime: seconds that a token is valid; negative: it has expired.
         tokens: whether GitHub gives tokens to the jobs that may ask.
         leaks_fail: whether a secret that is seen ends in an exception.
+        central: the repository whose workflow the publishing job calls.
+        called_ref: the whole ref that this is called at: refs/tags/v1.
 
     Raises:
         Failed: act is missing or needs more than two minutes, GitHub would not start the workflow,
@@ -340,11 +369,15 @@ def run(
     what = Event(event, ref, commit_id, inputs or {})
     if not starts(content, what):
         raise Failed(f"GitHub does not start {workflow} for {event} on {ref}")
-    actions = stand_ins(content)
+    called, claim = None, None
+    if central:
+        called = Called.of(content, central)
+        content, claim = called.content, f"{called.path}@{called_ref}"
+    actions = stand_ins(content) | (called.repository if called else {})
     subject = environment if environment is not None else environment_of(content)
 
     def sign(audience: str) -> str:
-        return github.token(repository, event, ref, commit_id, audience, subject, lifetime)
+        return github.token(repository, event, ref, commit_id, audience, subject, lifetime, claim)
 
     number = str(run_id if run_id is not None else uuid.uuid4().int >> 90)
     facts = what.facts(repository) | {

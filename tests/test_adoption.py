@@ -99,7 +99,7 @@ def test_only_additions_and_the_second_time_nothing(ours: Path, bake: Bake, run:
     assert ended == 0, printed
     assert contents(ours) == now
     assert "Added (0): none" in printed
-    assert "35 files of this template were there, and stay as they are." in printed
+    assert "39 files of this template were there, and stay as they are." in printed
 
 
 def test_a_repository_that_github_has_just_made_gets_the_sample_service_too(

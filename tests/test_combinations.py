@@ -20,7 +20,7 @@ from tests.conftest import Bake, Copy, Run, Script
 from tests.emulator import ROOT
 from tests.iam import assume_allowed
 from tests.project import Project
-from tests.test_output import FILES, files
+from tests.test_output import expected, files
 from tests.test_trust import FAMILIES, HOST, MAIN, TAG, WITH_IDS, Claims, Grant, cases
 from tests.test_workflows import workflow
 
@@ -55,9 +55,8 @@ def test_a_project_passes_its_own_checks(bake: Bake, run: Run, answers: Answers)
 
 
 def parses_and_holds_no_template_syntax(project: Project) -> None:
-    backend = ["infra/backend.tf"] * bool(project.answers["state_bucket"])
-    assert files(project.path) == sorted([*FILES, *backend])
-    for name in [*FILES, *backend]:
+    assert files(project.path) == expected(project)
+    for name in expected(project):
         text = (project.path / name).read_text()
         assert not re.search(r"<<|<%|<#|# %|(?<!\.)cookiecutter\.", text), name
         assert text.endswith("\n"), name

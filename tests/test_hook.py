@@ -165,12 +165,13 @@ def test_no_answer_can_run_as_code(copy: Copy, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("ran"))
 
 
+STEPS = "../templates/publishing-steps.yml"
 BROKEN_TEMPLATES = [
-    (DEPLOY, " # v2.1.7", "", "pinned-actions"),
+    (STEPS, " # v2.1.7", "", "pinned-actions"),
     (DEPLOY, "      id-token: write", "      packages: read", "least-permissions"),
-    (DEPLOY, 'aws-region: "<< cookiecutter.aws_region >>"', "aws-region: eu-west-1", "same-region"),
+    (STEPS, "aws-region: << region >>", "aws-region: eu-west-1", "same-region"),
     (
-        "<<cookiecutter.__readme>>",
+        "<<cookiecutter.__guide>>",
         "# <<",
         "# << '<' '<' >> cookiecutter.x >>\n# <<",
         "template-residue",

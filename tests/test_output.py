@@ -18,6 +18,7 @@ import yaml
 
 from tests.conftest import Bake, Copy, Run
 from tests.emulator import ROOT
+from tests.project import Project
 
 TEMPLATE = ROOT / "<<cookiecutter.project_slug>>"
 FILES = """
@@ -55,10 +56,14 @@ scripts/check.py
 scripts/destroy.py
 scripts/diagnose.py
 scripts/doctor.py
+scripts/entries.py
 scripts/folder.py
 scripts/outside.py
 scripts/publish.py
 scripts/requirements.txt
+scripts/services.py
+scripts/shared/action.yml
+scripts/shared/publish-image.yml
 """.split()
 
 
@@ -67,6 +72,25 @@ def files(folder: Path) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     )
+
+
+# What a repository has whose infra/ is elsewhere, and which others have not; and what it lacks.
+SERVICE_ONLY = ["infra.json"]
+LACKING = r"infra/|scripts/(bootstrap|destroy|doctor|entries|folder|outside|services|shared)\b"
+
+
+def expected(project: Project) -> list[str]:
+    """Return the paths of all files of a project."""
+    if project.answers["iac_tool"] == "none":
+        return sorted([name for name in FILES if not re.match(LACKING, name)] + SERVICE_ONLY)
+    return sorted(FILES + ["infra/backend.tf"] * bool(project.answers["state_bucket"]))
+
+
+def test_a_repository_whose_infra_is_elsewhere_has_none(bake: Bake) -> None:
+    project = bake(iac_tool="none")
+    assert files(project.path) == expected(project)
+    folders = {path.relative_to(project.path).as_posix() for path in project.path.rglob("*/")}
+    assert not {name for name in folders if re.match("infra|scripts/shared", name)}
 
 
 def test_these_files_are_generated(bake: Bake) -> None:
@@ -80,10 +104,14 @@ def test_the_templates_files_parse_before_they_are_rendered() -> None:
         ".tf": hcl2.loads,
         ".py": ast.parse,
     }
-    parsed = [path for path in TEMPLATE.rglob("*") if path.suffix in {*kinds, ".hcl"}]
+    paths = [path for path in TEMPLATE.rglob("*") if path.is_file()]
+    suffixes = {
+        path: re.sub(r"<<'(.*)'\|\w+>>", r"\1", path.name).rpartition(".")[2] for path in paths
+    }
+    parsed = [path for path in paths if f".{suffixes[path]}" in {*kinds, ".hcl"}]
     for path in parsed:
-        kinds.get(path.suffix, hcl2.loads)(path.read_text())
-    assert len(parsed) > 15
+        kinds.get(f".{suffixes[path]}", hcl2.loads)(path.read_text())
+    assert len(parsed) > 25
     ast.parse((ROOT / "hooks/post_gen_project.py").read_text())
 
 

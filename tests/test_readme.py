@@ -47,6 +47,8 @@ def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
     assert [block.splitlines()[0] for block in blocks(README)] == [
         f"uvx cookiecutter {TEMPLATE}",
         "python3 -m pip install cookiecutter",
+        "make add REPO=octo-org/web",  # test_many.py, as the two of the next block
+        "make fetch FROM=octo-org/platform",  # test_services.py
         f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",  # test_adoption.py
         f"uvx cookiecutter {TEMPLATE} -f -s --no-input "
         "--config-file example-service/.cookiecutter.json",  # the same
@@ -63,7 +65,7 @@ def test_the_table_of_questions_says_what_cookiecutter_json_says() -> None:
     for key, default, accepted in rows:
         choices = questions()[key]
         if isinstance(choices, list):
-            assert re.findall(r"`([\w/]+)`: ", accepted) == choices
+            assert re.findall(r"`([\w/]+)`: ", accepted) == choices, key
             assert default == f"`{choices[0]}`"
         elif "<<" in choices:
             assert "name part" in default
@@ -76,7 +78,8 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
     generated = (TEMPLATE_FOLDER / "Makefile").read_text()
-    assert named - targets == {"bootstrap", "destroy", "doctor", "explain", "plan"}
+    theirs = {"bootstrap", "destroy", "doctor", "explain", "plan", "add", "remove", "move", "fetch"}
+    assert named - targets == theirs
     assert all(f"\n{target}: " in generated for target in named - targets)
     assert targets - named == {"help", "lint", "clean"}
     listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
@@ -186,8 +189,10 @@ def test_what_is_printed_at_the_end_leads_to_the_first_image(
     assert f"gh workflow run deploy.yml --ref {start}\n" in written
     makefile = (project.path / "Makefile").read_text()
     named = {line for each in written for line in each.splitlines() if line.startswith("make ")}
-    assert named == {"make bootstrap", "make doctor", "make destroy"}
-    assert all(f"\n{line[5:]}: .venv" in makefile for line in named)
+    asked = {"make bootstrap", "make doctor", "make destroy"}
+    more = {"make add REPO=OWNER/NAME", "make add FILE=list.txt", "make remove REPO=OWNER/NAME"}
+    assert named == asked | more  # test_entries.py runs the others
+    assert all(f"\n{line.split()[1]}: .venv" in makefile for line in named)
 
 
 def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
@@ -231,9 +236,12 @@ def test_the_options_of_bootstrap_are_those_of_the_table(bake: Bake, run: Run) -
     project = bake()
     text = (project.path / "README.md").read_text()
     rows = re.findall(r"^\| `(--[\w-]+)[^|]*\| ", text, re.MULTILINE)
-    shown = run(sys.executable, "-B", "scripts/bootstrap.py", "--help", cwd=project.path).stdout
-    options = re.findall(r"^  (--[\w-]+)", shown, re.MULTILINE)
-    assert sorted(rows) == sorted(set(options) - {"--json"})  # which is doctor's
+    options = {"--json"}  # which is doctor's, as --file is FILE=
+    for command in (["bootstrap.py"], ["entries.py", "add"]):
+        program = ("-B", f"scripts/{command[0]}", *command[1:], "--help")
+        shown = run(sys.executable, *program, cwd=project.path).stdout
+        options |= set(re.findall(r"^  (--[\w-]+)", shown, re.MULTILINE))
+    assert sorted(rows) == sorted(options - {"--json", "--file"})
     assert "ARGS=--json" in text
 
 
@@ -241,7 +249,7 @@ def test_the_generated_readme_names_targets_and_files_that_exist(bake: Bake) -> 
     project = bake()
     text = (project.path / "README.md").read_text()
     makefile = (project.path / "Makefile").read_text()
-    for target in re.findall(r"`make (\w+)`", text):
+    for target in set(re.findall(r"`make (\w+)`", text)) - {"fetch"}:  # in a service
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     (table,) = re.findall(r"## What is here\n(.*?)\n## ", text, re.DOTALL)
     names = re.findall(r"^\| `(\w[\w./-]*|\.[\w./-]+)` \|", table, re.MULTILINE)

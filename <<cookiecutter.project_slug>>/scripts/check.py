@@ -26,6 +26,8 @@ from unicodedata import normalize
 from zlib import crc32
 
 TFVARS = "infra/terraform.tfvars.json"
+FURTHER = "repositories-*.tfvars.json"  # beside it: entries with a state of their own
+ELSEWHERE = "infra.json"  # without infra/: what another repository's infra/ says of this one
 TRUST = "infra/repository/trust.tf"
 REGISTRY = "infra/repository/registry.tf"
 ACTIONS = "infra/repository/push-actions.json"
@@ -43,6 +45,11 @@ ISSUERS = (
     r"|token\.actions\.([a-z0-9-]+\.ghe\.com)|([a-z0-9-]+(\.[a-z0-9-]+)+)/_services/token)"
 )
 UNJUDGED = "cannot-be-judged"
+# The claim job_workflow_ref: a workflow of some repository, at a ref or a commit.
+CALLED = (
+    r"[\w.-]+/[\w.-]+/\.github/workflows/[\w.-]+\.ya?ml@(refs/(heads|tags)/[^\s*?$]+|[0-9a-f]{40})"
+)
+TRUST_MAXIMUM = 8192  # characters; 2,048 until raised [IAM quotas, "Role trust policy length"]
 
 # An entry of `repositories`: what infra/variables.tf knows, and its kind of value.
 ENTRY = {
@@ -53,6 +60,7 @@ ENTRY = {
     "environment": "text or null",
     "test_ref": "true or false",
     "test_ids": "true or false",
+    "job_workflow_ref": "text or null",
     "ecr_repository": "text",
     "role_name": "text",
     "max_session_duration": "number or null",
@@ -66,6 +74,14 @@ VALUES = (
     *("aws_account_id", "aws_region", "create_oidc_provider", "repositories", "oidc_issuer"),
     *("role_path", "permissions_boundary", "kms_key", "tags"),
 )
+# What infra.json has beside them, and of which kind.
+OUTPUTS = {
+    "image_tag_mutability": str,
+    "excluded_tags": list,
+    "push_actions": list,
+    "lifecycle": dict,
+    "written_by": str,
+}
 # AWS docs, ECR, "Pushing a Docker image": what a push needs, beside ecr:GetAuthorizationToken.
 PUSH = (
     *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload"),
@@ -73,7 +89,7 @@ PUSH = (
     "ecr:UploadLayerPart",
 )
 # scripts/publish.py looks for the tags of env: IMAGE_TAG and SECOND_TAG, and puts them on an image.
-PUBLISH = r"\bscripts/publish\.py\s+(before|after)\b"
+PUBLISH = r"\bscripts/publish\.py\"?\s+(before|after)\b"
 SETTLING = {
     "before": {"ecr:BatchGetImage"},
     "after": {"ecr:BatchGetImage", "ecr:PutImage"},
@@ -93,12 +109,12 @@ CONSUMERS = (
 # are against mistakes: whoever can change such a file can change this one, too.)
 WRITTEN = {
     ("infra/oidc.tf", ""): "95fd71e6",
-    ("infra/main.tf", 'module "repository"'): "a8bf983d",
+    ("infra/main.tf", 'module "repository"'): "3befbff6",
     ("infra/variables.tf", 'variable "oidc_issuer"'): "7155f814",
     ("infra/variables.tf", 'variable "role_path"'): "3f651dd5",
-    ("infra/variables.tf", 'variable "repositories"'): "e62ba3dc",
-    ("infra/repository/variables.tf", ""): "f0582c19",
-    (TRUST, ""): "c4274bab",
+    ("infra/variables.tf", 'variable "repositories"'): "4c600479",
+    ("infra/repository/variables.tf", ""): "c7bab184",
+    (TRUST, ""): "1e6bde93",
     (REGISTRY, ""): "d671407a",
 }
 IMAGE = 'resource "aws_ecr_repository" "image"'
@@ -229,6 +245,13 @@ class Job(NamedTuple):
         """The steps, in their order."""
         return listed(self.root.get("steps"))
 
+    @property
+    def for_others(self) -> bool:
+        """Whether nothing here starts the job: workflows of other repositories call it."""
+        events = self.source.root.get("on")
+        names = list(events) if isinstance(events, Mapping) else listed(events)
+        return names == ["workflow_call"] and not self.callers
+
     def using(self, action: str) -> list[Mapping]:
         """Return the steps that use an action, whatever its version and case."""
         return [step for step in self.steps if step.action().startswith(f"{action}@")]
@@ -297,43 +320,52 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.
     """
-    account = account_in(read(root, str(values or TFVARS)))
+    account = account_at(root, values)
     workflows = [read_yaml(root, path) for path in workflow_files(root)]
     actions: dict[str, Source] = {}
     for workflow in workflows:
         with_actions(root, workflow.root.of("jobs"), actions)
-    jobs = list(jobs_in(workflows))
-    assuming = [job for job in jobs if job.assuming()]
+    jobs = list(jobs_in(workflows, account))
+    assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
     found = list(known_values(root, account))
     for source in (*workflows, *actions.values()):
-        found += [*pinned_actions(source), *injections(source), *token_by_default(source)]
+        found += [*pinned_actions(source, account), *injections(source)]
+        found += token_by_default(source)
     entries: dict[str, list[Job]] = {key: [] for key in account.entries}
     for job in assuming:
         keys = account.keys_of(job)
         if not keys and any(map(account.keys_of, assuming)) and not any(pushed_names(job)):
             continue  # a role that is made elsewhere, for something else
+        here = any(not each.for_others for each in assuming)
+        if job.for_others and here and not lent_to(job.source.path, account):
+            continue  # nobody is known to call it yet, and nothing else starts it
         entries[[*keys, *entries][0]].append(job)
         found += [*untrusted_triggers(job), *explicit_choices(job)]
     judged = [job for own in entries.values() for job in own]
     needed = {id(one) for one in judged} | {id(one) for job in assuming for one in job.callers}
     for job in jobs:
         found += [*least_permissions(job, id(job) in needed, account), *key_inputs(job)]
-        found += buildable(root, job)
+        found += buildable(root, job) if not job.for_others else ()
     if not assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
     shown = from_json(str(plan), read(Path(), str(plan), LARGEST_PLAN)) if plan else None
     made = resources_in(str(plan), shown) if plan else {}
     written = None if plan else Infra.written(root, account, found)
+    planned = planned_entries(str(plan), shown, account) if plan else None
     for key, own in entries.items():
         entry = account.entries[key]
+        if planned is not None and key not in planned:
+            continue  # another state's, which has a plan of its own
         side = written and written.of_entry(entry)
         side = side or Infra.planned(str(plan), shown, made, account, entry, found)
         for job in own:
             found += same_values(job, account, entry, side.longest)
+            found += same_workflow(job, account, key)
         found += same_subjects(account, key, own, judged)
-        if own:
-            found += published(own, account, entry, side)
+        pushing = [job for job in own if job.assuming()]
+        if pushing:
+            found += published(pushing, account, entry, side)
     able = {job.source.path for job in jobs if may_ask(job)} | {*actions}
     kept = {each.path: skipped(each) for each in workflows if each.path not in able}
     return sorted({one for one in found if one.rule not in kept.get(one.path, ())})
@@ -484,10 +516,21 @@ class Account(NamedTuple):
     id: str
     region: str
     entries: dict[str, dict[str, Any]]
-    text: str
+    texts: dict[str, str]  # by path; the first one has the values for everything
+    places: dict[str, str]  # the path of each entry
     issuer: str  # without https://, as ARNs and condition keys have it
     role_path: str
     values: dict[str, Any]  # all of the file
+
+    @property
+    def path(self) -> str:
+        """The file with the values for everything."""
+        return next(iter(self.texts))
+
+    @property
+    def made_here(self) -> bool:
+        """Whether infra/ is in this repository."""
+        return self.path != ELSEWHERE
 
     @property
     def partition(self) -> str:
@@ -532,44 +575,82 @@ class Account(NamedTuple):
 
     def keys_of(self, job: Job, guess: bool = True) -> list[str]:
         """Return the keys of the entries whose roles a job assumes; a role not known may be any."""
-        roles = [job.input(step, "role-to-assume") for step in job.assuming()]
+        roles = [job.input(step, "role-to-assume") for step in (*job.assuming(), job.root)]
         names = [role.rpartition("/")[2] for role in roles]
         found = [key for key, entry in self.entries.items() if entry["role_name"] in names]
         return found or [*self.entries][: guess and "${{" in "".join(roles)]
 
     def at(self, key: str) -> int:
         """Return the line of a value for everything."""
-        lines = enumerate(self.text.splitlines(), 1)
+        lines = enumerate(self.texts[self.path].splitlines(), 1)
         return next((number for number, line in lines if f"{json.dumps(key)}:" in line), 1)
 
     def line(self, key: str, attribute: str = "") -> int:
         """Return the line of an entry, or of an attribute in it."""
-        lines = self.text.splitlines()
+        lines = self.texts[self.places[key]].splitlines()
         start = next((n for n, line in enumerate(lines) if f"{json.dumps(key)}:" in line), 0)
         behind = (n for n in range(start, len(lines)) if f'"{attribute}"' in lines[n])
         return next(behind, start) + 1
 
+    def finding(self, key: str, attribute: str, rule: str, message: str, mend: str) -> Finding:
+        """Return a finding that points at an attribute of an entry."""
+        return Finding(self.places[key], self.line(key, attribute), rule, message, mend)
 
-def account_in(text: str) -> Account:
-    """Return what infra/terraform.tfvars.json says."""
-    values = from_json(TFVARS, text)
+
+def account_at(root: Path, values: Path | None = None) -> Account:
+    """Return what a repository says of its account; `values` replaces TFVARS and what is beside it.
+
+    Raises:
+        CannotJudge: a file is missing, or is none that says it.
+    """
+    path = TFVARS if (root / "infra").is_dir() or not (root / ELSEWHERE).is_file() else ELSEWHERE
+    folder = values.parent if values else (root / path).parent
+    further = sorted(folder.glob(FURTHER)) if path == TFVARS else []
+    text = read(root, str(values or path))
+    return account_in(
+        text, path, {f"infra/{each.name}": read(folder, each.name) for each in further}
+    )
+
+
+def account_in(text: str, path: str = TFVARS, further: dict[str, str] | None = None) -> Account:
+    """Return what infra/terraform.tfvars.json says, with the entries of further files."""
+    values = from_json(path, text)
     values = values if isinstance(values, dict) else {}
     account, region = values.get("aws_account_id"), values.get("aws_region")
     if not re.fullmatch("[0-9]{12}", str(account)) or not isinstance(account, str):
-        raise CannotJudge(f"{TFVARS}: needs aws_account_id as text of 12 digits; correct it")
+        raise CannotJudge(f"{path}: needs aws_account_id as text of 12 digits; correct it")
     if not re.fullmatch(r"[a-z]{2}(-gov)?-[a-z]+-[0-9]+", str(region)):
-        raise CannotJudge(f"{TFVARS}: needs aws_region, the code of a region; correct it")
-    if not isinstance(values.get("create_oidc_provider"), bool):
-        raise CannotJudge(f"{TFVARS}: needs create_oidc_provider as true or false; correct it")
-    issuer, path = (values.get(key) for key in ("oidc_issuer", "role_path"))
+        raise CannotJudge(f"{path}: needs aws_region, the code of a region; correct it")
+    if path == TFVARS and not isinstance(values.get("create_oidc_provider"), bool):
+        raise CannotJudge(f"{path}: needs create_oidc_provider as true or false; correct it")
+    issuer, role_path = (values.get(key) for key in ("oidc_issuer", "role_path"))
     if issuer is not None and not (isinstance(issuer, str) and re.fullmatch(ISSUERS, issuer)):
-        raise CannotJudge(f"{TFVARS}: needs oidc_issuer as one of GitHub's; leave it out")
+        raise CannotJudge(f"{path}: needs oidc_issuer as one of GitHub's; leave it out")
     form = r"/([A-Za-z0-9_+=,.@-]+/)*"
-    if path is not None and not (isinstance(path, str) and re.fullmatch(form, path)):
-        raise CannotJudge(f"{TFVARS}: needs role_path as /NAME/; correct it, or leave it out")
+    if role_path is not None and not (isinstance(role_path, str) and re.fullmatch(form, role_path)):
+        raise CannotJudge(f"{path}: needs role_path as /NAME/; correct it, or leave it out")
+    entries = entries_in(path, values)
+    texts, places = {path: text}, dict.fromkeys(entries, path)
+    for name, other in (further or {}).items():
+        content = from_json(name, other)
+        if not isinstance(content, dict) or {*content} - {"repositories"}:
+            raise CannotJudge(f"{name}: needs repositories and nothing else; correct it")
+        for key, entry in entries_in(name, content).items():
+            if key in entries:
+                raise CannotJudge(f"{name}: has the entry {key} of {places[key]}; remove one")
+            entries[key], places[key] = entry, name
+        texts[name] = other
+    if not entries:
+        raise CannotJudge(f"{path}: needs an entry in repositories; add it")
+    issuer, role_path = (issuer or ISSUER)[8:], role_path or "/"
+    return Account(account, str(region), entries, texts, places, issuer, role_path, values)
+
+
+def entries_in(path: str, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the entries of a file, each value of its kind."""
     entries = values.get("repositories")
-    if not isinstance(entries, dict) or not entries:
-        raise CannotJudge(f"{TFVARS}: needs an entry in repositories; add it")
+    if not isinstance(entries, dict):
+        raise CannotJudge(f"{path}: needs an entry in repositories; add it")
     kinds = {"te": str, "a ": list, "tr": bool, "nu": int}
     for key, entry in entries.items():
         for attribute, kind in ENTRY.items():
@@ -582,8 +663,8 @@ def account_in(text: str) -> Account:
                 or (value is not None and not isinstance(value, kinds[kind[:2]]))
                 or (kind[:2] == "nu" and isinstance(value, bool))
             ):
-                raise CannotJudge(f"{TFVARS}: {key} needs {attribute} as {kind}; correct it")
-    return Account(account, str(region), entries, text, (issuer or ISSUER)[8:], path or "/", values)
+                raise CannotJudge(f"{path}: {key} needs {attribute} as {kind}; correct it")
+    return dict(entries)
 
 
 # Subjects: what infra/repository/trust.tf derives from an entry, derived once more
@@ -620,6 +701,8 @@ def claims(account: Account, entry: dict[str, Any]) -> dict[str, list[str]]:
     if entry.get("test_ids"):
         ids = re.findall("@([0-9]+)", prefix or "")
         tested["repository_owner_id"], tested["repository_id"] = ids[:1], ids[1:]
+    if entry.get("job_workflow_ref"):
+        tested["job_workflow_ref"] = [entry["job_workflow_ref"]]
     return tested
 
 
@@ -643,6 +726,12 @@ def trust_statement(account: Account, entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def trust_length(account: Account, entry: dict[str, Any]) -> int:
+    """Return how many characters IAM counts in an entry's trust policy: no white space."""
+    policy = {"Version": "2012-10-17", "Statement": [trust_statement(account, entry)]}
+    return len(json.dumps(policy, ensure_ascii=False, separators=(",", ":")))
+
+
 def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what infra/repository/variables.tf refuses: the attribute, why, and what to write."""
     name, prefix = entry["github_repository"], entry.get("subject_prefix")
@@ -663,6 +752,16 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
         r"[ -#&-)+->@-~\u00a1-\u00ff]{1,255}", environment
     ):
         yield "environment", f"{environment!r} does not name one environment", "write its name"
+    called = entry.get("job_workflow_ref")
+    if called is not None and (account.partition != "aws" or not re.fullmatch(CALLED, called)):
+        why = f"{called!r} is no workflow at a ref, or AWS does not know its claim here"
+        mend = "write OWNER/NAME/.github/workflows/publish-image.yml@refs/tags/v1, or null"
+        yield "job_workflow_ref", why, mend
+    length = trust_length(account, entry)
+    if length > TRUST_MAXIMUM:
+        why = f"make a trust policy of {length:,} characters, and the quota 'Role trust policy"
+        why += f" length' is at most {TRUST_MAXIMUM:,}"
+        yield "refs", why, "trust fewer refs, with a * at the end of what they have in common"
     if entry.get("test_ids") and (account.partition != "aws" or "@" not in (prefix or "@")):
         yield "test_ids", "the subject has no ids, or AWS does not know them here", "write false"
     part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -708,15 +807,15 @@ def known_values(root: Path, account: Account) -> Iterator[Finding]:
     """Terraform refuses some values, and drops keys that it does not know without a word."""
     for key, why, mend in account_errors(account):
         message = f"{key} {why}, so Terraform refuses it"
-        yield Finding(TFVARS, account.at(key), "known-keys", message, mend)
+        yield Finding(account.path, account.at(key), "known-keys", message, mend)
     variables = root / "infra/variables.tf"
     declared = code(read(root, "infra/variables.tf")) if variables.is_file() else ""
-    for key in sorted(set(account.values) - set(VALUES)):
+    for key in sorted(set(account.values) - {*VALUES, *(() if account.made_here else OUTPUTS)}):
         if not re.search(rf'(?m)^variable "{re.escape(key)}"', declared):
             message = f"Terraform has no variable {key!r}, so it has no effect"
             place = " into its entry of repositories" * (key in ENTRY)
             mend = f"write it{place}" if place else f"remove it, or write: {', '.join(VALUES)}"
-            yield Finding(TFVARS, account.at(key), "known-keys", message, mend)
+            yield Finding(account.path, account.at(key), "known-keys", message, mend)
     entry_type = block(declared, 'variable "repositories"')[1].partition("validation")[0]
     rules = {"ecr_repository": "same-registry", "role_name": "same-role"}
     others = {
@@ -730,18 +829,17 @@ def known_values(root: Path, account: Account) -> Iterator[Finding]:
         for attribute, why, mend in entry_errors(account, entry):
             message = f"{key}: {attribute} {why}, so Terraform refuses it"
             rule = {**rules, **others}.get(attribute, "subject")
-            yield Finding(TFVARS, account.line(key, attribute), rule, message, mend)
+            yield account.finding(key, attribute, rule, message, mend)
         for attribute in rules:
             if taken[attribute].count(entry[attribute].lower()) > 1:
                 message = f"{key}: {attribute} is another entry's, too, so Terraform refuses it"
                 mend = "give each entry its own"
-                line = account.line(key, attribute)
-                yield Finding(TFVARS, line, rules[attribute], message, mend)
+                yield account.finding(key, attribute, rules[attribute], message, mend)
         for attribute in sorted(set(entry) - set(ENTRY)):
             if not re.search(rf"(?m)^ {{4}}{re.escape(attribute)}\s*=", entry_type):
                 message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
                 mend = f"remove it, or write one of: {', '.join(ENTRY)}"
-                yield Finding(TFVARS, account.line(key, attribute), "known-keys", message, mend)
+                yield account.finding(key, attribute, "known-keys", message, mend)
 
 
 # Infrastructure: as far as it can be read without parsing HCL, or as a plan shows it in full
@@ -768,6 +866,15 @@ class Infra(NamedTuple):
             mend = "judge a plan, which shows it: make plan"
             found.append(Finding(path, line, UNJUDGED, message, mend))
 
+        if not account.made_here:
+            said = account.values
+            for key, kind in OUTPUTS.items():
+                if not isinstance(said.get(key), kind):
+                    raise CannotJudge(f"{ELSEWHERE}: needs {key}, as it was written; fetch it anew")
+            granted = ["ecr:GetAuthorizationToken", *said["push_actions"]]
+            excluded, where = said["excluded_tags"], (ELSEWHERE, 1)
+            known = (said["image_tag_mutability"], excluded, 3600, granted, said["lifecycle"])
+            return cls(*known, where)
         texts = {path: code(read(root, path)) for path, _ in WRITTEN}
         provider_at, provider = block(code(read(root, "infra/versions.tf")), 'provider "aws"')
         role = block(texts[TRUST], ROLE)[1]
@@ -863,7 +970,9 @@ class Infra(NamedTuple):
             trust = statements([role["assume_role_policy"]])
             expected = trust_statement(account, entry)
             if plain(trust) != plain([expected]):
-                message = f"{name} trusts {json.dumps(trust)}, which is not what {TFVARS} says"
+                message = (
+                    f"{name} trusts {json.dumps(trust)}, which is not what {account.path} says"
+                )
                 wrong("subject", message, f"trust this alone: {json.dumps(expected)}")
             managed = of("aws_iam_role_policy", "role", name)
             granted = statements([item["policy"] for item in managed])
@@ -901,6 +1010,42 @@ class Infra(NamedTuple):
                 f"{path}: does not show {name} and its registry in full ({error!r}); write it anew:"
                 " make plan. Where depends_on or an id hides a value until the apply, remove it"
             ) from error
+
+
+def outputs(root: Path, account: Account, key: str, written_by: str) -> dict[str, Any]:
+    """Return what the repository of an entry needs to know of infra/, which is its ELSEWHERE.
+
+    Raises:
+        CannotJudge: a part was rewritten, so it is not known what Terraform makes of the entry.
+    """
+    unknown: list[Finding] = []
+    entry = account.entries[key]
+    side = Infra.written(root, account, unknown).of_entry(entry)
+    if unknown:
+        raise CannotJudge(f"{unknown[0].path}:{unknown[0].line}: {unknown[0].message}; restore it")
+    shared = ("aws_account_id", "aws_region", "oidc_issuer", "role_path")
+    return {
+        "written_by": written_by,
+        **{name: account.values[name] for name in shared if account.values.get(name) is not None},
+        "repositories": {key: entry},
+        "image_tag_mutability": side.mutability,
+        "excluded_tags": side.excluded,
+        "push_actions": [name for name in side.granted if name != "ecr:GetAuthorizationToken"],
+        "lifecycle": side.lifecycle,
+    }
+
+
+def planned_entries(path: str, plan: Any, account: Account) -> set[str]:
+    """Return the keys of the entries that a plan is of: those of one file, all of them."""
+    try:
+        keys = {*plan["variables"]["repositories"]["value"]}
+    except (LookupError, TypeError) as error:
+        raise CannotJudge(f"{path}: no JSON of a plan ({error!r}); write it: make plan") from error
+    for name in account.texts:
+        own = {key for key, place in account.places.items() if place == name}
+        if keys == own:
+            return own
+    raise CannotJudge(f"{path}: was made for other entries than {account.path} has; write it anew")
 
 
 def resources_in(path: str, plan: Any) -> Made:
@@ -953,7 +1098,7 @@ def as_said(
         wrong("session-duration", message, f"let {TRUST} read max_session_duration")
     boundary = account.values.get("permissions_boundary")
     if boundary and role.get("permissions_boundary") != boundary:
-        message = f"{name} is not bounded by {boundary}, as {TFVARS} says"
+        message = f"{name} is not bounded by {boundary}, as {account.path} says"
         wrong("least-actions", message, f"let {TRUST} read permissions_boundary")
     said = entry.get("pull_accounts") or []
     known = {f"arn:{account.partition}:iam::{number}:root" for number in said}
@@ -966,7 +1111,7 @@ def as_said(
                 who |= {*plain(given).get("AWS", ["*"])} if isinstance(given, dict) else {"*"}
             if not who <= known:
                 message = f"{entry['ecr_repository']} may be pulled by {', '.join(sorted(who))}"
-                wrong("least-actions", message, f"name all in pull_accounts of {TFVARS}")
+                wrong("least-actions", message, f"name all in pull_accounts of {account.path}")
 
 
 def only_pulls(policy: Any) -> bool:
@@ -1253,14 +1398,49 @@ def pushed_refs(config: Mapping) -> Iterator[str]:
             yield f"refs/{kind}/*"
 
 
-def jobs_in(workflows: list[Source]) -> Iterator[Job]:
-    """Yield the jobs of all workflows; those of a called workflow once for each caller."""
+def jobs_in(workflows: list[Source], account: Account) -> Iterator[Job]:
+    """Yield the jobs of all workflows; those of a called workflow once for each caller.
+
+    One that other repositories call is judged as the first entry calls it whose role trusts it,
+    with and without an environment.
+    """
     by_path = {workflow.path: workflow for workflow in workflows}
     called = {job.text("uses")[2:] for workflow in workflows for job, _ in workflow.parts()}
     for workflow in workflows:
         runs = list(starts(workflow))
         if runs or workflow.path not in called:
-            yield from jobs_of(workflow, runs, {}, (), by_path)
+            lent = {} if runs else lent_to(workflow.path, account)
+            for entry in lent.values():
+                refs = [Run("push", ref) for ref in entry["refs"]]
+                given = given_to(workflow, caller_inputs(account, entry))
+                yield from jobs_of(workflow, refs, given, (), by_path)
+            if not lent:
+                yield from jobs_of(workflow, runs, {}, (), by_path)
+
+
+def lent_to(path: str, account: Account) -> dict[bool, dict[str, Any]]:
+    """Return the first entries whose roles trust a workflow that others call here."""
+    found: dict[bool, dict[str, Any]] = {}
+    for entry in account.entries.values():
+        if lends(path, entry):
+            found.setdefault(entry.get("environment") is None, entry)
+    return found
+
+
+def lends(path: str, entry: dict[str, Any]) -> bool:
+    """Tell whether an entry's role trusts a workflow of this repository."""
+    return (entry.get("job_workflow_ref") or "").partition("@")[0].endswith(f"/{path}")
+
+
+def caller_inputs(account: Account, entry: dict[str, Any]) -> dict[str, str]:
+    """Return what a service's workflow passes to the one that publishes for it."""
+    inputs = {
+        "role-to-assume": account.role(entry),
+        "aws-region": account.region,
+        "ecr-repository": entry["ecr_repository"],
+    }
+    environment = entry.get("environment")
+    return inputs if environment is None else {**inputs, "environment": environment}
 
 
 def jobs_of(
@@ -1322,11 +1502,16 @@ def met(one: Run, other: Run) -> Iterator[Run]:
 
 def passed(job: Job, target: Source) -> dict[str, Any]:
     """Return the inputs that a job passes to the workflow it calls, else their defaults."""
-    declared, values = target.root.of("on", "workflow_call", "inputs"), job.root.of("with")
+    values = job.root.of("with")
+    return given_to(target, {name: job.resolve(Mapping(), values.text(name)) for name in values})
+
+
+def given_to(target: Source, values: dict[str, str]) -> dict[str, Any]:
+    """Return the inputs of a workflow that is called: those given, else their defaults."""
+    declared = target.root.of("on", "workflow_call", "inputs")
     found: dict[str, Any] = {}
     for name in declared:
-        value = values.text(name) if name in values else declared.of(name).text("default")
-        value = job.resolve(Mapping(), value)
+        value = values.get(name, declared.of(name).text("default"))
         if declared.of(name).text("type") == "boolean" and "${{" not in value:
             found[f"inputs.{name}".lower()] = value.lower() == "true"
         else:
@@ -1386,6 +1571,7 @@ def untrusted_triggers(job: Job) -> Iterator[Finding]:
 def environment_of(job: Job) -> str:
     """Return the environment of a job as it is written, with what is known filled in."""
     name = job.root.of("environment").text("name") or job.root.text("environment")
+    name = name or (job.root.input("environment") if job.root.text("uses") else "")
     return job.resolve(Mapping(), name)
 
 
@@ -1423,7 +1609,7 @@ def same_subjects(
         if strange:
             message = (
                 f"job {job.name} can present {', '.join(sorted(strange))} and the role trusts "
-                f"{', '.join(trusted)} ({TFVARS}), so that run would be refused"
+                f"{', '.join(trusted)} ({account.path}), so that run would be refused"
             )
             mend = "bound the job with if: and environment:, or change the entry and apply it"
             yield Finding(*job.where, "subject", message, mend)
@@ -1431,21 +1617,57 @@ def same_subjects(
             message = f"job {job.name} presents {', '.join(sorted(unsure))} as far as can be known"
             mend = "bound it with an if: on github.ref, and write environment: as text"
             yield Finding(*job.where, UNJUDGED, message, mend)
-    here = [account.entries[k] for job in judged for k in account.keys_of(job, guess=False)]
-    names = {other["github_repository"] for other in here}
+    names = {
+        account.entries[k]["github_repository"]
+        for job in judged
+        for k in account.keys_of(job, guess=False)
+        if not lends(job.source.path, account.entries[k])
+    }
     if guessed or (not jobs and entry["github_repository"] not in names):
         return  # the workflows of that entry stand in another repository
     for ref in refs if refs_count else []:
         if not any(within(ref, shown) for shown in presented):
             message = f"{key}: the role trusts {ref} and no job presents it, so another one could"
             mend = f"remove {ref} from refs and apply it, or let a job run for it"
-            yield Finding(TFVARS, account.line(key, "refs"), "subject", message, mend)
+            yield account.finding(key, "refs", "subject", message, mend)
     if jobs and len(names) > 1:
         message = (
             f"jobs here assume the roles of {', '.join(sorted(names))}; a repository has one name"
         )
         mend = "let each repository assume the role of its own entry"
         yield Finding(*jobs[0].where, "subject", message, mend)
+
+
+def calls_trusted(job: Job, account: Account) -> bool:
+    """Tell whether a job calls a workflow of another repository that a role trusts, at any ref."""
+    used = job.root.text("uses").partition("@")[0]
+    called = [entry.get("job_workflow_ref") or "" for entry in account.entries.values()]
+    return bool(used) and used in [each.partition("@")[0] for each in called]
+
+
+def spellings(entry: dict[str, Any]) -> set[str]:
+    """Return how `uses:` may name the workflow that an entry's role trusts."""
+    called = entry.get("job_workflow_ref") or ""
+    return {called, re.sub("@refs/(heads|tags)/", "@", called)} - {""}
+
+
+def same_workflow(job: Job, account: Account, key: str) -> Iterator[Finding]:
+    """A role that trusts the jobs of one workflow is assumed there, and given what it needs."""
+    entry = account.entries[key]
+    called, used = entry.get("job_workflow_ref"), job.root.text("uses")
+    if called and used not in spellings(entry) and not lends(job.source.path, entry):
+        message = f"the role trusts only jobs of {called}, and job {job.name} is none of them"
+        short = re.sub("@refs/(heads|tags)/", "@", called)
+        mend = f"write uses: {short} in place of the steps"
+        yield Finding(*job.where, "subject", message, mend)
+    elif called and used:
+        wanted = caller_inputs(account, entry)
+        rules = {"aws-region": "same-region", "ecr-repository": "same-registry"}
+        for name in wanted:
+            value = job.input(job.root, name)
+            if value != wanted[name] and name != "environment":  # which same_subjects judges
+                rule = rules.get(name, "same-role")
+                yield from differs(job, job.root, name, rule, value, wanted[name], account.path)
 
 
 # The other values that stand on both sides
@@ -1461,7 +1683,7 @@ def same_values(
         ("aws-region", "same-region", account.region, True),
         ("audience", "same-audience", account.audience, account.partition == "aws-cn"),
     )
-    steps = job.assuming()
+    steps, place = job.assuming(), account.path
     own = [
         step
         for step in steps
@@ -1472,7 +1694,7 @@ def same_values(
             value = job.input(step, key)
             accepted = re.split(r"[,\s]+", value) if key == "allowed-account-ids" else [value]
             if expected not in accepted and (value or needed):
-                yield from differs(job, step, key, rule, value, expected)
+                yield from differs(job, step, key, rule, value, expected, account.path)
         lasts = job.input(step, "role-duration-seconds") or "3600"
         if not lasts.isdigit() or not 900 <= int(lasts) <= longest:
             message = (
@@ -1484,21 +1706,27 @@ def same_values(
     for step in job.using(LOGIN):
         region = job.resolve(step, "${{ env.AWS_REGION }}")
         if region not in ("${{ env.AWS_REGION }}", account.region):
-            yield from differs(job, step, "env: AWS_REGION", "same-region", region, account.region)
+            yield from differs(
+                job, step, "env: AWS_REGION", "same-region", region, account.region, place
+            )
         registry = job.input(step, "registries") or account.id
         if job.input(step, "registry-type").lower() == "public":
-            yield from differs(job, step, "registry-type", "same-registry", "public", "private")
+            yield from differs(
+                job, step, "registry-type", "same-registry", "public", "private", place
+            )
         if registry != account.id:
-            yield from differs(job, step, "registries", "same-registry", registry, account.id)
+            yield from differs(
+                job, step, "registries", "same-registry", registry, account.id, place
+            )
 
 
 def differs(
-    job: Job, step: Mapping, key: str, rule: str, value: str, expected: str
+    job: Job, step: Mapping, key: str, rule: str, value: str, expected: str, place: str
 ) -> Iterator[Finding]:
     """Yield the finding for a value that is not what infra/ says, or cannot be known."""
-    mend = f"write {key}: {expected}, or change {TFVARS} and apply it"
+    mend = f"write {key}: {expected}, or change {place} and apply it"
     shown = f"is {value}" if value else "is missing"
-    message = f"{key} {shown} and {TFVARS} says {expected}, so nothing could be published"
+    message = f"{key} {shown} and {place} says {expected}, so nothing could be published"
     if "${{" in value:
         rule, message = UNJUDGED, f"{key} is {value}, whose value only the run knows"
     if "secrets." not in value:  # that is a finding of its own
@@ -1740,7 +1968,7 @@ def same_registry(
     ):
         message = (
             f"the image goes to {host}/{repository} and the role may push to {own}/"
-            f"{entry['ecr_repository']} ({TFVARS}), after the role is assumed and a login"
+            f"{entry['ecr_repository']} ({account.path}), after the role is assumed and a login"
         )
         mend = f"write the repository {entry['ecr_repository']}, and log in before"
         yield job.finding(step, "tags", "same-registry", message, mend)
@@ -1933,12 +2161,22 @@ def accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:
     )
 
 
-def pinned_actions(source: Source) -> Iterator[Finding]:
-    """A tag can be moved to other code; a full commit SHA cannot (GitHub docs, secure use)."""
+def pinned_actions(source: Source, account: Account) -> Iterator[Finding]:
+    """A tag can be moved to other code; a full commit SHA cannot (GitHub docs, secure use).
+
+    What a role trusts by its ref may be used by that ref: AWS tests it.
+    """
+    trusted = {each for entry in account.entries.values() for each in spellings(entry)}
+    places = {re.sub(r"\.github/workflows/.*@", "@", each) for each in trusted}
     for _, part in source.parts():
         used, line = part.text("uses"), part.line("uses")
-        if not used or used.startswith("./"):
-            continue
+        if not used or used.startswith("./") or used in trusted:
+            continue  # of a called workflow its own finding says which ref is trusted
+        if (
+            source.path.startswith(f"{WORKFLOWS}/")
+            and re.sub("[.]github/actions/.*@", "@", used) in places
+        ):
+            continue  # an action beside that workflow
         written = " ".join(source.text[line - 1 : line + 1]).partition(used)[2]
         # A version may be written as v4, 4.1.0, tag=v4 or ratchet:owner/action@v4.
         commented = re.match(r"""["']?(,[^#]*)?\s*[^\s:]*\s*#.*?\bv?\d""", written)
@@ -2213,7 +2451,7 @@ def main(arguments: list[str]) -> int:
             else:
                 print("Workflows and infra/ agree: who may publish what, where, under which tags.")
             return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
-        account = account_in(read(root, TFVARS))
+        account = account_at(root)
         if options.command == "subjects":
             print(json.dumps(subjects(account), indent=2))
         else:

@@ -20,10 +20,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import TFVARS, Problem, Refused, applied, aws, fail, new, rerun
+from publish import ENTRIES, TFVARS, Problem, Refused, applied, aws, fail, new, rerun
 
 CHECK = Path(__file__).resolve().parent / "check.py"
-ENTRIES = "infra/terraform.tfvars.json"
 GIVEN = "it gives the role"
 PATIENCE = 5  # seconds for GitHub, and for STS
 

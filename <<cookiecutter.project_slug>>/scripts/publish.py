@@ -23,7 +23,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 REVISION = "org.opencontainers.image.revision"  # the annotation that names an image's commit
-TFVARS = Path(__file__).resolve().parent.parent / "infra/terraform.tfvars.json"
+ROOT = Path(__file__).resolve().parent.parent
+TFVARS = ROOT / "infra/terraform.tfvars.json"
+if not TFVARS.is_file():  # the infra/ of another repository has said it
+    TFVARS = ROOT / "infra.json"
+ENTRIES = TFVARS.relative_to(ROOT).as_posix()
 # A manifest is returned as it was pushed only if its media type is accepted (AWS docs, ECR API,
 # BatchGetImage), and a digest is that of its exact bytes.
 MEDIA_TYPES = (
@@ -292,9 +296,7 @@ def meaning(job: Job, refused: Refused) -> Problem:
     own = region_of_infra()
     where = f"{job.repository} in {region}"
     if own and region and own != region:
-        message = (
-            f"ECR was asked for {where}, and infra/terraform.tfvars.json says {own}: {refused}"
-        )
+        message = f"ECR was asked for {where}, and {ENTRIES} says {own}: {refused}"
         mend = f"Write aws-region: {own} in deploy.yml, commit it, and publish a new version."
         return Problem(f"{message}. {mend}", new("main"))
     if refused.code == "RepositoryNotFoundException":

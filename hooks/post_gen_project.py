@@ -171,6 +171,12 @@ def say_next(root: Path, texts: dict[str, str]) -> None:
     if ANSWERS["iac_tool"] == "none":
         first = " && git init --quiet --initial-branch=main && git add --all && git commit"
         commit = commit or first * (not (root / ".git").exists())
+        if not re.search(r"(?m)^fetch:", texts.get("Makefile", "")):
+            print("Your Makefile has no fetch: that is")
+            print("  gh api -H 'Accept: application/vnd.github.raw' \\")
+            print(
+                f"  repos/OWNER/NAME/contents/services/{ANSWERS['project_slug']}.json > infra.json"
+            )
         print(SERVICE.format(**ANSWERS, commit=commit, publish=publish))
         return
     print(NEXT.format(**ANSWERS, commit=commit, bootstrap=bootstrap, publish=publish))

@@ -14,9 +14,10 @@ import hcl2
 import pytest
 
 from tests.combinations import every
-from tests.conftest import INSTALL, Bake, Copy
-from tests.emulator import Emulator
+from tests.conftest import INSTALL, Bake, Copy, Script
+from tests.emulator import ROOT, Emulator
 from tests.project import Failed, Project
+from tests.scale import SIZE
 
 # The newest 6.x knows the exclusion filter that `latest` needs; 5.100 does not. CI sets this where
 # the former is what Terraform finds.
@@ -49,6 +50,20 @@ def test_answers_reach_terraform_through_its_values_alone(bake: Bake) -> None:
     ]
     other = bake(github_repository="a/bc", aws_account_id="000000000001", aws_region="cn-north-1")
     assert content(other) == content(bake())
+
+
+def test_what_is_measured_beside_infra_makes_the_same_resources(bake: Bake, script: Script) -> None:
+    def resources(*files: Path) -> list[str]:
+        text = "\n".join(path.read_text() for path in files)
+        return sorted(re.findall(r'^(?:resource|data) "(aws_[a-z_]+)"', text, re.MULTILINE))
+
+    infra = bake().path / "infra"
+    own = resources(infra / "oidc.tf", *(infra / "repository").glob("*.tf"))
+    for each in ("aws_ecr_repository_policy", "aws_iam_policy_document"):  # for pull_accounts
+        own.remove(each)
+    own.remove("aws_iam_openid_connect_provider")  # which is created, or looked up
+    assert resources(ROOT / "tests/handwritten/main.tf") == own
+    assert script("entries").SIZE == SIZE
 
 
 @pytest.mark.parametrize("deploy_on", ["release", "branch"])

@@ -222,6 +222,7 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     assert done.status == 0, done.log
     sha = runner.git(path, "rev-parse", "HEAD").strip()
     assert set(runner.published(central.emulator, key)) == {"v1.0.0", sha}
+    assert "| Platform | `linux/amd64` |" in done.summary
     # At another ref it is refused, and the reason names what is tested.
     done = runner.run(
         path,
@@ -234,6 +235,7 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     )
     assert done.status == 1
     assert f"The role tests job_workflow_ref for {CALLED}, and it is" in done.log
+    assert f"publish a new version: uses: {CALLED.replace('refs/tags/', '')}" in done.log
 
 
 def service_with_caller(central: Central, tmp_path: Path, key: str) -> Path:
@@ -307,13 +309,19 @@ def test_three_projects_share_an_account_and_any_of_them_may_go(
     desks = {}
     for number, name in enumerate(("one", "two", "three"), 1):
         answers = {"github_repository": f"octo-org/{name}", "project_slug": name}
+        answers |= {"oidc_provider": "existing"} if name == "one" else {}
         path = shutil.copytree(bake(**answers).path, tmp_path / name)
         hub.create(f"octo-org/{name}", repository_id=number)
         desks[name] = Desk(Project(path), emulator, hub)
     # Whoever comes first makes the provider; the others find it.
-    for name in ("two", "three", "one"):
+    for name in ("two", "three"):
         ended = desks[name].bootstrap("--yes")
         assert ended.status == 0, ended.out
+    # Where the answer is `existing`, Terraform alone does it, too.
+    last = desks["one"].project
+    last.know_subject("repo:octo-org@123456/one@1")
+    last.terraform("init", "-input=false")
+    last.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
     known = {}
     for name, desk in desks.items():
         state = json.loads((desk.path / "infra/terraform.tfstate").read_text())
@@ -327,10 +335,10 @@ def test_three_projects_share_an_account_and_any_of_them_may_go(
         assert not known[name] & known[other]
     assert [len(known[name]) for name in desks] == [4, 5, 4]
     # The one that made it goes, and so does another one; the last one still publishes.
-    for name in ("two", "one"):
-        question = {f"Type {name} to destroy it: ": name, 'Only "yes" does: ': "yes"}
-        ended = desks[name].typed(question, "destroy")
-        assert ended.status == 0, ended.out
+    question = {"Type two to destroy it: ": "two", 'Only "yes" does: ': "yes"}
+    ended = desks["two"].typed(question, "destroy")
+    assert ended.status == 0, ended.out
+    last.terraform("destroy", "-auto-approve", "-input=false", emulator=emulator)
     roles = [role["RoleName"] for role in emulator.client("iam").list_roles()["Roles"]]
     assert roles == ["three-push"]
     desk = desks["three"]

@@ -2369,6 +2369,8 @@ def explain(account: Account) -> Iterator[str]:
             ("issuer", f"https://{account.issuer}", "https://gitlab.com"),
         ]
         examples += [("ref", example, "refs/heads/feature")] * (tests_ref(account, entry))
+        called = entry.get("job_workflow_ref") or ""
+        examples += [("workflow", called, f"{name}/.github/workflows/deploy.yml")] * bool(called)
         for rule, right, refused in examples:
             yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
 
@@ -2383,6 +2385,9 @@ def who(account: Account, entry: dict[str, Any]) -> str:
         may = f"whoever may deploy to the environment {environment} (Settings, Environments)"
         limited = f", for {words.replace('to ', '')}"
         may += limited if ref_counts(account, entry) else ", from any ref"
+    called = entry.get("job_workflow_ref")
+    if called:
+        return f"A job of {name} may assume it by {called} alone: {may}."
     return f"A job of {name} may assume it: {may}."
 
 

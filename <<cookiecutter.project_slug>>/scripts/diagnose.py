@@ -20,9 +20,22 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from publish import ENTRIES, TFVARS, Problem, Refused, applied, aws, fail, new, rerun
+from publish import (
+    ENTRIES,
+    TFVARS,
+    Problem,
+    Refused,
+    applied,
+    aws,
+    bootstrap,
+    fail,
+    infra,
+    new,
+    rerun,
+)
 
 CHECK = Path(__file__).resolve().parent / "check.py"
+VALUES = "infra/terraform.tfvars.json" + infra().removeprefix("infra/")
 GIVEN = "it gives the role"
 PATIENCE = 5  # seconds for GitHub, and for STS
 
@@ -141,7 +154,7 @@ def provider_missing(entry: dict[str, Any], shown: dict[str, Any], said: str) ->
     wanted, issuer = entry["issuer"], str(shown.get("iss", entry["issuer"]))
     if issuer != wanted:
         message = f"The tokens come from {issuer}, and infra/ trusts those of {wanted}. An"
-        message += f' enterprise may have its own: write "oidc_issuer": "{issuer}" in {ENTRIES}.'
+        message += f' enterprise may have its own: write "oidc_issuer": "{issuer}" in {VALUES}.'
         return Problem(message, *applied())
     if "token audience" in said:
         message = "The account's OIDC identity provider does not know the audience of the token."
@@ -150,10 +163,10 @@ def provider_missing(entry: dict[str, Any], shown: dict[str, Any], said: str) ->
         return None
     account = entry["role_arn"].split(":")[4]
     message = f"The account {account} has no OIDC identity provider for GitHub: "
-    if json.loads(TFVARS.read_text(encoding="utf-8")).get("create_oidc_provider"):
+    if json.loads(TFVARS.read_text(encoding="utf-8")).get("create_oidc_provider", True):
         message += "make bootstrap was not run there, or not to its end."
     else:
-        message += f'write "create_oidc_provider": true in {ENTRIES}, and apply that.'
+        message += f'write "create_oidc_provider": true in {VALUES}, and apply that.'
     return Problem(message, *applied())
 
 
@@ -222,7 +235,7 @@ def context_differs(entry: dict[str, Any], context: str) -> Problem | None:
         name = json.dumps(value.replace("%3A", ":"), ensure_ascii=False)
         return Problem(
             f"The job runs in the environment {name}, and the role trusts {wanted}. Write"
-            f' "environment": {name} in {ENTRIES} and apply that, or remove environment: from'
+            f' "environment": {name} in {VALUES} and apply that, or remove environment: from'
             " deploy.yml and publish a new version.",
             *applied(),
         )
@@ -244,6 +257,8 @@ def claim_differs(entry: dict[str, Any], shown: dict[str, Any]) -> Problem | Non
             value = shown.get(claim, "missing")
             if claim != "sub" and not any(matches(value, one) for one in wanted):
                 message = f"The role tests {claim} for {' or '.join(wanted)}, and it is {value}."
+                if claim == "job_workflow_ref":
+                    return edited(message, f"uses: {re.sub('@refs/(heads|tags)/', '@', wanted[0])}")
                 return Problem(message, publish(wanted) if claim == "ref" else "make check")
     return None
 
@@ -261,7 +276,7 @@ def publish(refs: list[str]) -> str:
 
 def asked(message: str, name: str = "") -> Problem:
     """Return a problem that is mended by asking GitHub; a name says that this one is meant."""
-    return Problem(message, "make bootstrap" + f' ARGS="--repository {name}"' * bool(name), rerun())
+    return Problem(message, bootstrap(f"--repository {name}" * bool(name)), rerun())
 
 
 def edited(message: str, line: str) -> Problem:

@@ -28,6 +28,22 @@ TFVARS = ROOT / "infra/terraform.tfvars.json"
 if not TFVARS.is_file():  # the infra/ of another repository has said it
     TFVARS = ROOT / "infra.json"
 ENTRIES = TFVARS.relative_to(ROOT).as_posix()
+
+
+def infra() -> str:
+    """Return where infra/ stands, as a reader of the log looks for it."""
+    name = ""
+    try:
+        if TFVARS.name == "infra.json":
+            name = json.loads(TFVARS.read_text(encoding="utf-8"))["written_by"].partition(":")[0]
+        elif os.environ.get("BESIDE"):  # the workflow of another repository runs this
+            answers = json.loads((ROOT / ".cookiecutter.json").read_text(encoding="utf-8"))
+            name = answers["default_context"]["github_repository"]
+    except (OSError, ValueError, LookupError, AttributeError):
+        name = "another repository"
+    return f"infra/ of {name}" if name else "infra/"
+
+
 # A manifest is returned as it was pushed only if its media type is accepted (AWS docs, ECR API,
 # BatchGetImage), and a digest is that of its exact bytes.
 MEDIA_TYPES = (
@@ -325,9 +341,15 @@ def rerun() -> str:
     return f"gh run rerun {os.environ.get('GITHUB_RUN_ID', 'RUN_ID')}"
 
 
+def bootstrap(options: str = "") -> str:
+    """Return the command that makes in AWS what infra/ says, and where it is to be typed."""
+    place = infra().partition(" of ")[2]
+    return "make bootstrap" + f' ARGS="{options}"' * bool(options) + f"  # in {place}" * bool(place)
+
+
 def applied() -> tuple[str, str]:
     """Return what makes in AWS what infra/ says, and then runs this job again."""
-    return "make bootstrap", rerun()
+    return bootstrap(), rerun()
 
 
 def by_branch() -> bool:

@@ -22,7 +22,10 @@ from tests.hub import PUBLIC, Hub, find, oidc
 COMMANDS: dict[
     str, tuple[int, dict[str, bool]]
 ] = {  # arguments; flags, and whether one has a value
-    "api": (1, {"--method": True, "--include": False, "--input": True, "--jq": True}),
+    "api": (
+        1,
+        {"--method": True, "--include": False, "--input": True, "--jq": True, "--header": True},
+    ),
     "repo create": (1, {"--private": False, "--public": False}),
     "config get": (1, {}),
     "secret delete": (1, {"--repo": True}),
@@ -74,6 +77,7 @@ class HTTPError(Exception):
 
 
 NOT_FOUND = HTTPError(404, "Not Found")
+RAW = "Accept: application/vnd.github.raw"
 
 
 def invalid(text: str) -> HTTPError:
@@ -280,7 +284,11 @@ def api(hub: Hub, path: str, flags: dict[str, str]) -> int:
         print(json.dumps(body), end="")
         print(f"gh: {problem} (HTTP {status})", file=sys.stderr)
         return 1
-    if status != 204:
+    if flags.get("--header", RAW) != RAW:
+        raise Refused(f"this stand-in knows no header but {RAW}")
+    if "--header" in flags:
+        print(body, end="")
+    elif status != 204:
         print(selected(body, flags["--jq"]) if "--jq" in flags else json.dumps(body))
     return 0
 
@@ -318,6 +326,11 @@ def respond(hub: Hub, method: str, path: str, text: str) -> tuple[int, Any]:
         raise HTTPError(403, "Must have admin rights to Repository.")
     body = content(text) if method != "GET" else {}
     plan = state["user"]["plan"] if repository["private"] else "enterprise"
+    if method == "GET" and parts[3:4] == ["contents"]:  # here always as its raw media type
+        text = hub.read(repository, "/".join(parts[4:]))
+        if not text:
+            raise NOT_FOUND
+        return 200, text
     result = resource(repository, [method, *parts[3:]], body, plan, login)
     if method != "GET":
         hub.save(state)

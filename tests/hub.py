@@ -203,6 +203,12 @@ class Hub:
         command = ["git", f"--git-dir={bare}", "cat-file", "-e", f"refs/heads/{ref}:{path}"]
         return subprocess.run(command, capture_output=True).returncode == 0
 
+    def read(self, repository: dict[str, Any], path: str) -> str:
+        """Return the text of a file on the default branch, empty where there is none."""
+        bare, ref = self.bare(repository["full_name"]), repository["default_branch"]
+        command = ["git", f"--git-dir={bare}", "show", f"refs/heads/{ref}:{path}"]
+        return subprocess.run(command, capture_output=True, text=True).stdout
+
     def state(self) -> dict[str, Any]:
         """Return everything that is known."""
         return json.loads((self.folder / "state.json").read_text())  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ side is broken once, and caught where it can be seen.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -16,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from tests import runner
 from tests.conftest import Bake, Copy, Run
+from tests.hub import Hub
 from tests.project import Project
 
 CALLED = "octo-org/example-service/.github/workflows/publish-image.yml@refs/tags/v1"
@@ -306,23 +309,19 @@ def test_a_rewritten_infra_writes_nothing_for_others(copy: Copy, run: Run) -> No
 def test_make_fetch_takes_what_the_central_repository_says(
     copy: Copy, run: Run, written: Path, tmp_path: Path
 ) -> None:
-    """`gh api` answers with the file, as GitHub does for this media type."""
-    path = service(copy, written, "own")
+    path, hub = service(copy, written, "own"), Hub(tmp_path / "hub")
     (path / "infra.json").write_text("{}")
-    gh = tmp_path / "bin/gh"
-    gh.parent.mkdir()
-    gh.write_text(
-        "#!/bin/sh\n"
-        'test "$*" = "api --header Accept: application/vnd.github.raw'
-        ' repos/octo-org/example-service/contents/services/own.json" || exit 3\n'
-        f"cat {written}/own.json\n"
-    )
-    gh.chmod(0o755)
+    hub.create("octo-org/example-service")
     (path / ".venv/bin").mkdir(parents=True)
     (path / ".venv/bin/python").symlink_to(sys.executable)
-    import os
-
-    known = {**os.environ, "PATH": f"{gh.parent}:{os.environ['PATH']}"}
+    known = {**os.environ, **hub.environment()}
+    # Nothing is there yet, and nothing is lost.
+    done = run("make", "fetch", "FROM=octo-org/example-service", cwd=path, env=known)
+    assert (done.returncode, (path / "infra.json").read_text()) == (2, "{}")
+    assert not (path / "infra.json.new").exists()
+    runner.commit(written.parent)
+    bare = str(hub.bare("octo-org/example-service"))
+    runner.git(written.parent, "push", "--quiet", bare, "main")
     done = run("make", "fetch", "FROM=octo-org/example-service", cwd=path, env=known)
     assert done.returncode == 0, done.stdout
     assert (path / "infra.json").read_text() == (written / "own.json").read_text()

@@ -73,13 +73,13 @@ MARKS = {
 }
 # Where the infra/ of another repository makes role and registry.
 SERVICE = """
-Next:
-  cd {project_slug}{commit}
-  gh repo create {github_repository} --private --source . --push   # where it is not on GitHub yet
-In the repository that holds infra/, whose name is OWNER/NAME below:
-  make add REPO={github_repository} && make bootstrap
-Here again:
-  make fetch FROM=OWNER/NAME && git commit --all --message "Fit to infra/" && git push
+Next, if it is not on GitHub yet:
+  gh repo create {github_repository} --private
+In the repository that holds infra/ (OWNER/NAME below), which is committed and pushed there:
+  make add REPO={github_repository}{options} && make bootstrap
+Here:
+  cd {project_slug}{first} && make fetch FROM=OWNER/NAME
+  git add --all && git commit --message "Publish to ECR" && git push --set-upstream origin main
 {publish}
 
 {__readme} explains each step."""
@@ -169,15 +169,25 @@ def say_next(root: Path, texts: dict[str, str]) -> None:
             print("GitHub reads workflows in its top folder only: move .github/ there.")
     publish = PUBLISH[ANSWERS["deploy_on"]]
     if ANSWERS["iac_tool"] == "none":
-        first = " && git init --quiet --initial-branch=main && git add --all && git commit"
-        commit = commit or first * (not (root / ".git").exists())
+        first = " && git init --quiet --initial-branch=main && git remote add origin \\\n  "
+        first += f"https://github.com/{ANSWERS['github_repository']}.git"
+        first = first * (not (root / ".git").exists())
+        given = "--ref refs/heads/main " * (ANSWERS["deploy_on"] == "branch")
+        if ANSWERS["github_environment"]:
+            name = ANSWERS["github_environment"]
+            given += (
+                f"--environment {name}"
+                if re.fullmatch(r"[\w.-]+", name)
+                else (f'--environment \\"{name}\\"')
+            )
+        options = f' ARGS="{given.strip()}"' * bool(given)
         if not re.search(r"(?m)^fetch:", texts.get("Makefile", "")):
             print("Your Makefile has no fetch: that is")
             print("  gh api -H 'Accept: application/vnd.github.raw' \\")
             print(
                 f"  repos/OWNER/NAME/contents/services/{ANSWERS['project_slug']}.json > infra.json"
             )
-        print(SERVICE.format(**ANSWERS, commit=commit, publish=publish))
+        print(SERVICE.format(**ANSWERS, first=first, options=options, publish=publish))
         return
     print(NEXT.format(**ANSWERS, commit=commit, bootstrap=bootstrap, publish=publish))
 

@@ -22,7 +22,7 @@ from tests.project import Project
 
 TFVARS = "infra/terraform.tfvars.json"
 SECOND = "infra/repositories-2.tfvars.json"
-CALLED = "octo-org/example-service/.github/workflows/publish-image.yml@refs/tags/v1"
+CALLED = "octo-org/example-service/.github/workflows/publish-image.yml@refs/tags/publish-v1"
 
 
 def entries(desk: Desk, *arguments: str) -> Ended:
@@ -87,6 +87,80 @@ def test_an_entry_is_added_as_a_few_lines_at_its_place(github: Desk) -> None:
     assert github.run(sys.executable, "scripts/check.py").status == 0
 
 
+def test_an_entry_that_is_there_is_changed_by_what_is_asked_for(github: Desk) -> None:
+    assert entries(github, "add", "octo-org/api").status == 0
+    ended = entries(github, "add", "octo-org/api", "octo-org/web", "--ref", "refs/heads/main")
+    assert ended.status == 0, ended.out
+    assert "\nChanged as said: api\n" in ended.out
+    assert "There already" not in ended.out
+    values = json.loads((github.path / TFVARS).read_text())["repositories"]
+    assert values["api"]["refs"] == values["web"]["refs"] == ["refs/heads/main"]
+    said = refused(github, "add", "octo-org/api", "--environment", "a*")
+    assert said[0].startswith("api: environment 'a*' does not name one environment")
+
+
+def test_a_file_of_somebody_else_in_services_is_left_alone(github: Desk) -> None:
+    (github.path / "services").mkdir()
+    (github.path / "services/api.json").write_text('{"mine": true}')
+    said = refused(github, "add", "octo-org/api")
+    assert said[0] == "services/api.json is not from here, so nothing was written. Move it away."
+    assert entries(github, "add", "octo-org/web").status == 0
+    assert (github.path / "services/api.json").read_text() == '{"mine": true}'
+    assert entries(github, "outputs").status == 0
+    shutil.rmtree(github.path / "services")
+    (github.path / "services").touch()
+    said = refused(github, "add", "octo-org/api")
+    assert said[0].startswith("This machine refuses: ")
+
+
+def test_line_ends_links_and_marks_of_others_stay(github: Desk) -> None:
+    path, real = github.path / TFVARS, github.path / "infra/values.json"
+    values = json.loads(path.read_text())
+    own = values["repositories"]["example-service"]
+    values["repositories"]["w\u00e9b"] = {**own, "role_name": "web", "ecr_repository": "web"}
+    text = json.dumps(values, indent=2, ensure_ascii=False).replace("\n", "\r\n") + "\r\n"
+    real.write_bytes(text.encode())
+    path.unlink()
+    path.symlink_to("values.json")
+    (github.path / "list.txt").write_bytes(b"\xef\xbb\xbfocto-org/api\r\n")  # of PowerShell
+    ended = entries(github, "add", "--file", "list.txt")
+    assert ended.status == 0, ended.out
+    assert path.is_symlink()
+    after = real.read_bytes().decode()
+    assert after.count("\r\n") == after.count("\n") > 20
+    assert '    "w\u00e9b": {\r\n' in after
+
+
+def test_one_of_several_entries_of_a_repository_is_removed_by_its_key(github: Desk) -> None:
+    values = json.loads((github.path / TFVARS).read_text())
+    own = values["repositories"]["example-service"]
+    for key in ("worker", "web"):
+        name = {"github_repository": "octo-org/web", "ecr_repository": key, "role_name": key}
+        values["repositories"][key] = {**own, **name}
+    (github.path / TFVARS).write_text(json.dumps(values))
+    said = refused(github, "remove", "octo-org/web")
+    assert said == [
+        "octo-org/web has several entries; name one by its key:",
+        "  make remove REPO=worker",
+        "  make remove REPO=web",
+    ]
+
+
+def test_nobody_reads_to_the_end(github: Desk) -> None:
+    command = f"{sys.executable} scripts/entries.py add octo-org/api 2>&1 | head -n 0"
+    assert github.run("sh", "-c", command).out == ""
+
+
+def test_where_infra_was_rewritten_the_entry_is_added_and_the_rest_told(github: Desk) -> None:
+    trust = github.path / "infra/repository/trust.tf"
+    trust.write_text(trust.read_text().replace('endswith(subject, "*")', 'endswith(subject, "x")'))
+    ended = entries(github, "add", "octo-org/api")
+    assert ended.status == 0, ended.out
+    assert "services/ is not written: infra/repository/trust.tf:1: it was rewritten" in ended.out
+    assert keys(github) == ["api", "example-service"]
+    assert not (github.path / "services").exists()
+
+
 def test_a_list_may_have_remarks_and_options_are_for_all_of_it(github: Desk) -> None:
     (github.path / "list.txt").write_text(
         "# services\n\n  octo-org/web  # the front\nocto-org/api\n"
@@ -103,7 +177,7 @@ def test_a_list_may_have_remarks_and_options_are_for_all_of_it(github: Desk) -> 
 def test_two_repositories_of_one_name_get_keys_of_their_own(github: Desk) -> None:
     github.hub.create("octo-org-2/api", repository_id=9)
     assert entries(github, "add", "octo-org/api").status == 0
-    (said, nothing) = refused(github, "add", "octo-org-2/api")
+    said, nothing, *_ = refused(github, "add", "octo-org-2/api")
     assert said == (
         "octo-org-2/api would be 'api', as is octo-org/api: "
         'make add REPO=octo-org-2/api ARGS="--key octo-org-2-api"'
@@ -236,11 +310,26 @@ def test_a_list_is_longer_than_an_account_or_an_hour_of_github_before_anything_i
     assert github.hub.calls() == []
 
 
+MIXED = ("--ref", "refs/heads/main", "--ref", "refs/tags/v*")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("add",), "No repository was named."),
-        (("add", "--file", "nowhere.txt"), "nowhere.txt: cannot be read (No such file"),
+        (("add", "--file", "nowhere.txt"), "There is no file nowhere.txt."),
+        (
+            ("add", "octo-org/api", "--calls", "refs/tags/v1"),
+            "refs/tags/v1 is a version of this repository: to push it publishes an image",
+        ),
+        (
+            ("add", "octo-org/example-service", "--calls", "refs/heads/main"),
+            "This repository's own deploy.yml publishes it.",
+        ),
+        (
+            ("add", "octo-org/api", "--calls", "refs/heads/main", *MIXED),
+            "octo-org/api: refs are tags and branches, and one caller has one kind of version",
+        ),
         (
             ("add", "octo-org/api", "octo-org/web", "--key", "one"),
             "--key and --registry are for one",
@@ -254,6 +343,7 @@ def test_a_list_is_longer_than_an_account_or_an_hour_of_github_before_anything_i
             "octo-org/api: environment '*' does not name",
         ),
         (("add", "octo-org/api", "--calls", "v1"), "'v1' is not refs/tags/NAME or refs/heads/NAME"),
+        (("add", "octo-org/api", "--key", "../api"), "'../api' is no key, which names a file in"),
         (("remove", "octo-org/nobody"), "There is no entry for octo-org/nobody."),
         (("remove", "octo-org/example-service"), "example-service is this repository's own entry."),
         (("move", "nobody", SECOND), "There is no entry 'nobody'."),
@@ -319,12 +409,14 @@ def test_entries_beyond_a_size_go_to_files_with_states_of_their_own(script: Scri
 
 
 def test_callers_are_written_for_those_who_publish_by_a_workflow_here(github: Desk) -> None:
-    ended = entries(github, "add", "octo-org/web", "octo-org/api", "--calls", "refs/tags/v1")
+    ended = entries(
+        github, "add", "octo-org/web", "octo-org/api", "--calls", "refs/tags/publish-v1"
+    )
     assert ended.status == 0, ended.out
     values = json.loads((github.path / TFVARS).read_text())["repositories"]
     assert [values[key].get("job_workflow_ref") for key in values] == [CALLED, None, CALLED]
     workflow = (github.path / ".github/workflows/publish-image.yml").read_text()
-    assert "uses: octo-org/example-service/.github/actions/scripts@v1\n" in workflow
+    assert "uses: octo-org/example-service/.github/actions/scripts@publish-v1\n" in workflow
     assert (github.path / ".github/actions/scripts/action.yml").is_file()
     caller = (github.path / "services/web.yml").read_text()
     assert len(caller.splitlines()) < 20
@@ -340,19 +432,25 @@ def test_callers_are_written_for_those_who_publish_by_a_workflow_here(github: De
         "  publish:\n"
         "    if: ${{ startsWith(github.ref, 'refs/tags/v') }}\n"
         "    permissions: {contents: read, id-token: write}\n"
-        "    uses: octo-org/example-service/.github/workflows/publish-image.yml@v1\n"
+        "    uses: octo-org/example-service/.github/workflows/publish-image.yml@publish-v1\n"
         "    with:\n"
         '      role-to-assume: "arn:aws:iam::111122223333:role/web-push"\n'
         '      aws-region: "us-east-1"\n'
         '      ecr-repository: "web"\n'
+        '      version: "${{ github.ref_name }}"\n'
     )
     assert github.run(sys.executable, "scripts/check.py").status == 0
     linted = github.run("actionlint", "-no-color", ".github/workflows/publish-image.yml")
     assert linted.out == ""
+    for line in (
+        "git tag publish-v1 && git push origin publish-v1",
+        "make fetch FROM=octo-org/exa",
+    ):
+        assert f"\n  {line}" in ended.out
     # One that is there already can be moved to it, and another ref is told.
     github.hub.create("octo-org/third", repository_id=9)
     assert entries(github, "add", "octo-org/third").status == 0
-    assert entries(github, "add", "octo-org/third", "--calls", "refs/tags/v1").status == 0
+    assert entries(github, "add", "octo-org/third", "--calls", "refs/tags/publish-v1").status == 0
     values = json.loads((github.path / TFVARS).read_text())["repositories"]
     assert values["third"]["job_workflow_ref"] == CALLED
     said = refused(github, "add", "octo-org/third", "--calls", "refs/heads/main")
@@ -369,10 +467,10 @@ def test_callers_are_written_for_those_who_publish_by_a_workflow_here(github: De
             "github.ref == 'refs/heads/main'",
         ),
         (
-            ["refs/heads/main", "refs/tags/v*"],
+            ["refs/tags/w1", "refs/tags/v*"],
             'it\'s "eu": \u00fcber',
-            ["  release: {types: [published]}", '  push: {branches: ["main"]}'],
-            "github.ref == 'refs/heads/main' || startsWith(github.ref, 'refs/tags/v')",
+            ["  release: {types: [published]}"],
+            "github.ref == 'refs/tags/w1' || startsWith(github.ref, 'refs/tags/v')",
         ),
         (
             ["refs/heads/it's/*"],
@@ -381,7 +479,7 @@ def test_callers_are_written_for_those_who_publish_by_a_workflow_here(github: De
             "startsWith(github.ref, 'refs/heads/it''s/')",
         ),
     ],
-    ids=["a branch", "both, and an environment", "quotes"],
+    ids=["a branch", "two, and an environment", "quotes"],
 )
 def test_a_caller_fits_to_its_entry(
     script: Script, refs: list[str], environment: str | None, events: list[str], condition: str
@@ -399,6 +497,9 @@ def test_a_caller_fits_to_its_entry(
     job = yaml.safe_load(text)["jobs"]["publish"]
     assert job["if"] == f"${{{{ {condition} }}}}"
     assert job["with"].get("environment") == environment
+    by_branch = refs[0].startswith("refs/heads/")
+    version = "main-${{ github.run_number }}" if by_branch else "${{ github.ref_name }}"
+    assert job["with"]["version"] == version
 
 
 # With what stands in AWS
@@ -455,7 +556,7 @@ def test_removing_an_entry_says_what_happens_to_role_and_images(applied: Desk) -
         "To keep both, without Terraform:\n"
         '  terraform -chdir=infra state rm "module.repository[\\"web\\"]"\n'
         "To take it back:\n"
-        "  git checkout -- infra/terraform.tfvars.json services\n"
+        f"  git checkout --patch -- {TFVARS} && python3 scripts/entries.py outputs\n"
     )
     assert keys(applied) == ["api", "example-service"]
     assert not (applied.path / "services/web.json").exists()
@@ -483,7 +584,7 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(applied: Desk)
     applied.emulator.clear()
     moved = entries(applied, "move", "api", SECOND)
     assert moved.status == 0, moved.out
-    assert moved.out.startswith(f"Moved api from {TFVARS} to {SECOND}, with 4 resources")
+    assert moved.out.startswith(f"Moved api from {TFVARS} to {SECOND}: what its state knows of it.")
     assert applied.emulator.calls() == []
     assert (keys(applied), keys(applied, SECOND)) == (["example-service", "web"], ["api"])
     # Each state knows its own alone.
@@ -507,23 +608,39 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(applied: Desk)
     assert (
         f"ok  drift        AWS is what infra/ says\nok  drift        AWS is what {SECOND}" in said
     )
-    # An edit by hand that leaves the state behind is told, and so is an entry in two files.
+    # An edit by hand that leaves the state behind is told, and so is an entry in two files, and a
+    # file that is gone; a shell that names a workspace changes nothing.
     first, second = (json.loads((applied.path / path).read_text()) for path in (TFVARS, SECOND))
     both = {**first, "repositories": {**first["repositories"], **second["repositories"]}}
     (applied.path / TFVARS).write_text(json.dumps(both))
     ended = applied.bootstrap("--yes")
     assert f"{SECOND}: has the entry api of {TFVARS}; remove one" in ended.out
+    (applied.path / SECOND).unlink()
+    words = " ".join(applied.bootstrap("--yes").out.split())
+    assert (
+        f"The state repositories-2 knows roles and registries, and {SECOND} is not there" in words
+    )
     (applied.path / SECOND).write_text('{"repositories": {}}')
-    ended = applied.bootstrap("--yes")
+    ended = applied.bootstrap("--yes", TF_WORKSPACE="repositories-2")
     assert ended.status == 1
-    assert "knows its role and its registry. Put it back there" in " ".join(ended.out.split())
-    assert f"  make move KEY=api TO={TFVARS}\n" in ended.out
-    # And back again.
+    words = " ".join(ended.out.split())
+    assert f"'api' stands in {TFVARS}, and the state of {SECOND} knows its role and its" in words
+    # The printed line brings them together, and an interrupted move goes on: both states know it.
+    (line,) = re.findall(r"^  make (move) KEY=api TO=(.*)$", ended.out, re.MULTILINE)
+    assert entries(applied, line[0], "api", line[1]).status == 0
+    assert (keys(applied), keys(applied, SECOND)) == (["example-service", "web"], ["api"])
     applied.hub.rename("octo-org/api-2", "octo-org/api")
-    (applied.path / TFVARS).write_text(json.dumps(first))
-    (applied.path / SECOND).write_text(json.dumps(second))
+    two = applied.path / "infra/terraform.tfstate.d/repositories-2/terraform.tfstate"
+    before = two.read_bytes()
+    assert entries(applied, "move", "api", TFVARS).status == 0
+    two.write_bytes(before)  # as after the first half, with the file already moved
+    words = " ".join(applied.bootstrap("--yes").out.split())
+    assert f"the state of {SECOND} knows its role and its registry, too: a move was" in words
+    assert entries(applied, "move", "api", SECOND).status == 0
     moved = entries(applied, "move", "api", TFVARS)
     assert moved.status == 0, moved.out
+    listed = applied.run("terraform", "-chdir=infra", "state", "list").out
+    assert listed.count('module.repository["api"].aws_iam_role.push') == 1
 
 
 def test_a_state_that_waits_for_the_provider_is_planned_behind_it(desk: Desk) -> None:

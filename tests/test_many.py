@@ -7,6 +7,7 @@ tests/iam.py. Terraform, the AWS provider, deploy.yml and the runner (act) are t
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from tests.rehearsal import assume
 
 SERVICES = 30
 OWN = "octo-org/example-service"
-CALLED = f"{OWN}/.github/workflows/publish-image.yml@refs/tags/v1"
+CALLED = f"{OWN}/.github/workflows/publish-image.yml@refs/tags/publish-v1"
 CALLING = ("service-03", "service-04")  # these publish by publish-image.yml of the central one
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
 
@@ -72,7 +73,7 @@ def central(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
         (path / "list.txt").write_text("".join(f"octo-org/{name}\n" for name in names))
         add = (sys.executable, "scripts/entries.py", "add")
         callers = [f"octo-org/{key}" for key in CALLING]
-        for given in ([*callers, "--calls", "refs/tags/v1"], ["--file", "list.txt"]):
+        for given in ([*callers, "--calls", "refs/tags/publish-v1"], ["--file", "list.txt"]):
             ended = desk.run(*add, *given)
             assert ended.status == 0, ended.out
         (path / "list.txt").unlink()
@@ -146,12 +147,12 @@ def test_a_role_that_trusts_one_workflow_is_refused_to_every_other_one(central: 
         CALLED: True,
         None: False,  # its own deploy.yml
         f"{path}@refs/heads/main": False,
-        f"{path}@refs/tags/v2": False,
-        f"{path}@refs/tags/v1.1": False,
+        f"{path}@refs/tags/publish-v2": False,
+        f"{path}@refs/tags/publish-v1.1": False,
         f"{path}@{'a' * 40}": False,
-        f"{path.replace('publish-image', 'other')}@refs/tags/v1": False,
-        f"{path.replace('octo-org', 'octo-org-2')}@refs/tags/v1": False,
-        f"{path.replace('example-service', 'fork')}@refs/tags/v1": False,
+        f"{path.replace('publish-image', 'other')}@refs/tags/publish-v1": False,
+        f"{path.replace('octo-org', 'octo-org-2')}@refs/tags/publish-v1": False,
+        f"{path.replace('example-service', 'fork')}@refs/tags/publish-v1": False,
         CALLED.upper(): False,
     }.items():
         token = central.token(key, called=called)
@@ -217,7 +218,7 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
         ref="refs/tags/v1.0.0",
         repository=central.services[key],
         central=central.path,
-        called_ref="refs/tags/v1",
+        called_ref="refs/tags/publish-v1",
     )
     assert done.status == 0, done.log
     sha = runner.git(path, "rev-parse", "HEAD").strip()
@@ -254,7 +255,7 @@ def done_sha(project: Project) -> str:
     return runner.git(project.path, "rev-parse", "HEAD").strip()
 
 
-AGREE = "Workflows and infra/ agree: who may publish what, where, under which tags.\n"
+AGREE = "Workflows and infra.json agree: who may publish what, where, under which tags.\n"
 
 
 def checked(project: Project) -> tuple[int, str]:
@@ -284,6 +285,9 @@ def test_doctor_names_a_renamed_repository_and_one_command_mends_it(central: Cen
     assert "\n                 make bootstrap\n" in said
     assert f"ok  others       {SERVICES - 1} more repositories are in GitHub and AWS" in said
     assert desk.changes() == []
+    # Others call a workflow here, at a tag that nobody has pushed yet.
+    (line,) = re.findall(r"^ +(git tag publish-v1 && git push origin publish-v1)$", said, re.M)
+    assert desk.run("sh", "-c", line).status == 0
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     assert "change     role service-09-push: assume_role_policy, description\n" in ended.out
@@ -296,6 +300,26 @@ def test_doctor_names_a_renamed_repository_and_one_command_mends_it(central: Cen
         "services/service-20.json",
     ]
     assert "octo-org/service-nine" in (central.path / "services/service-09.json").read_text()
+    assert "In the repository of service-09, service-20, once this is pushed: make fetch" in (
+        " ".join(ended.out.split())
+    )
+    # Where its own name changes, the workflow that others call has another name, too.
+    hub.rename(OWN, "octo-org/platform")
+    ended = desk.bootstrap("--yes")
+    words = " ".join(ended.out.split())
+    assert f"called as one of {OWN}, which the roles of service-03, service-04 trust." in words
+    (line,) = re.findall(r"^  (sed .*)$", ended.out, re.MULTILINE)
+    assert desk.run("sh", "-c", line).status == 0
+    ended = desk.bootstrap("--plan")
+    assert ended.status == 0, ended.out
+    changes = re.findall(r"^ +(change .*)$", ended.out, re.MULTILINE)
+    assert sorted(changes) == [
+        "change     role example-service-push: assume_role_policy, description",
+        "change     role service-03-push: assume_role_policy",
+        "change     role service-04-push: assume_role_policy",
+    ]
+    hub.rename("octo-org/platform", OWN)
+    desk.git("checkout", "--quiet", "--", ".")
     assert output.read_text() == before
 
 

@@ -78,7 +78,8 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
     generated = (TEMPLATE_FOLDER / "Makefile").read_text()
-    theirs = {"bootstrap", "destroy", "doctor", "explain", "plan", "add", "remove", "move", "fetch"}
+    theirs = {"bootstrap", "destroy", "doctor", "explain", "plan", "add", "remove", "move"}
+    theirs |= {"fetch", "caller"}
     assert named - targets == theirs
     assert all(f"\n{target}: " in generated for target in named - targets)
     assert targets - named == {"help", "lint", "clean"}
@@ -249,7 +250,7 @@ def test_the_generated_readme_names_targets_and_files_that_exist(bake: Bake) -> 
     project = bake()
     text = (project.path / "README.md").read_text()
     makefile = (project.path / "Makefile").read_text()
-    for target in set(re.findall(r"`make (\w+)`", text)) - {"fetch"}:  # in a service
+    for target in set(re.findall(r"`make (\w+)`", text)) - {"fetch", "caller"}:  # in a service
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     (table,) = re.findall(r"## What is here\n(.*?)\n## ", text, re.DOTALL)
     names = re.findall(r"^\| `(\w[\w./-]*|\.[\w./-]+)` \|", table, re.MULTILINE)

@@ -33,6 +33,7 @@ REGISTRY = "infra/repository/registry.tf"
 ACTIONS = "infra/repository/push-actions.json"
 LIFECYCLE = "infra/repository/lifecycle.json"
 WORKFLOWS = ".github/workflows"
+SHARED = ".github/workflows/publish-image.yml"  # which other repositories may call
 LARGEST, LARGEST_PLAN, DEEPEST = 1_000_000, 50_000_000, 50  # bytes, bytes, levels of YAML
 
 CREDENTIALS = "aws-actions/configure-aws-credentials"
@@ -45,9 +46,11 @@ ISSUERS = (
     r"|token\.actions\.([a-z0-9-]+\.ghe\.com)|([a-z0-9-]+(\.[a-z0-9-]+)+)/_services/token)"
 )
 UNJUDGED = "cannot-be-judged"
+ACTION = ".github/actions/scripts/action.yml"  # which takes the scripts along with SHARED
 # The claim job_workflow_ref: a workflow of some repository, at a ref or a commit.
 CALLED = (
-    r"[\w.-]+/[\w.-]+/\.github/workflows/[\w.-]+\.ya?ml@(refs/(heads|tags)/[^\s*?$]+|[0-9a-f]{40})"
+    r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/\.github/workflows/[A-Za-z0-9_.-]+\.ya?ml"
+    r"@(refs/(heads|tags)/[^\s*?$]+|[0-9a-f]{40})"
 )
 TRUST_MAXIMUM = 8192  # characters; 2,048 until raised [IAM quotas, "Role trust policy length"]
 
@@ -128,6 +131,10 @@ NEUTRAL_LINES = (
 #     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
 SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
 SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
+# What a job may have that calls a workflow (GitHub docs, "Reusing workflow configurations").
+BESIDE_USES = {
+    *("uses", "with", "secrets", "name", "if", "needs", "permissions", "strategy", "concurrency"),
+}
 # What others may be given on a registry.
 PULLING = {
     *("ecr:batchchecklayeravailability", "ecr:batchgetimage", "ecr:getdownloadurlforlayer"),
@@ -327,7 +334,7 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
         with_actions(root, workflow.root.of("jobs"), actions)
     jobs = list(jobs_in(workflows, account))
     assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
-    found = list(known_values(root, account))
+    found = [*known_values(root, account), *known_workflows(root, account, workflows)]
     for source in (*workflows, *actions.values()):
         found += [*pinned_actions(source, account), *injections(source)]
         found += token_by_default(source)
@@ -533,6 +540,13 @@ class Account(NamedTuple):
         return self.path != ELSEWHERE
 
     @property
+    def changing(self) -> str:
+        """How what it says is changed."""
+        if self.made_here:
+            return f"change {self.path} and apply it"
+        return "have the entry changed where infra/ is, and type: make fetch"
+
+    @property
     def partition(self) -> str:
         """The partition of the region."""
         if self.region.startswith("cn-"):
@@ -603,9 +617,14 @@ def account_at(root: Path, values: Path | None = None) -> Account:
     Raises:
         CannotJudge: a file is missing, or is none that says it.
     """
-    path = TFVARS if (root / "infra").is_dir() or not (root / ELSEWHERE).is_file() else ELSEWHERE
+    here = (root / TFVARS).is_file() or not (root / ELSEWHERE).is_file()
+    path = TFVARS if here else ELSEWHERE
     folder = values.parent if values else (root / path).parent
     further = sorted(folder.glob(FURTHER)) if path == TFVARS else []
+    for each in further:
+        if not re.fullmatch(r"repositories-[\w-]+\.tfvars\.json", each.name, re.ASCII):
+            example = "repositories-2.tfvars.json"
+            raise CannotJudge(f"infra/{each.name}: no name of a state; rename it, e.g. {example}")
     text = read(root, str(values or path))
     return account_in(
         text, path, {f"infra/{each.name}": read(folder, each.name) for each in further}
@@ -746,7 +765,10 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
     for ref in entry["refs"] or [""]:
         bounded = re.fullmatch(r"refs/(heads|tags)/[^*?$\x00-\x20\x7f]+[*]?", ref)
         if not bounded and not (ref == "refs/tags/*" and entry.get("dangerously_trust_any_tag")):
-            yield "refs", f"{ref!r} is not refs/heads/NAME or refs/tags/NAME", "write refs/tags/v*"
+            mend = "write refs/tags/v*"
+            if ref and not ref.startswith("refs/") and re.fullmatch(r"[\w./-]+\*?", ref):
+                mend = f"write refs/heads/{ref} or refs/tags/{ref}"
+            yield "refs", f"{ref!r} is not refs/heads/NAME or refs/tags/NAME", mend
     # IAM takes U+0020 to U+00FF in a trust policy; * ? and $ stand for others, % for an escape.
     if environment is not None and not re.fullmatch(
         r"[ -#&-)+->@-~\u00a1-\u00ff]{1,255}", environment
@@ -1012,26 +1034,30 @@ class Infra(NamedTuple):
             ) from error
 
 
-def outputs(root: Path, account: Account, key: str, written_by: str) -> dict[str, Any]:
-    """Return what the repository of an entry needs to know of infra/, which is its ELSEWHERE.
+def outputs(root: Path, account: Account, written_by: str) -> dict[str, dict[str, Any]]:
+    """Return, by key, what the repository of an entry needs to know of infra/: its ELSEWHERE.
 
     Raises:
-        CannotJudge: a part was rewritten, so it is not known what Terraform makes of the entry.
+        CannotJudge: a part was rewritten, so it is not known what Terraform makes of an entry.
     """
     unknown: list[Finding] = []
-    entry = account.entries[key]
-    side = Infra.written(root, account, unknown).of_entry(entry)
+    written = Infra.written(root, account, unknown)
     if unknown:
         raise CannotJudge(f"{unknown[0].path}:{unknown[0].line}: {unknown[0].message}; restore it")
     shared = ("aws_account_id", "aws_region", "oidc_issuer", "role_path")
+    said = {name: account.values[name] for name in shared if account.values.get(name) is not None}
+    sides = {key: written.of_entry(entry) for key, entry in account.entries.items()}
     return {
-        "written_by": written_by,
-        **{name: account.values[name] for name in shared if account.values.get(name) is not None},
-        "repositories": {key: entry},
-        "image_tag_mutability": side.mutability,
-        "excluded_tags": side.excluded,
-        "push_actions": [name for name in side.granted if name != "ecr:GetAuthorizationToken"],
-        "lifecycle": side.lifecycle,
+        key: {
+            "written_by": written_by,
+            **said,
+            "repositories": {key: account.entries[key]},
+            "image_tag_mutability": side.mutability,
+            "excluded_tags": side.excluded,
+            "push_actions": [one for one in side.granted if one != "ecr:GetAuthorizationToken"],
+            "lifecycle": side.lifecycle,
+        }
+        for key, side in sides.items()
     }
 
 
@@ -1418,12 +1444,14 @@ def jobs_in(workflows: list[Source], account: Account) -> Iterator[Job]:
                 yield from jobs_of(workflow, runs, {}, (), by_path)
 
 
-def lent_to(path: str, account: Account) -> dict[bool, dict[str, Any]]:
-    """Return the first entries whose roles trust a workflow that others call here."""
-    found: dict[bool, dict[str, Any]] = {}
+def lent_to(path: str, account: Account) -> dict[Any, dict[str, Any]]:
+    """Return the first entries, of each kind, whose roles trust a workflow that others call."""
+    found: dict[Any, dict[str, Any]] = {}
     for entry in account.entries.values():
         if lends(path, entry):
-            found.setdefault(entry.get("environment") is None, entry)
+            kinds = {ref.split("/")[1] for ref in entry["refs"] if ref.count("/") > 1}
+            lasts = entry.get("max_session_duration")
+            found.setdefault((entry.get("environment") is None, lasts, *sorted(kinds)), entry)
     return found
 
 
@@ -1438,7 +1466,10 @@ def caller_inputs(account: Account, entry: dict[str, Any]) -> dict[str, str]:
         "role-to-assume": account.role(entry),
         "aws-region": account.region,
         "ecr-repository": entry["ecr_repository"],
+        "version": "${{ github.ref_name }}",
     }
+    if any(ref.startswith("refs/heads/") for ref in entry["refs"]):
+        inputs["version"] = "main-${{ github.run_number }}"
     environment = entry.get("environment")
     return inputs if environment is None else {**inputs, "environment": environment}
 
@@ -1611,7 +1642,7 @@ def same_subjects(
                 f"job {job.name} can present {', '.join(sorted(strange))} and the role trusts "
                 f"{', '.join(trusted)} ({account.path}), so that run would be refused"
             )
-            mend = "bound the job with if: and environment:, or change the entry and apply it"
+            mend = f"bound the job with if: and environment:, or {account.changing}"
             yield Finding(*job.where, "subject", message, mend)
         elif unsure:
             message = f"job {job.name} presents {', '.join(sorted(unsure))} as far as can be known"
@@ -1628,7 +1659,7 @@ def same_subjects(
     for ref in refs if refs_count else []:
         if not any(within(ref, shown) for shown in presented):
             message = f"{key}: the role trusts {ref} and no job presents it, so another one could"
-            mend = f"remove {ref} from refs and apply it, or let a job run for it"
+            mend = f"let a job run for it, or remove {ref} from refs: {account.changing}"
             yield account.finding(key, "refs", "subject", message, mend)
     if jobs and len(names) > 1:
         message = (
@@ -1636,6 +1667,50 @@ def same_subjects(
         )
         mend = "let each repository assume the role of its own entry"
         yield Finding(*jobs[0].where, "subject", message, mend)
+
+
+def known_workflows(root: Path, account: Account, workflows: list[Source]) -> Iterator[Finding]:
+    """A workflow that a role trusts is there, and takes what its callers pass."""
+    names = {entry["github_repository"] for entry in account.entries.values()}
+    by_path = {workflow.path: workflow for workflow in workflows}
+    own = own_name(root, account)
+    for key, entry in account.entries.items() if account.made_here else ():
+        called = entry.get("job_workflow_ref") or ""
+        owner, _, rest = called.partition("/")
+        name, _, path = rest.partition("/")
+        path = path.partition("@")[0]
+        if not re.fullmatch(CALLED, called):
+            continue  # which is a finding already
+        if f"{owner}/{name}" not in names:
+            message = (
+                f"{key}: the role trusts a workflow of {owner}/{name}, which has no entry here"
+            )
+            mend = "write the name of this repository, as GitHub shows it"
+            yield account.finding(key, "job_workflow_ref", "subject", message, mend)
+        elif f"{owner}/{name}" == own:
+            missing = [each for each in (path, ACTION) if not (root / each).is_file()]
+            if missing:
+                message = f"{key}: the role trusts a workflow that needs {' and '.join(missing)}"
+                mend = "restore it: make add REPO=... ARGS=--calls..."
+                yield account.finding(key, "job_workflow_ref", "subject", message, mend)
+                continue
+            declared = by_path[path].root.of("on", "workflow_call", "inputs")
+            given = caller_inputs(account, {**entry, "environment": "any"})
+            needed = {each for each in declared if declared.of(each).text("required") == "true"}
+            wrong = sorted((needed - {*given}) | ({*given} - {*declared}))
+            if wrong:
+                message = f"callers pass {', '.join(given)}, and it takes {', '.join(declared)}"
+                line = by_path[path].root.line("on")
+                yield Finding(path, line, UNJUDGED, message, f"correct {', '.join(wrong)}")
+
+
+def own_name(root: Path, account: Account) -> str | None:
+    """Return the name of this repository, as its own entry has it; None where none is known."""
+    try:
+        answers = json.loads((root / ".cookiecutter.json").read_text(encoding="utf-8"))
+        return str(account.entries[answers["default_context"]["project_slug"]]["github_repository"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def calls_trusted(job: Job, account: Account) -> bool:
@@ -1659,15 +1734,24 @@ def same_workflow(job: Job, account: Account, key: str) -> Iterator[Finding]:
         message = f"the role trusts only jobs of {called}, and job {job.name} is none of them"
         short = re.sub("@refs/(heads|tags)/", "@", called)
         mend = f"write uses: {short} in place of the steps"
+        mend += "" if account.made_here else "; this takes the whole file: make caller"
         yield Finding(*job.where, "subject", message, mend)
     elif called and used:
+        beside = sorted(set(job.root) - BESIDE_USES)
+        if beside:
+            message = f"job {job.name} calls a workflow and has {', '.join(beside)}, too, which"
+            mend = "remove it, or take the whole file: make caller"
+            yield Finding(*job.where, UNJUDGED, f"{message} GitHub refuses", mend)
         wanted = caller_inputs(account, entry)
         rules = {"aws-region": "same-region", "ecr-repository": "same-registry"}
+        rules["version"] = "unique-tags"
         for name in wanted:
             value = job.input(job.root, name)
-            if value != wanted[name] and name != "environment":  # which same_subjects judges
-                rule = rules.get(name, "same-role")
-                yield from differs(job, job.root, name, rule, value, wanted[name], account.path)
+            if expression(value) != expression(wanted[name]) and name != "environment":
+                shown = f"is {value}" if value else "is missing"
+                message = f"{name} {shown}, and this entry needs {wanted[name]}"
+                mend = f"write {name}: {wanted[name]} below with:"
+                yield job.finding(job.root, name, rules.get(name, "same-role"), message, mend)
 
 
 # The other values that stand on both sides
@@ -1724,7 +1808,10 @@ def differs(
     job: Job, step: Mapping, key: str, rule: str, value: str, expected: str, place: str
 ) -> Iterator[Finding]:
     """Yield the finding for a value that is not what infra/ says, or cannot be known."""
-    mend = f"write {key}: {expected}, or change {place} and apply it"
+    changing = f"change {place} and apply it"
+    if place == ELSEWHERE:
+        changing = "have the entry changed where infra/ is, and type: make fetch"
+    mend = f"write {key}: {expected}, or {changing}"
     shown = f"is {value}" if value else "is missing"
     message = f"{key} {shown} and {place} says {expected}, so nothing could be published"
     if "${{" in value:
@@ -2000,12 +2087,15 @@ def least_actions(needed: set[str], side: Infra) -> Iterator[Finding]:
     """The role may do what the steps do, and nothing else."""
     where, granted = side.where or (ACTIONS, 1), set(side.granted)
     place = "infra/" if side.where else ACTIONS
+    apply = " and apply it"
+    if where[0] == ELSEWHERE:
+        place, apply = "that infra/", ", apply it, and type: make fetch"
     if needed - granted:
         message = f"the steps need {', '.join(sorted(needed - granted))}, so a push would be denied"
-        yield Finding(*where, "least-actions", message, f"add it to {place} and apply it")
+        yield Finding(*where, "least-actions", message, f"add it to {place}{apply}")
     if granted - needed:
         message = f"the role is granted {', '.join(sorted(granted - needed))}, which no step needs"
-        yield Finding(*where, "least-actions", message, f"remove it from {place} and apply it")
+        yield Finding(*where, "least-actions", message, f"remove it from {place}{apply}")
 
 
 def expiring(
@@ -2172,6 +2262,8 @@ def pinned_actions(source: Source, account: Account) -> Iterator[Finding]:
         used, line = part.text("uses"), part.line("uses")
         if not used or used.startswith("./") or used in trusted:
             continue  # of a called workflow its own finding says which ref is trusted
+        if not places and source.path == SHARED and "/.github/actions/scripts@" in used:
+            continue  # nobody calls it any more, or yet
         if (
             source.path.startswith(f"{WORKFLOWS}/")
             and re.sub("[.]github/actions/.*@", "@", used) in places
@@ -2418,6 +2510,17 @@ def guarded(name: str, ref: str) -> str:
     return f"{ref}: no ruleset limits that; whoever may write to the repository may publish."
 
 
+def agreed(root: Path) -> str:
+    """Return what the workflows agree with; in a service, whether that was fetched."""
+    account = account_at(root)
+    if account.made_here:
+        return "infra/"
+    asked = all(entry.get("subject_prefix") for entry in account.entries.values())
+    return (
+        "infra.json" if asked else "the answers (take infra.json with: make fetch FROM=OWNER/NAME)"
+    )
+
+
 def report(found: list[Finding], form: str) -> None:
     """Print findings for a reader, as GitHub's annotations, or as JSON."""
     if form == "json":
@@ -2454,7 +2557,8 @@ def main(arguments: list[str]) -> int:
             if found or options.format == "json":
                 report(found, options.format)
             else:
-                print("Workflows and infra/ agree: who may publish what, where, under which tags.")
+                print(f"Workflows and {agreed(root)} agree: who may publish what, where,", end=" ")
+                print("under which tags.")
             return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
         account = account_at(root)
         if options.command == "subjects":

@@ -21,8 +21,9 @@ from tests.emulator import ROOT, emulated_aws, without
 from tests.project import generate
 
 RUNS = 15
-# Twelve questions and 38 files, all judged, take 1.70. The best known template with hooks: 1.62.
-ALLOWED = 1.8
+# Twelve questions and 42 files, of which some repositories lack 26, all judged, take 1.86. The best
+# known template with hooks: 1.62.
+ALLOWED = 1.95
 REFUSALS = 5
 PATIENCE = 5.0  # seconds until the reason; with the action's own 12 attempts it is 69 to 142 s
 

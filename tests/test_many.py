@@ -38,6 +38,7 @@ class Central(NamedTuple):
 
     desk: Desk
     services: dict[str, github.Repository]  # by their keys
+    first: Desk  # of a repository with its own infra/, which has made the account's provider
 
     @property
     def path(self) -> Path:
@@ -69,6 +70,8 @@ def central(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
     for name, number in names.items():
         hub.create(f"octo-org/{name}", repository_id=number)
     with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+        first = with_own_infra(folder / "first", bake, emulator, "one")
+        assert first.bootstrap("--yes").status == 0
         desk = Desk(Project(path), emulator, hub)
         (path / "list.txt").write_text("".join(f"octo-org/{name}\n" for name in names))
         add = (sys.executable, "scripts/entries.py", "add")
@@ -83,7 +86,17 @@ def central(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
             key: github.Repository(f"octo-org/{key}", repository_id=number)
             for key, number in names.items()
         }
-        yield Central(desk, services)
+        assert "exists already, so it is looked up and not created" in " ".join(ended.out.split())
+        yield Central(desk, services, first)
+
+
+def with_own_infra(folder: Path, bake: Bake, emulator: Emulator, name: str, **answers: str) -> Desk:
+    """Return the desk of a repository that keeps its own infra/."""
+    known = {"github_repository": f"octo-org/{name}", "project_slug": name, **answers}
+    project = Project(shutil.copytree(bake(**known).path, folder / name))
+    hub = Hub(folder / f"hub-{name}")
+    hub.create(f"octo-org/{name}", repository_id=len(name))
+    return Desk(project, emulator, hub)
 
 
 # Nobody is somebody else
@@ -94,7 +107,7 @@ def test_each_of_thirty_tokens_gets_its_own_role_and_none_of_the_others(central:
         one["RoleName"].removesuffix("-push"): one["AssumeRolePolicyDocument"]
         for one in central.emulator.client("iam").list_roles(MaxItems=1000)["Roles"]
     }
-    assert set(trusts) == {*central.services, "example-service"}
+    assert {*central.services, "example-service"} <= set(trusts)
     sts = central.emulator.client("sts")
     given: dict[str, list[tuple[str, str]]] = {"documentation": [], "MiniStack": []}
     for own in central.services:
@@ -326,53 +339,53 @@ def test_doctor_names_a_renamed_repository_and_one_command_mends_it(central: Cen
 # Three repositories, each with its own infra/
 
 
-def test_three_projects_share_an_account_and_any_of_them_may_go(
-    tmp_path: Path, emulator: Emulator, bake: Bake
+def test_three_projects_share_the_account_of_thirty_services_and_any_of_them_may_go(
+    central: Central, bake: Bake, tmp_path: Path
 ) -> None:
-    hub = Hub(tmp_path / "hub")
-    desks = {}
-    for number, name in enumerate(("one", "two", "three"), 1):
-        answers = {"github_repository": f"octo-org/{name}", "project_slug": name}
-        answers |= {"oidc_provider": "existing"} if name == "one" else {}
-        path = shutil.copytree(bake(**answers).path, tmp_path / name)
-        hub.create(f"octo-org/{name}", repository_id=number)
-        desks[name] = Desk(Project(path), emulator, hub)
-    # Whoever comes first makes the provider; the others find it.
-    for name in ("two", "three"):
-        ended = desks[name].bootstrap("--yes")
-        assert ended.status == 0, ended.out
+    one, emulator = central.first, central.emulator
+    two = with_own_infra(tmp_path, bake, emulator, "two2")
+    assert two.bootstrap("--yes").status == 0
     # Where the answer is `existing`, Terraform alone does it, too.
-    last = desks["one"].project
-    last.know_subject("repo:octo-org@123456/one@1")
-    last.terraform("init", "-input=false")
-    last.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
-    known = {}
-    for name, desk in desks.items():
+    three = with_own_infra(tmp_path, bake, emulator, "three", oidc_provider="existing")
+    three.project.know_subject("repo:octo-org@123456/three@5")
+    three.project.terraform("init", "-input=false")
+    three.project.terraform("apply", "-auto-approve", "-input=false", emulator=emulator)
+    known = []
+    for desk in (one, two, three, central.desk):
         state = json.loads((desk.path / "infra/terraform.tfstate").read_text())
-        known[name] = {
-            (each["type"], instance["attributes"].get("id"))
-            for each in state["resources"]
-            if each["mode"] == "managed"
-            for instance in each["instances"]
-        }
-    for name, other in (("one", "two"), ("two", "three"), ("one", "three")):
-        assert not known[name] & known[other]
-    assert [len(known[name]) for name in desks] == [4, 5, 4]
-    # The one that made it goes, and so does another one; the last one still publishes.
-    question = {"Type two to destroy it: ": "two", 'Only "yes" does: ': "yes"}
-    ended = desks["two"].typed(question, "destroy")
+        known.append(
+            {
+                (each["type"], instance["attributes"].get("id"))
+                for each in state["resources"]
+                if each["mode"] == "managed"
+                for instance in each["instances"]
+            }
+        )
+    assert [len(each) for each in known] == [5, 4, 4, 4 * (SERVICES + 1)]
+    assert len(set().union(*known)) == sum(map(len, known)), "no state knows what is another's"
+    # The one that has made the provider goes, and so does another; the rest still publishes.
+    question = {"Type one to destroy it: ": "one", 'Only "yes" does: ': "yes"}
+    ended = one.typed(question, "destroy")
     assert ended.status == 0, ended.out
-    last.terraform("destroy", "-auto-approve", "-input=false", emulator=emulator)
-    roles = [role["RoleName"] for role in emulator.client("iam").list_roles()["Roles"]]
-    assert roles == ["three-push"]
-    desk = desks["three"]
-    runner.tag(desk.path, "v1.0.0")
-    repository = github.Repository("octo-org/three", repository_id=3)
-    done = runner.run(
-        desk.path, emulator, event="release", ref="refs/tags/v1.0.0", repository=repository
-    )
-    assert done.status == 0, done.log
-    assert "v1.0.0" in runner.published(emulator, "three")
+    three.project.terraform("destroy", "-auto-approve", "-input=false", emulator=emulator)
+    roles = emulator.client("iam").list_roles(MaxItems=1000)["Roles"]
+    assert len(roles) == SERVICES + 2
+    runner.tag(two.path, "v1.0.0")
+    for path, key, number in ((two.path, "two2", 4), (tmp_path / "w", "service-05", 500005)):
+        if not path.exists():
+            answers = {"github_repository": f"octo-org/{key}", "iac_tool": "none"}
+            shutil.copytree(bake(**answers).path, path)
+            runner.commit(path)
+            runner.tag(path, "v1.0.0")
+        done = runner.run(
+            path,
+            emulator,
+            event="release",
+            ref="refs/tags/v1.0.0",
+            repository=github.Repository(f"octo-org/{key}", repository_id=number),
+        )
+        assert done.status == 0, done.log
+        assert "v1.0.0" in runner.published(emulator, key)
 
 
 # The last one, as it takes things away

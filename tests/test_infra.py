@@ -144,8 +144,8 @@ WEAKER = [
     ),
     (
         "registry.tf",
-        "[local.ecr_repository_arn]",
-        '["*"]',
+        ":repository/${var.entry.ecr_repository}",
+        ":repository/*",
         "the_role_may_push_to_its_own_repository_and_do_nothing_else",
     ),
     (

@@ -117,8 +117,8 @@ WRITTEN = {
     ("infra/variables.tf", 'variable "role_path"'): "3f651dd5",
     ("infra/variables.tf", 'variable "repositories"'): "84df410c",
     ("infra/repository/variables.tf", ""): "e296c988",
-    (TRUST, ""): "32ae6eb0",
-    (REGISTRY, ""): "2ee900ae",
+    (TRUST, ""): "5bcdb286",
+    (REGISTRY, ""): "f381b26d",
 }
 IMAGE = 'resource "aws_ecr_repository" "image"'
 ROLE = 'resource "aws_iam_role" "push"'

@@ -75,7 +75,9 @@ def test_terraform_validates_and_its_own_tests_pass(
     project = copy(second_tag=second_tag, deploy_on=deploy_on, state_bucket=bucket)
     project.terraform("init", "-backend=false", "-input=false")
     assert "The configuration is valid" in project.terraform("validate")
-    assert re.search(r"Success! \d\d passed, 0 failed", project.terraform("test"))
+    # The module is the same on branches, and each of its runs takes half a second.
+    part = ["-filter=tests/account.tftest.hcl"] if deploy_on == "branch" else []
+    assert re.search(r"Success! \d+ passed, 0 failed", project.terraform("test", *part))
 
 
 def test_opentofu_validates_and_passes_the_same_tests(copy: Copy) -> None:

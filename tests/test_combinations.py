@@ -112,7 +112,9 @@ TRUST = [
 def policy_of(project: Project, check: Any) -> dict[str, Any]:
     """Return the trust policy of a project; test_subjects.py proves that it is Terraform's, too."""
     text = (project.path / "infra/terraform.tfvars.json").read_text()
-    account = check.account_in(text.replace('_prefix": null', f'_prefix": "{WITH_IDS}"'))
+    account = check.account_in(
+        {"infra/terraform.tfvars.json": text.replace('_prefix": null', f'_prefix": "{WITH_IDS}"')}
+    )
     (entry,) = account.entries.values()
     return {"Version": "2012-10-17", "Statement": [check.trust_statement(account, entry)]}
 

@@ -359,6 +359,35 @@ def test_drift_is_named_by_its_address_and_a_plan_that_fails_by_its_error(desk: 
     assert [one for one in said(failed) if one.startswith("ok  environment")] == []
 
 
+def test_a_workflow_that_others_call_is_looked_for_at_the_refs_that_roles_trust(desk: Desk) -> None:
+    values = json.loads((desk.path / TFVARS).read_text())
+    for key, ref in (("web", "refs/tags/publish/v1"), ("api", "refs/heads/shared")):
+        values["repositories"][key] = {
+            **values["repositories"]["example-service"],
+            **{"github_repository": f"octo-org/{key}", "ecr_repository": key, "role_name": key},
+            "job_workflow_ref": f"{NAME}/.github/workflows/publish-image.yml@{ref}",
+        }
+    (desk.path / TFVARS).write_text(json.dumps(values))
+    (branch, tag) = said(desk.bootstrap("doctor"), "--  workflow")
+    text = "the roles of others trust publish-image.yml at {}, which GitHub has not"
+    assert " ".join(branch.split()[2:]) == f"{text} git push origin shared".format(
+        "refs/heads/shared"
+    )
+    assert " ".join(tag.split()[2:]) == (
+        f"{text} git tag publish/v1 && git push origin publish/v1".format("refs/tags/publish/v1")
+    )
+    for line in ("git branch shared", "git push -q origin shared", "git tag publish/v1"):
+        desk.git(*line.split()[1:])
+    desk.git("push", "-q", "origin", "publish/v1")
+    ended = desk.bootstrap("doctor")
+    assert said(ended, "--  workflow") == []
+    assert [one.split()[2] for one in said(ended, "ok  workflow")] == ["shared", "publish/v1"]
+    for ref in ("shared", "publish/v1"):
+        desk.git("push", "-q", "origin", "--delete", ref)
+    desk.git("branch", "-D", "shared")
+    desk.git("tag", "-d", "publish/v1")
+
+
 @pytest.mark.parametrize(
     ("breaks", "line"),
     [

@@ -224,32 +224,29 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     central: Central, tmp_path: Path, key: str
 ) -> None:
     path = service_with_caller(central, tmp_path, key)
-    done = runner.run(
-        path,
-        central.emulator,
-        event="release",
-        ref="refs/tags/v1.0.0",
-        repository=central.services[key],
-        central=central.path,
-        called_ref="refs/tags/publish-v1",
-    )
+    done = released(central, path, key, "refs/tags/publish-v1")
     assert done.status == 0, done.log
     sha = runner.git(path, "rev-parse", "HEAD").strip()
     assert set(runner.published(central.emulator, key)) == {"v1.0.0", sha}
     assert "| Platform | `linux/amd64` |" in done.summary
     # At another ref it is refused, and the reason names what is tested.
-    done = runner.run(
+    done = released(central, path, key, "refs/heads/main")
+    assert done.status == 1
+    assert f"The role tests job_workflow_ref for {CALLED}, and it is" in done.log
+    assert f"publish a new version: uses: {CALLED.replace('refs/tags/', '')}" in done.log
+
+
+def released(central: Central, path: Path, key: str, called_ref: str) -> runner.Run:
+    """Publish a service by the central repository's workflow at a ref."""
+    return runner.run(
         path,
         central.emulator,
         event="release",
         ref="refs/tags/v1.0.0",
         repository=central.services[key],
         central=central.path,
-        called_ref="refs/heads/main",
+        called_ref=called_ref,
     )
-    assert done.status == 1
-    assert f"The role tests job_workflow_ref for {CALLED}, and it is" in done.log
-    assert f"publish a new version: uses: {CALLED.replace('refs/tags/', '')}" in done.log
 
 
 def service_with_caller(central: Central, tmp_path: Path, key: str) -> Path:

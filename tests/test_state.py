@@ -126,7 +126,10 @@ def test_a_bucket_is_looked_at_before_it_is_used(
 ) -> None:
     monkeypatch.setattr(outside, "aws", Answers(outside, answers))
     text = (bake().path / "infra/terraform.tfvars.json").read_text()
-    account, wanted = script("check").account_in(text), outside.Bucket(BUCKET, "us-east-1")
+    account, wanted = (
+        script("check").account_in({"infra/terraform.tfvars.json": text}),
+        outside.Bucket(BUCKET, "us-east-1"),
+    )
     if isinstance(found, str):
         with pytest.raises(outside.Problem, match=found):
             outside.bucket_notes(account, wanted)
@@ -208,7 +211,7 @@ def test_the_issuer_decides_provider_condition_keys_and_which_github_is_asked(
     check = script("check")
     text = (bake().path / "infra/terraform.tfvars.json").read_text()
     values = {**json.loads(text), **({"oidc_issuer": given} if given else {})}
-    account = check.account_in(json.dumps(values))
+    account = check.account_in({"infra/terraform.tfvars.json": json.dumps(values)})
     (entry,) = account.entries.values()
     entry["subject_prefix"] = "repo:octo-org/example-service"
     statement = check.trust_statement(account, entry)

@@ -625,14 +625,13 @@ def account_at(root: Path, values: Path | None = None) -> Account:
         if not re.fullmatch(r"repositories-[\w-]+\.tfvars\.json", each.name, re.ASCII):
             example = "repositories-2.tfvars.json"
             raise CannotJudge(f"infra/{each.name}: no name of a state; rename it, e.g. {example}")
-    text = read(root, str(values or path))
-    return account_in(
-        text, path, {f"infra/{each.name}": read(folder, each.name) for each in further}
-    )
+    texts = {path: read(root, str(values or path))}
+    return account_in(texts | {f"infra/{each.name}": read(folder, each.name) for each in further})
 
 
-def account_in(text: str, path: str = TFVARS, further: dict[str, str] | None = None) -> Account:
-    """Return what infra/terraform.tfvars.json says, with the entries of further files."""
+def account_in(texts: dict[str, str]) -> Account:
+    """Return what the first of some files says, by path, with the entries of the further ones."""
+    (path, text), *further = texts.items()
     values = from_json(path, text)
     values = values if isinstance(values, dict) else {}
     account, region = values.get("aws_account_id"), values.get("aws_region")
@@ -649,8 +648,8 @@ def account_in(text: str, path: str = TFVARS, further: dict[str, str] | None = N
     if role_path is not None and not (isinstance(role_path, str) and re.fullmatch(form, role_path)):
         raise CannotJudge(f"{path}: needs role_path as /NAME/; correct it, or leave it out")
     entries = entries_in(path, values)
-    texts, places = {path: text}, dict.fromkeys(entries, path)
-    for name, other in (further or {}).items():
+    places = dict.fromkeys(entries, path)
+    for name, other in further:
         content = from_json(name, other)
         if not isinstance(content, dict) or {*content} - {"repositories"}:
             raise CannotJudge(f"{name}: needs repositories and nothing else; correct it")
@@ -658,7 +657,6 @@ def account_in(text: str, path: str = TFVARS, further: dict[str, str] | None = N
             if key in entries:
                 raise CannotJudge(f"{name}: has the entry {key} of {places[key]}; remove one")
             entries[key], places[key] = entry, name
-        texts[name] = other
     if not entries:
         raise CannotJudge(f"{path}: needs an entry in repositories; add it")
     issuer, role_path = (issuer or ISSUER)[8:], role_path or "/"
@@ -1449,10 +1447,14 @@ def lent_to(path: str, account: Account) -> dict[Any, dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for entry in account.entries.values():
         if lends(path, entry):
-            kinds = {ref.split("/")[1] for ref in entry["refs"] if ref.count("/") > 1}
-            lasts = entry.get("max_session_duration")
-            found.setdefault((entry.get("environment") is None, lasts, *sorted(kinds)), entry)
+            lasts, named = entry.get("max_session_duration"), entry.get("environment") is None
+            found.setdefault((named, lasts, *kinds(entry["refs"])), entry)
     return found
+
+
+def kinds(refs: list[str]) -> list[str]:
+    """Return of which kinds refs are: heads, tags."""
+    return sorted({ref.split("/")[1] for ref in refs if ref.count("/") > 1})
 
 
 def lends(path: str, entry: dict[str, Any]) -> bool:
@@ -1723,7 +1725,12 @@ def calls_trusted(job: Job, account: Account) -> bool:
 def spellings(entry: dict[str, Any]) -> set[str]:
     """Return how `uses:` may name the workflow that an entry's role trusts."""
     called = entry.get("job_workflow_ref") or ""
-    return {called, re.sub("@refs/(heads|tags)/", "@", called)} - {""}
+    return {called, shortened(called)} - {""}
+
+
+def shortened(called: str) -> str:
+    """Return a claim job_workflow_ref as `uses:` is usually written: with the ref's name alone."""
+    return re.sub("@refs/(heads|tags)/", "@", called)
 
 
 def same_workflow(job: Job, account: Account, key: str) -> Iterator[Finding]:
@@ -1732,8 +1739,7 @@ def same_workflow(job: Job, account: Account, key: str) -> Iterator[Finding]:
     called, used = entry.get("job_workflow_ref"), job.root.text("uses")
     if called and used not in spellings(entry) and not lends(job.source.path, entry):
         message = f"the role trusts only jobs of {called}, and job {job.name} is none of them"
-        short = re.sub("@refs/(heads|tags)/", "@", called)
-        mend = f"write uses: {short} in place of the steps"
+        mend = f"write uses: {shortened(called)} in place of the steps"
         mend += "" if account.made_here else "; this takes the whole file: make caller"
         yield Finding(*job.where, "subject", message, mend)
     elif called and used:

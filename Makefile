@@ -26,8 +26,10 @@ lint: $(VENV)/test ## style and types of the Python code
 	$(RUN)/ruff check --quiet .
 	$(RUN)/ruff format --quiet --check .
 	@rm -rf $(VENV)/generated
-	@$(RUN)/cookiecutter . --no-input --output-dir $(VENV)/generated >/dev/null
+	@for target in ecs-express app-runner; do $(RUN)/cookiecutter . --no-input deploy_to=$$target \
+	  --output-dir $(VENV)/generated/$$target >/dev/null || exit 1; done
 	$(RUN)/mypy
+	$(RUN)/mypy $(addprefix $(VENV)/generated/app-runner/example-service/scripts/,deploy.py app_runner.py)
 
 bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench

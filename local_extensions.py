@@ -47,6 +47,9 @@ BUCKET = re.compile(
 IMAGE_NAME_MAXIMUM = 255
 ROLE_NAME_MAXIMUM = 64  # [IAM quotas]
 ROLE_NAME_SUFFIX = "-push"  # never just "GitHubActions", a name that is reported not assumable
+# [App Runner API, CreateService and ImageRepository]; ECS allows more in both.
+SERVICE_NAME_MAXIMUM = 40
+APP_RUNNER_IMAGE = re.compile(r"([a-z0-9]+([._-][a-z0-9]+)*/)*[a-z0-9]+([._-][a-z0-9]+)*")
 SHOWN_MAXIMUM = 60
 NEW_ON_GITHUB = {".git", ".gitignore", "LICENSE", "README.md"}
 
@@ -181,6 +184,12 @@ def role_name(slug: str) -> str:
     return slug[: ROLE_NAME_MAXIMUM - len(ROLE_NAME_SUFFIX)] + ROLE_NAME_SUFFIX
 
 
+def service_name(slug: str) -> str:
+    """Return the name of a project's service: letters, digits, - and _, 4 to 40 of them."""
+    name = re.sub("[^A-Za-z0-9_-]", "-", slug).lstrip("_-")[:SERVICE_NAME_MAXIMUM]
+    return name if len(name) > 3 else f"{name}-service".lstrip("-")
+
+
 def together(answers: dict[str, Any]) -> str:
     """Judge what no single answer shows; every answer by itself is accepted by now.
 
@@ -188,6 +197,7 @@ def together(answers: dict[str, Any]) -> str:
         Nothing to render.
     """
     account, aws_region = answers["aws_account_id"], answers["aws_region"]
+    _judge_service(answers)
     if answers["iac_tool"] == "none" and answers["state_bucket"]:
         refuse(
             "state_bucket",
@@ -206,6 +216,44 @@ def together(answers: dict[str, Any]) -> str:
             f"Type a name of at most {IMAGE_NAME_MAXIMUM - rest} characters",
         )
     return ""
+
+
+def _judge_service(answers: dict[str, Any]) -> None:
+    """Refuse a service that could not be made where the other answers lead to."""
+    target, aws_region = answers["deploy_to"], answers["aws_region"]
+    if target == "nothing":
+        return
+    if answers["iac_tool"] == "none":
+        refuse(
+            "deploy_to",
+            target,
+            "needs roles for the service, which an infra/ here makes, and with iac_tool=none there "
+            "is none",
+            "Type nothing, or iac_tool=terraform",
+        )
+    if partition(aws_region) != "aws":
+        refuse(
+            "deploy_to",
+            target,
+            f"is not known to work in {aws_region}, which is no commercial region",
+            "Type nothing, or a commercial region such as us-east-1",
+        )
+    if target != "app-runner":
+        return
+    if answers["platform"] == "linux/arm64":
+        refuse(
+            "platform",
+            answers["platform"],
+            "does not run on App Runner, which is linux/amd64 only",
+            "Type linux/amd64, or deploy_to=ecs-express",
+        )
+    if not APP_RUNNER_IMAGE.fullmatch(answers["ecr_repository"]):
+        refuse(
+            "ecr_repository",
+            answers["ecr_repository"],
+            "is no name from which App Runner takes an image",
+            "Type words parted by single '.', '_', '-' or '/': for example example-service",
+        )
 
 
 def existing(answers: dict[str, Any]) -> str:
@@ -266,6 +314,33 @@ def here(context: Any, name: str) -> str:
 def elsewhere(context: Any, name: str) -> str:
     """Return the name of a file that stands in for an infra/ elsewhere."""
     return "" if here(context, name) else name
+
+
+def _deployed(context: Any, name: str, *targets: str) -> str:
+    """Return the name of a file that belongs to some answers of deploy_to."""
+    return name if context["cookiecutter"]["deploy_to"] in targets else ""
+
+
+@pass_context
+def served(context: Any, name: str) -> str:
+    """Return the name of a file that a repository has whose image is run."""
+    return _deployed(context, name, "ecs-express", "app-runner")
+
+
+@pass_context
+def on_ecs_express(context: Any, name: str) -> str:
+    """Return the name of a file that belongs to a service on ECS."""
+    return _deployed(context, name, "ecs-express")
+
+
+@pass_context
+def on_app_runner(context: Any, name: str) -> str:
+    """Return the name of a file that belongs to a service on App Runner."""
+    return _deployed(context, name, "app-runner")
+
+
+# By which filters the template's files choose whether they are generated.
+SIDES = {each.__name__: each for each in (here, elsewhere, served, on_ecs_express, on_app_runner)}
 
 
 def _target(answers: dict[str, Any]) -> Path:
@@ -341,9 +416,7 @@ def adopted(answers: dict[str, Any]) -> str:
         sided = re.search("<<'(.*)'\\|(\\w+)>>", name)
         value = answers[private[1]] if private else ""
         if sided:
-            value = {"here": here, "elsewhere": elsewhere}[sided[2]](
-                {"cookiecutter": answers}, sided[1]
-            )
+            value = SIDES[sided[2]]({"cookiecutter": answers}, sided[1])
         if value or not (private or sided):
             names.append(re.sub("<<.*>>", value, name))
     there = [name for name in names if os.path.lexists(folder / name)]
@@ -381,10 +454,10 @@ class Answers(Extension):
             together=together,
             adopted=adopted,
             existing=existing,
-            here=here,
-            elsewhere=elsewhere,
             guide=guide,
             public=public,
+            service_name=service_name,
+            **SIDES,
             as_json=lambda value: json.dumps(value, indent=2),
         )
 

@@ -53,8 +53,18 @@ def pairwise() -> list[Answers]:
 
 
 def impossible(answers: Mapping[str, str]) -> bool:
-    """Tell whether answers are refused together: without infra/ there is no state to keep."""
-    return answers.get("iac_tool") == "none" and bool(answers.get("state_bucket"))
+    """Tell whether answers are refused together.
+
+    Without infra/ there is no state to keep, and nobody makes a service's roles. A service runs in
+    the commercial partition; App Runner only for amd64, from a registry of a plain name.
+    """
+    target = answers.get("deploy_to", "nothing")
+    if answers.get("iac_tool") == "none" and (answers.get("state_bucket") or target != "nothing"):
+        return True
+    if target != "nothing" and answers.get("aws_region", "us-").startswith(("cn-", "us-gov-")):
+        return True
+    odd = answers.get("platform") == "linux/arm64" or "__" in answers.get("ecr_repository", "")
+    return target == "app-runner" and odd
 
 
 def without_defaults(answers: Answers) -> Answers:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pytest_cookies.plugin import Cookies
 
+from tests import github
 from tests.combinations import questions
 from tests.desk import Account, Desk
 from tests.emulator import Emulator, emulated_aws
@@ -34,6 +35,14 @@ INSTALL = {
     "tofu": "https://opentofu.org/docs/intro/install (1.10 or newer)",
     "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     "zizmor": "make .venv/test",
+}
+
+
+# Of a service: one key of a secret, all of it, and a parameter.
+SECRETS = {
+    "A": "arn:aws:secretsmanager:us-east-1:111122223333:secret:db/main-AbCdEf:password::",
+    "B": "arn:aws:secretsmanager:us-east-1:111122223333:secret:db/main-AbCdEf",
+    "C": "arn:aws:ssm:us-east-1:111122223333:parameter/web/key",
 }
 
 
@@ -150,6 +159,29 @@ def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         ended = Desk(Project(path), emulator, Hub(folder / "hub")).bootstrap("--yes")
         assert ended.status == 0, ended.out
         return folder, Account.of(emulator)
+
+
+@pytest.fixture(scope="session")
+def service_plan(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return a function that plans the infra/ of a project whose image is run, once a target.
+
+    It returns the plan's JSON; the service reads the SECRETS.
+    """
+    shown: dict[str, str] = {}
+
+    def planned(target: str) -> str:
+        if target not in shown:
+            folder = tmp_path_factory.mktemp(target)
+            project = Project(shutil.copytree(bake(deploy_to=target).path, folder / "project"))
+            project.know_subject(github.Repository("octo-org/example-service").subject_prefix)
+            project.run_with(secrets=SECRETS)
+            with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+                project.terraform("init", "-input=false")
+                project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)
+                shown[target] = project.terraform("show", "-json", "x.tfplan")
+        return shown[target]
+
+    return planned
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """AWS, emulated on 127.0.0.1: MiniStack, with trust policies and role policies in force.
 
+What runs an image (ECS Express Mode, App Runner) is tests/compute.py, in front of it.
+
 Where MiniStack 1.5.33 differs from AWS: of a token's claims only aud, sub and amr are condition
 keys (the others are added here, where tokens are judged); the token's signature is not checked;
 requests to the registry are not held against the role's policy; a repository is either MUTABLE or
@@ -28,6 +30,7 @@ import botocore.session
 import jwt
 from botocore.config import Config
 
+from tests.compute import Compute
 from tests.iam import CONDITION_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,8 +94,8 @@ class Emulator(NamedTuple):
 
     def clear(self) -> None:
         """Forget the errors that were asked for and the calls that were counted."""
-        self.stand_in("DELETE", "faults")
-        self.stand_in("DELETE", "calls")
+        for kept in ("faults", "calls", "requests"):
+            self.stand_in("DELETE", kept)
 
     def calls(self) -> list[str]:
         """Return what was called since the last clear: operations, or path and method.
@@ -100,6 +103,17 @@ class Emulator(NamedTuple):
         Examples: AssumeRoleWithWebIdentity, PutImage, "/v2/name/manifests/v1 PUT".
         """
         return list(self.stand_in("GET", "calls"))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what ECS Express Mode and App Runner were asked since the last clear.
+
+        Each has name, parameters, needs (action, resource, context) and the code of its error.
+        """
+        return list(self.stand_in("GET", "requests"))
+
+    def mood(self, **how: Any) -> None:
+        """Say how the next deployment of a service goes: takes, looks, ends, reason."""
+        self.stand_in("POST", "moods", how)
 
     def stand_in(self, method: str, name: str, content: Any = None) -> Any:
         """Ask the emulator's wrapper for something that AWS does not know."""
@@ -211,6 +225,7 @@ class Faults:
         self.application = application
         self.faults: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.kept: dict[str, list[Any]] = {"faults": self.faults, "calls": self.calls}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass a request on, unless it is one of ours or one that shall fail."""
@@ -238,7 +253,7 @@ class Faults:
 
     def ours(self, method: str, path: str, body: bytes) -> Any:
         """Add an error, forget errors or calls, or return the calls."""
-        kept: list[Any] = self.faults if path == f"{OURS}faults" else self.calls
+        kept = self.kept[path.removeprefix(OURS)]
         if method == "POST":
             kept.append(json.loads(body))
         if method == "DELETE":
@@ -361,10 +376,13 @@ def serve(descriptor: int, judge_tokens: bool) -> None:
     from ministack.app import app
 
     answer_as_documented(judge_tokens)
+    compute = Compute(app, os.environ["MINISTACK_ACCOUNT_ID"])
+    faults = Faults(FirstAnswerAgain(compute))
+    faults.kept |= {"requests": compute.requests, "moods": compute.moods}
     config = ServerConfig()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
-    asyncio.run(hypercorn_serve(Faults(FirstAnswerAgain(app)), config))  # type: ignore[arg-type]
+    asyncio.run(hypercorn_serve(faults, config))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""IAM's verdict on a web identity token, from its documentation alone.
+"""IAM's verdict on a web identity token, and on a request, from its documentation alone.
 
 Each rule names its page in the IAM User Guide. The token's signature, its times and the client ids
 of the provider are not judged here: STS looks at them before it reads the trust policy.
@@ -7,7 +7,7 @@ of the provider are not judged here: STS looks at them before it reads the trust
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -55,6 +55,52 @@ def assume_allowed(
         if applies(statement, provider_arn, context)
     }
     return effects == {"Allow"}  # an explicit Deny wins ["Policy evaluation logic"]
+
+
+def allowed(
+    policies: Sequence[Mapping[str, Any]], action: str, resource: str, context: Context
+) -> bool:
+    """Say whether a role's own policies let it do something ["Policy evaluation logic"].
+
+    Args:
+        policies: those that are attached to it, parsed.
+        action: SERVICE:Action.
+        resource: an ARN, or * where the action knows none.
+        context: the values of condition keys, the keys in lower case.
+
+    Raises:
+        ValueError: a policy holds something that is not judged here.
+    """
+    effects = {
+        statement["Effect"]
+        for policy in policies
+        for statement in listed(policy["Statement"])
+        if speaks_of(statement, action, resource, context)
+    }
+    return effects == {"Allow"}
+
+
+def speaks_of(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+    """Say whether a statement speaks of a request: action, resource and all its conditions.
+
+    Of an action no case counts, of a resource it does ["Elements: Action", "Elements: Resource"].
+
+    Raises:
+        ValueError: it holds an element that is not judged here.
+    """
+    unknown = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
+    if unknown or statement["Effect"] not in ("Allow", "Deny"):
+        raise ValueError(f"the statement is {statement}")
+    conditions = [
+        holds(operator, context.get(key.lower(), []), listed(wanted), context)
+        for operator, tests in statement.get("Condition", {}).items()
+        for key, wanted in tests.items()
+    ]
+    return (
+        any(matches("Like", action.lower(), one.lower(), {}) for one in listed(statement["Action"]))
+        and any(matches("Like", resource, one, context) for one in listed(statement["Resource"]))
+        and all(conditions)
+    )
 
 
 def applies(statement: Mapping[str, Any], provider_arn: str, context: Context) -> bool:

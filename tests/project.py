@@ -41,6 +41,11 @@ class Project:
             path.read_text().replace('_prefix": null', f'_prefix": {json.dumps(prefix)}')
         )
 
+    def run_with(self, **settings: Any) -> None:
+        """Write settings of the service that runs the image."""
+        path = self.path / "service.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **settings}, indent=2) + "\n")
+
     @property
     def tool(self) -> str:
         """The program that applies infra/."""

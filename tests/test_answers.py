@@ -29,6 +29,7 @@ DEFAULTS = {
     "oidc_provider": "create",
     "iac_tool": "terraform",
     "state_bucket": "",
+    "deploy_to": "nothing",
 }
 
 ACCEPTED = [
@@ -148,6 +149,45 @@ def test_a_wrong_answer_is_refused_in_one_line_and_nothing_is_left(
     assert instead in printed
     assert list(output.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "output"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "instead"),
+    [
+        ("deploy_to=ecs-express iac_tool=none", "deploy_to: 'ecs-express' needs roles"),
+        ("deploy_to=app-runner aws_region=cn-north-1", "'app-runner' is not known to work in cn-"),
+        ("deploy_to=ecs-express aws_region=us-gov-west-1", "is not known to work in us-gov-west-1"),
+        ("deploy_to=app-runner platform=linux/arm64", "Type linux/amd64, or deploy_to=ecs-express"),
+        ("deploy_to=app-runner ecr_repository=a__b", "from which App Runner takes an image"),
+        ("iac_tool=none state_bucket=octo-org-terraform", "Leave it empty"),
+    ],
+)
+def test_answers_that_do_not_fit_together_are_refused_in_one_line(
+    tmp_path: Path, run: Run, answers: str, instead: str
+) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    status, printed = cookiecutter(tmp_path, run, "-o", str(output), *answers.split())
+    assert (status, printed.count("\n"), printed.isascii()) == (1, 1, True)
+    assert instead in printed
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("slug", "name"),
+    [
+        ("Web.App_2", "Web-App_2"),
+        ("x", "x-service"),
+        ("__", "service"),
+        ("_a-b", "a-b-service"),
+        ("s" * 100, "s" * 40),
+    ],
+)
+def test_the_service_is_named_for_the_slug_as_ecs_and_app_runner_take_it(
+    bake: Bake, slug: str, name: str
+) -> None:
+    project = bake(project_slug=slug, deploy_to="ecs-express")
+    assert json.loads((project.path / "service.json").read_text())["name"] == name
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def only_one_job_can_ask_for_a_token(project: Project) -> None:
         assert "pull_request_target" not in text
         for job in workflow(project, name)["jobs"].values():
             most = 90 if project.answers["platform"] == "both" else 30
+            most += 30 * (project.answers["deploy_to"] != "nothing")
             assert int(job["timeout-minutes"]) <= most
             for item in job["steps"]:
                 assert "${{" not in item.get("run", "")
@@ -176,9 +177,12 @@ def test_a_trust_that_ignores_an_answer_fails_the_matrix(bake: Bake, script: Scr
 def test_scanners_find_nothing_that_is_not_explained(copy: Copy, run: Run, tmp_path: Path) -> None:
     """Each distinct content of infra/ at once; what is suppressed says why in the same line."""
     folder = tmp_path / "contents"
-    for second_tag, deploy_on in product(["commit", "latest"], ["release", "branch"]):
+    contents = [*product(["commit", "latest"], ["release", "branch"], ["nothing"])]
+    contents += [("commit", "release", target) for target in ("ecs-express", "app-runner")]
+    for second_tag, deploy_on, target in contents:
+        slug = f"{second_tag}-{deploy_on}{f'-{target}' * (target != 'nothing')}"
         project = copy(
-            second_tag=second_tag, deploy_on=deploy_on, project_slug=f"{second_tag}-{deploy_on}"
+            second_tag=second_tag, deploy_on=deploy_on, deploy_to=target, project_slug=slug
         )
         shutil.copytree(project.path, folder / project.path.name)
     scanner = ROOT / ".venv/scan/bin/checkov"

@@ -74,6 +74,14 @@ def files(folder: Path) -> list[str]:
     )
 
 
+# What a repository has whose image is run.
+SERVED = {
+    "nothing": [],
+    "ecs-express": ["scripts/ecs_express.py"],
+    "app-runner": ["scripts/app_runner.py"],
+}
+RUNNING = ["infra/service.tf", "infra/tests/service.tftest.hcl", "scripts/deploy.py"]
+RUNNING += ["scripts/serving.py", "service.json"]
 # What a repository has whose infra/ is elsewhere, and which others have not; and what it lacks.
 SERVICE_ONLY = ["infra.json"]
 LACKING = r"infra/|scripts/(bootstrap|destroy|doctor|entries|folder|outside|services|shared)\b"
@@ -83,7 +91,9 @@ def expected(project: Project) -> list[str]:
     """Return the paths of all files of a project."""
     if project.answers["iac_tool"] == "none":
         return sorted([name for name in FILES if not re.match(LACKING, name)] + SERVICE_ONLY)
-    return sorted(FILES + ["infra/backend.tf"] * bool(project.answers["state_bucket"]))
+    served = SERVED[project.answers["deploy_to"]]
+    served = [*served, *RUNNING] if served else []
+    return sorted([*FILES, *served, *["infra/backend.tf"] * bool(project.answers["state_bucket"])])
 
 
 def test_a_repository_whose_infra_is_elsewhere_has_none(bake: Bake) -> None:
@@ -95,6 +105,18 @@ def test_a_repository_whose_infra_is_elsewhere_has_none(bake: Bake) -> None:
 
 def test_these_files_are_generated(bake: Bake) -> None:
     assert files(bake().path) == sorted(FILES)
+
+
+@pytest.mark.parametrize("target", ["ecs-express", "app-runner"])
+def test_a_repository_whose_image_is_run_has_these_beside_them(bake: Bake, target: str) -> None:
+    project = bake(deploy_to=target)
+    assert files(project.path) == expected(project)
+    assert len(expected(project)) == len(FILES) + 6
+    deploy = (project.path / ".github/workflows/deploy.yml").read_text()
+    assert "scripts/deploy.py" in deploy
+    # Where nothing runs it, nothing of this is there: neither files nor lines.
+    nothing = [(bake().path / name).read_text() for name in FILES if name.endswith("deploy.yml")]
+    assert not [text for text in nothing if re.search("deploy.py|WAIT_MINUTES|steady", text)]
 
 
 def test_the_templates_files_parse_before_they_are_rendered() -> None:
@@ -125,6 +147,9 @@ def test_only_the_script_is_executable(bake: Bake) -> None:
     project = bake()
     modes = {name for name in FILES if (project.path / name).stat().st_mode & 0o111}
     assert modes == {f"scripts/{name}.py" for name in ("bootstrap", "check", "diagnose", "publish")}
+    scripts = (bake(deploy_to="ecs-express").path / "scripts").glob("*.py")
+    more = {path.name for path in scripts if path.stat().st_mode & 0o111}
+    assert more - {Path(name).name for name in modes} == {"deploy.py"}
 
 
 def test_the_service_says_that_it_is_alive(bake: Bake) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -65,12 +66,36 @@ def test_the_table_of_questions_says_what_cookiecutter_json_says() -> None:
     for key, default, accepted in rows:
         choices = questions()[key]
         if isinstance(choices, list):
-            assert re.findall(r"`([\w/]+)`: ", accepted) == choices, key
+            assert re.findall(r"`([\w/-]+)`: ", accepted) == choices, key
             assert default == f"`{choices[0]}`"
         elif "<<" in choices:
             assert "name part" in default
         else:
             assert default == (f"`{choices}`" if choices else "empty")
+
+
+def test_the_settings_that_it_shows_are_those_that_are_generated(bake: Bake) -> None:
+    (shown,) = re.findall(r"<!-- service -->\n```json\n(.*?)```", README, re.DOTALL)
+    project = bake(deploy_to="ecs-express")
+    assert shown == (project.path / "service.json").read_text()
+    guide = (project.path / "README.md").read_text()
+    table = (
+        guide.partition("## The service\n")[2].partition("| setting | |")[2].partition("\n\n")[0]
+    )
+    rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(
+        {*json.loads(shown)} - {"deploy_to"}
+    )
+
+
+def test_what_it_says_of_permissions_is_what_is_granted(bake: Bake) -> None:
+    """The decision counts what is granted; the table of the README names each."""
+    decision = (ROOT / "docs/decisions/0001-deploy-with-the-aws-cli.md").read_text()
+    assert "seven ECS actions, six of them on the one service; or seven of App" in decision
+    for target, prefix in (("ecs-express", "ecs:"), ("app-runner", "apprunner:")):
+        text = (bake(deploy_to=target).path / "infra/service.tf").read_text()
+        granted = set(re.findall(rf'"({prefix}[A-Z]\w+)"', text))
+        assert len(granted) == 7, granted
 
 
 def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:

@@ -97,6 +97,9 @@ SETTLING = {
     "before": {"ecr:BatchGetImage"},
     "after": {"ecr:BatchGetImage", "ecr:PutImage"},
 }
+# scripts/deploy.py runs the image, where there are settings of a service.
+SERVICE, SERVED = "service.json", "infra/service.tf"
+DEPLOY = r"\bscripts/deploy\.py\"?\s+(before|after)\b"
 COUNTS = ("imageCountMoreThan", "sinceImagePushed")  # the kinds of lifecycle rules
 SECRET = r"secrets(?:\.|\[\s*')"  # a name of a secret follows
 STORED_KEY = SECRET + r"\w*AWS\w*(ACCESS|SECRET)\w*"
@@ -328,6 +331,7 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
         CannotJudge: a file that is needed is missing or cannot be read.
     """
     account = account_at(root, values)
+    service = service_at(root, account)
     workflows = [read_yaml(root, path) for path in workflow_files(root)]
     actions: dict[str, Source] = {}
     for workflow in workflows:
@@ -358,14 +362,15 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
         found.append(Finding(WORKFLOWS, 1, UNJUDGED, message, "restore deploy.yml"))
     shown = from_json(str(plan), read(Path(), str(plan), LARGEST_PLAN)) if plan else None
     made = resources_in(str(plan), shown) if plan else {}
-    written = None if plan else Infra.written(root, account, found)
+    written = None if plan else Infra.written(root, account, found, service)
     planned = planned_entries(str(plan), shown, account) if plan else None
     for key, own in entries.items():
         entry = account.entries[key]
         if planned is not None and key not in planned:
             continue  # another state's, which has a plan of its own
         side = written and written.of_entry(entry)
-        side = side or Infra.planned(str(plan), shown, made, account, entry, found)
+        runs = service if service and service.entry is entry else None
+        side = side or Infra.planned(str(plan), shown, made, account, entry, found, runs)
         for job in own:
             found += same_values(job, account, entry, side.longest)
             found += same_workflow(job, account, key)
@@ -373,6 +378,7 @@ def findings(root: Path, plan: Path | None = None, values: Path | None = None) -
         pushing = [job for job in own if job.assuming()]
         if pushing:
             found += published(pushing, account, entry, side)
+    found += deployed(root, service, entries)
     able = {job.source.path for job in jobs if may_ask(job)} | {*actions}
     kept = {each.path: skipped(each) for each in workflows if each.path not in able}
     return sorted({one for one in found if one.rule not in kept.get(one.path, ())})
@@ -596,8 +602,7 @@ class Account(NamedTuple):
 
     def at(self, key: str) -> int:
         """Return the line of a value for everything."""
-        lines = enumerate(self.texts[self.path].splitlines(), 1)
-        return next((number for number, line in lines if f"{json.dumps(key)}:" in line), 1)
+        return line_of(self.texts[self.path], key)
 
     def line(self, key: str, attribute: str = "") -> int:
         """Return the line of an entry, or of an attribute in it."""
@@ -682,6 +687,35 @@ def entries_in(path: str, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
             ):
                 raise CannotJudge(f"{path}: {key} needs {attribute} as {kind}; correct it")
     return dict(entries)
+
+
+def service_at(root: Path, account: Account) -> Any:
+    """Return the service that runs the image, as scripts/serving.py knows it, None without one.
+
+    Raises:
+        CannotJudge: its settings cannot be read, or are not of the kind that they must be.
+    """
+    if not ((root / SERVICE).is_file() and (root / "scripts/serving.py").is_file()):
+        return None
+    if str(root / "scripts") not in sys.path:
+        sys.path.append(str(root / "scripts"))
+    import serving  # which only a repository has whose image is run
+
+    text = read(root, SERVICE)
+    settings = from_json(SERVICE, text)
+    for key, why, mend in serving.kind_errors(settings):
+        raise CannotJudge(f"{SERVICE}:{line_of(text, key)}: {key} {why}; {mend}")
+    entry = account.entries.get(settings["entry"])
+    if entry is None or not account.made_here:
+        where = f"{SERVICE}:{line_of(text, 'entry')}: entry {settings['entry']!r} is none of"
+        raise CannotJudge(f"{where} {account.path}; write {' or '.join(account.entries)}")
+    return serving.Service(settings, account, entry)
+
+
+def line_of(text: str, key: str) -> int:
+    """Return the line of a key in the text of an object; 1 where it is not there."""
+    lines = enumerate(text.splitlines(), 1)
+    return next((number for number, line in lines if f"{json.dumps(key)}:" in line), 1)
 
 
 # Subjects: what infra/repository/trust.tf derives from an entry, derived once more
@@ -879,7 +913,9 @@ class Infra(NamedTuple):
     where: tuple[str, int] | None = None  # where a plan stands, which says all of this
 
     @classmethod
-    def written(cls, root: Path, account: Account, found: list[Finding]) -> Infra:
+    def written(
+        cls, root: Path, account: Account, found: list[Finding], service: Any = None
+    ) -> Infra:
         """Read the files; a part that was rewritten is a finding, and is not judged."""
 
         def unknown(path: str, line: int, message: str) -> None:
@@ -912,7 +948,12 @@ class Infra(NamedTuple):
             if part not in provider.replace(" ", ""):
                 message = "the provider's region or account was rewritten"
                 unknown("infra/versions.tf", provider_at, message)
-        further_files(root, account, unknown)
+        if service:
+            own = digest(code(read(root, SERVED)))
+            if own != service.written:
+                message = f"it was rewritten, so what is granted is not known (now {own})"
+                unknown(SERVED, 1, message)
+        further_files(root, account, unknown, {SERVED} if service else set())
         mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', image)
         name = re.findall(r"(?m)^\s*name\s*=\s*(.*?)\s*$", image)
         hidden = re.search(r"ignore_|dynamic|region\s*=", image)
@@ -952,6 +993,7 @@ class Infra(NamedTuple):
         account: Account,
         entry: dict[str, Any],
         found: list[Finding],
+        service: Any = None,
     ) -> Infra:
         """Judge the policies of an entry's role in a plan; return what else the plan says of it."""
         name, repository = entry["role_name"], entry["ecr_repository"]
@@ -1004,6 +1046,14 @@ class Infra(NamedTuple):
             ]
             own = [plain(each) for each in granted]  # after an apply it is shown as inline, too
             granted += [each for each in statements(inline) if plain(each) not in own]
+            for each in service.statements() if service else ():
+                same = [one for one in granted if unnamed(one) == unnamed(each)]
+                if not same:
+                    message = f"{name} is not granted {json.dumps(each)}, so no image could be run"
+                    wrong("least-actions", message, f"restore {SERVED}")
+                granted = [one for one in granted if one not in same]
+            for message in service.planned(made, lambda one: policy(path, one)) if service else ():
+                wrong("least-actions", message, f"restore {SERVED}: it is passed on to the service")
             arn = (
                 f"arn:{account.partition}:ecr:{account.region}:{account.id}:repository/{repository}"
             )
@@ -1086,6 +1136,18 @@ def resources_in(path: str, plan: Any) -> Made:
     return made
 
 
+def unnamed(statement: dict[str, Any]) -> Any:
+    """Return a statement in one spelling, without its name."""
+    return plain({key: each for key, each in statement.items() if key != "Sid"})
+
+
+def policy(path: str, document: Any) -> list[Any]:
+    """Return the statements of a policy, given as JSON or as a list, in one spelling and order."""
+    if isinstance(document, str):
+        document = listed(from_json(path, document)["Statement"])
+    return sorted(map(unnamed, document), key=str)
+
+
 def further_policies(made: Made, entry: dict[str, Any], wrong: Any) -> None:
     """Judge what grants to the role, or on the registry, beside the two known policies."""
     name, repository = entry["role_name"], entry["ecr_repository"]
@@ -1095,7 +1157,9 @@ def further_policies(made: Made, entry: dict[str, Any], wrong: Any) -> None:
             if not roles:
                 message = f"an {kind} names a role that is known only after the apply"
                 wrong(UNJUDGED, message, "write the role's name as text, not its id")
-            elif kind != "aws_iam_role_policy" and name in str(roles):
+            elif kind != "aws_iam_role_policy" and name in [
+                x for one in roles for x in listed(one)
+            ]:
                 message = f"{name} gets an {kind}, so it may do more than push"
                 wrong("least-actions", message, "remove it from infra/")
         elif (
@@ -1152,7 +1216,7 @@ def only_pulls(policy: Any) -> bool:
         return False
 
 
-def further_files(root: Path, account: Account, unknown: Any) -> None:
+def further_files(root: Path, account: Account, unknown: Any, known: set[str]) -> None:
     """Find what may overrule the files that are known, or grant more than they do."""
     entries = account.entries.values()
     names = [re.escape(entry[key]) for entry in entries for key in ("role_name", "ecr_repository")]
@@ -1171,7 +1235,7 @@ def further_files(root: Path, account: Account, unknown: Any) -> None:
         elif file.parent == root / "infra/repository" and file.suffix == ".tf":
             if file.stem not in ("trust", "registry", "variables", "outputs", "versions"):
                 unknown(path, 1, "it is a further part of what is trusted and granted")
-        elif file.suffix == ".tf":
+        elif file.suffix == ".tf" and path not in known:
             text = code(read(root, path))
             for match in re.finditer(granting, text):
                 body = text[match.start() : text.find("\n}", match.start())]
@@ -2183,6 +2247,58 @@ def like(text: str, pattern: str) -> bool:
             return False
         at = found + len(part)
     return text.endswith(parts[-1]) and len(text) - at >= len(parts[-1])
+
+
+def deployed(root: Path, service: Any, jobs: dict[str, list[Job]]) -> Iterator[Finding]:
+    """What runs the image has settings that AWS takes, and is deployed as it was published."""
+    rule = "same-service"
+    steps = [
+        (key, job, step)
+        for key, own in jobs.items()
+        for job in own
+        for step in job.steps
+        if "after" in re.findall(DEPLOY, shell(step))
+    ]
+    if service is None:
+        for _, job, step in steps:
+            message = (
+                f"scripts/deploy.py needs {SERVICE} and scripts/serving.py, which are not there"
+            )
+            yield job.finding(step, "run", rule, message, "restore them, or remove the step")
+        return
+    text = read(root, SERVICE)
+    for setting, why, mend in service.errors():
+        yield Finding(SERVICE, line_of(text, setting), "service-settings", f"{setting} {why}", mend)
+    if not steps:
+        message = (
+            "no job that assumes the role runs python3 scripts/deploy.py after, so nothing runs"
+        )
+        yield Finding(SERVICE, 1, rule, message, "restore deploy.yml, or remove the service")
+    for key, job, step in steps:
+        if service.account.entries[key] is not service.entry:
+            message = f"the job assumes the role of {key}, and the service is that of another entry"
+            yield job.finding(step, "run", rule, message, f"write the entry {key} in {SERVICE}")
+        behind = job.steps[: job.steps.index(step)]
+        digest_of = re.fullmatch(
+            r"\$\{\{\s*steps\.([\w-]+)\.outputs\.digest\s*\}\}", step.of("env").text("DIGEST")
+        )
+        source = [each for each in behind if digest_of and each.text("id") == digest_of[1]]
+        if not any(map(judges, source)):
+            message = "what is deployed is not the digest that was published before"
+            mend = (
+                "write it behind publish.py after, with env: DIGEST: ${{ steps.ID.outputs.digest }}"
+            )
+            yield job.finding(step, "run", rule, message, mend)
+        if step.text("continue-on-error") not in ("", "false") or step.text("if"):
+            message = "the job is green also where nothing was deployed"
+            yield job.finding(step, "run", rule, message, "remove if: and continue-on-error:")
+        if not any("before" in re.findall(DEPLOY, shell(each)) for each in behind):
+            message = "nothing notes what ran before, so an older version could replace a newer one"
+            mend = "run python3 scripts/deploy.py before, ahead of the build"
+            yield job.finding(step, "run", rule, message, mend)
+        platform = job.resolve(step, "${{ env.PLATFORM }}")
+        for why in service.unfit(platform):
+            yield job.finding(step, "run", "service-settings", why, "write PLATFORM: linux/amd64")
 
 
 # The workflows by themselves

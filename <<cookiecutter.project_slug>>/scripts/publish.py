@@ -122,11 +122,21 @@ def ecr(job: Job, operation: str, **parameters: Any) -> dict[str, Any]:
     Raises:
         Refused: it answers with an error, or not at all.
     """
+    return call("ecr", operation, repositoryName=job.repository, **parameters)
+
+
+def call(service: str, operation: str, region: str = "", /, **parameters: Any) -> dict[str, Any]:
+    """Return what a service of AWS answers to an operation, in a region or in that of the job.
+
+    Raises:
+        Refused: it answers with an error, or not at all.
+    """
     # As JSON in a file a manifest keeps its exact bytes, and may be longer than an argument.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "parameters.json")
-        file.write_text(json.dumps({"repositoryName": job.repository, **parameters}))
-        command = ["aws", "ecr", operation, "--cli-input-json", f"file://{file}"]
+        file.write_text(json.dumps(parameters))
+        command = ["aws", service, operation, "--cli-input-json", f"file://{file}"]
+        command += ["--region", region] * bool(region)
         done = aws([*command, "--output", "json"])
     return json.loads(done or "{}")  # type: ignore[no-any-return]
 

@@ -49,6 +49,10 @@ ROLE_NAME_MAXIMUM = 64  # [IAM quotas]
 ROLE_NAME_SUFFIX = "-push"  # never just "GitHubActions", a name that is reported not assumable
 # [App Runner API, CreateService and ImageRepository]; ECS allows more in both.
 SERVICE_NAME_MAXIMUM = 40
+APP_RUNNER_REGIONS = (  # [endpoints of botocore 1.43, November 2026]
+    *("us-east-1", "us-east-2", "us-west-2", "ap-south-1", "ap-northeast-1", "ap-southeast-1"),
+    *("ap-southeast-2", "eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+)
 APP_RUNNER_IMAGE = re.compile(r"([a-z0-9]+([._-][a-z0-9]+)*/)*[a-z0-9]+([._-][a-z0-9]+)*")
 SHOWN_MAXIMUM = 60
 NEW_ON_GITHUB = {".git", ".gitignore", "LICENSE", "README.md"}
@@ -240,7 +244,14 @@ def _judge_service(answers: dict[str, Any]) -> None:
         )
     if target != "app-runner":
         return
-    if answers["platform"] == "linux/arm64":
+    if aws_region not in APP_RUNNER_REGIONS:
+        refuse(
+            "deploy_to",
+            target,
+            f"is not in {aws_region}: App Runner has only some regions, and takes no new customers",
+            f"Type ecs-express, or one of: {', '.join(APP_RUNNER_REGIONS)}",
+        )
+    if answers["platform"] != "linux/amd64":
         refuse(
             "platform",
             answers["platform"],

@@ -49,7 +49,21 @@ def pairwise() -> list[Answers]:
         return not impossible(dict(zip(tried, row)))  # noqa: B905
 
     rows = AllPairs(list(tried.values()), filter_func=fits)
-    return [without_defaults(dict(zip(tried, row, strict=True))) for row in rows]
+    found = [dict(zip(tried, row, strict=True)) for row in rows]
+    more: list[Answers] = []  # for pairs to which what is impossible has left no way
+    for one, first, other, second in missing_pairs(found):
+        pair = {one: first, other: second}
+        fitting = [
+            row
+            for row in more
+            if all(row.get(key, value) == value for key, value in pair.items())
+            and not impossible({**row, **pair})
+        ]
+        if fitting:
+            fitting[0].update(pair)
+        else:
+            more.append(pair)
+    return [without_defaults(row) for row in [*found, *more]]
 
 
 def impossible(answers: Mapping[str, str]) -> bool:
@@ -63,7 +77,8 @@ def impossible(answers: Mapping[str, str]) -> bool:
         return True
     if target != "nothing" and answers.get("aws_region", "us-").startswith(("cn-", "us-gov-")):
         return True
-    odd = answers.get("platform") == "linux/arm64" or "__" in answers.get("ecr_repository", "")
+    odd = answers.get("platform", "linux/amd64") != "linux/amd64"
+    odd = odd or "__" in answers.get("ecr_repository", "")
     return target == "app-runner" and odd
 
 

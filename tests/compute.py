@@ -433,7 +433,14 @@ class Compute:
 
 def configuration(given: Parameters) -> Parameters:
     """Return what ECS describes of what it was given: with values of its own, in its own order."""
-    known = ("executionRoleArn", "healthCheckPath", "cpu", "memory", "cpuArchitecture")
+    known = (
+        "executionRoleArn",
+        "taskRoleArn",
+        "healthCheckPath",
+        "cpu",
+        "memory",
+        "cpuArchitecture",
+    )
     container = given["primaryContainer"]
     logs = {"logGroup": "/aws/ecs/x", "logStreamPrefix": "ecs"}
     variables = [dict(reversed(each.items())) for each in container.get("environment", [])[::-1]]
@@ -471,6 +478,7 @@ def roles_in(given: Parameters) -> Iterator[tuple[str, str]]:
     """Yield the roles that a call passes on, and to whom."""
     for key, passed in (
         ("executionRoleArn", "ecs-tasks.amazonaws.com"),
+        ("taskRoleArn", "ecs-tasks.amazonaws.com"),
         ("infrastructureRoleArn", "ecs.amazonaws.com"),
     ):
         if given.get(key):

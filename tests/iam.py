@@ -91,16 +91,25 @@ def speaks_of(statement: Mapping[str, Any], action: str, resource: str, context:
     unknown = statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}
     if unknown or statement["Effect"] not in ("Allow", "Deny"):
         raise ValueError(f"the statement is {statement}")
-    conditions = [
-        holds(operator, context.get(key.lower(), []), listed(wanted), context)
-        for operator, tests in statement.get("Condition", {}).items()
-        for key, wanted in tests.items()
-    ]
+    conditions = conditions_of(statement, context)
     return (
         any(matches("Like", action.lower(), one.lower(), {}) for one in listed(statement["Action"]))
         and any(matches("Like", resource, one, context) for one in listed(statement["Resource"]))
         and all(conditions)
     )
+
+
+def conditions_of(statement: Mapping[str, Any], context: Context) -> list[bool]:
+    """Say of each condition whether it holds.
+
+    They are ANDed ["Conditions with multiple context keys or values"]; key names know no case. All
+    are evaluated, so that an unknown operator raises whatever the others say.
+    """
+    return [
+        holds(operator, context.get(key.lower(), []), listed(wanted), context)
+        for operator, tests in statement.get("Condition", {}).items()
+        for key, wanted in tests.items()
+    ]
 
 
 def applies(statement: Mapping[str, Any], provider_arn: str, context: Context) -> bool:
@@ -112,13 +121,7 @@ def applies(statement: Mapping[str, Any], provider_arn: str, context: Context) -
     unknown = statement.keys() - {"Sid", "Effect", "Principal", "Action", "Condition"}
     if unknown or statement["Effect"] not in ("Allow", "Deny"):
         raise ValueError(f"the statement is {statement}")
-    # ANDed ["Conditions with multiple context keys or values"]; key names know no case. All are
-    # evaluated, so that an unknown operator raises whatever the others say.
-    conditions = [
-        holds(operator, context.get(key.lower(), []), listed(wanted), context)
-        for operator, tests in statement.get("Condition", {}).items()
-        for key, wanted in tests.items()
-    ]
+    conditions = conditions_of(statement, context)
     return (
         trusts(statement["Principal"], provider_arn)
         and any(matches("Like", ACTION.lower(), a.lower(), {}) for a in listed(statement["Action"]))

@@ -158,6 +158,8 @@ def test_a_wrong_answer_is_refused_in_one_line_and_nothing_is_left(
         ("deploy_to=app-runner aws_region=cn-north-1", "'app-runner' is not known to work in cn-"),
         ("deploy_to=ecs-express aws_region=us-gov-west-1", "is not known to work in us-gov-west-1"),
         ("deploy_to=app-runner platform=linux/arm64", "Type linux/amd64, or deploy_to=ecs-express"),
+        ("deploy_to=app-runner platform=both", "Type linux/amd64, or deploy_to=ecs-express"),
+        ("deploy_to=app-runner aws_region=eu-north-1", "Type ecs-express, or one of: us-east-1"),
         ("deploy_to=app-runner ecr_repository=a__b", "from which App Runner takes an image"),
         ("iac_tool=none state_bucket=octo-org-terraform", "Leave it empty"),
     ],

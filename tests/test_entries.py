@@ -490,7 +490,7 @@ def test_a_caller_fits_to_its_entry(
     account = check.account_at(services.ROOT)
     entry = {**account.entries["example-service"], "refs": refs, "environment": environment}
     entry |= {"job_workflow_ref": CALLED}
-    text = services.caller(account, entry)
+    text = services.caller(account, entry, True)
     assert len(text.splitlines()) < 20
     for event in events:
         assert f"\n{event}\n" in text

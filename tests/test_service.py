@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
+import botocore.session
 import pytest
 
+import local_extensions
 from tests.conftest import SECRETS, Bake, Copy, Script
 from tests.emulator import Emulator, emulated_aws
 from tests.project import Project
@@ -84,9 +86,17 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "service-settings",
         "memory 500 does not go with",
     ),
-    "none": ({"min_instances": 0}, "service-settings", "0 to 3 is not within 1 to"),
-    "more least than most": ({"min_instances": 4}, "service-settings", "4 to 3 is not within"),
-    "too many": ({"max_instances": 1001}, "service-settings", "1 to 1001 is not within"),
+    "none": ({"min_instances": 0}, "service-settings", "min_instances 0 is not 1 to 3"),
+    "more least than most": ({"min_instances": 4}, "service-settings", "4 is not 1 to 3 (max"),
+    "too many": ({"max_instances": 1001}, "service-settings", "max_instances 1001 is not 1 to"),
+    "a key of AWS": (
+        {"environment": {"AWS_ACCESS_KEY_ID": ""}},
+        "service-settings",
+        "is a key that",
+    ),
+    "the port as variable": ({"environment": {"PORT": "1"}}, "service-settings", "PORT is set by"),
+    "half an ARN": ({"secrets": {"A": ONE[:-7]}}, "service-settings", "A is not the ARN"),
+    "a key without ::": ({"secrets": {"A": f"{ONE}:key"}}, "service-settings", "ARN:KEY::"),
     "a number as variable": ({"environment": {"A": 1}}, "service-settings", "A is no text"),
     "a NUL": ({"environment": {"A": "x\0y"}}, "service-settings", "A is no text"),
     "a variable with -": ({"environment": {"A-B": ""}}, "service-settings", "'A-B' is no name"),
@@ -95,7 +105,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "service-settings",
         "IMAGE_TAG is set",
     ),
-    "too much": ({"environment": {"A": "x" * 33000}}, "service-settings", "33,001 characters"),
+    "too much": ({"environment": {"A": "x" * 33000}}, "service-settings", "33,015 bytes as JSON"),
     "in both": (
         {"environment": {"A": ""}, "secrets": {"A": ONE}},
         "service-settings",
@@ -118,7 +128,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "service-settings",
         "A is not the ARN",
     ),
-    "a key too many": ({"colour": "red"}, "cannot-be-judged", "colour is no setting"),
+    "a key too many": ({"colour": "red"}, "cannot-be-judged", "'colour' is no setting"),
     "a key too few": ({"memory": None}, "cannot-be-judged", "memory is missing"),
     "another target": ({"deploy_to": "lambda"}, "cannot-be-judged", "deploy_to is 'lambda'"),
     "another entry": ({"entry": "web"}, "cannot-be-judged", "entry 'web' is none of"),
@@ -130,7 +140,7 @@ ONLY: dict[str, list[tuple[dict[str, Any], str]]] = {
     "app-runner": [
         ({"environment": {"A": "x\ny"}}, "A has several lines, which App Runner refuses"),
         ({"cpu": 512, "memory": 2048}, "memory 2048 does not go with 512 of cpu"),
-        ({"max_instances": 26}, "1 to 26 is not within 1 to 25"),
+        ({"max_instances": 26}, "max_instances 26 is not 1 to 25"),
         ({"cpu": 8192, "memory": 16384}, "cpu 8192 is not what it can have"),
         ({"environment": {"AWSAPPRUNNER_X": ""}}, "AWSAPPRUNNER_X is set by"),
     ],
@@ -181,7 +191,46 @@ def test_what_runs_there_must_fit_to_image_registry_and_roles(
     ]
     values.write_text(before.replace('"us-east-1"', '"cn-north-1"'))
     said = " ".join(message for _, message in found(project))
-    assert "deploy_to is not known to work in cn-north-1" in said
+    assert "deploy_to app-runner is not known to work in cn-north-1" in said
+
+
+def test_a_target_whose_files_are_not_there_is_named(
+    copy: Copy, found: Callable[[Project], Any]
+) -> None:
+    project = copy(deploy_to="ecs-express")
+    write(project, deploy_to="app-runner", cpu=1024, memory=2048)
+    messages = dict(found(project)[::-1])
+    assert (
+        "deploy_to is app-runner, and scripts/app_runner.py is not there"
+        in messages["same-service"]
+    )
+
+
+def test_the_regions_of_app_runner_are_those_that_botocore_knows(
+    bake: Bake, script: Script
+) -> None:
+    known = botocore.session.get_session().get_available_regions("apprunner")
+    sys.path.append(str(bake(deploy_to="app-runner").path / "scripts"))
+    import serving
+
+    sys.path.pop()
+    assert sorted(serving.REGIONS) == sorted(local_extensions.APP_RUNNER_REGIONS) == sorted(known)
+    assert script("check")
+
+
+def test_app_runner_that_is_closed_to_an_account_is_named(stage: Callable[[str], Stage]) -> None:
+    made = stage("app-runner")
+    call = made.call
+
+    def closed(service: str, operation: str, region: str, /, **given: Any) -> Any:
+        if operation == "create-service":
+            raise made.deploy.Refused("SubscriptionRequiredException", "needs a subscription")
+        return call(service, operation, region, **given)
+
+    made.patch.setattr(made.deploy.target, "call", closed)
+    status, text = made.run("after", "a", "v1")
+    assert (status, "It has taken no new customers since 2026-04-30" in text) == (1, True)
+    assert "deploy_to=ecs-express is the way" in text
 
 
 def test_a_service_json_of_somebody_elses_is_nobodys_business(
@@ -192,38 +241,60 @@ def test_a_service_json_of_somebody_elses_is_nobodys_business(
     assert found(project) == []
 
 
+LOOK = "        run: python3 scripts/deploy.py before\n"
+RUN = "        run: python3 scripts/deploy.py after\n"
+DIGEST = "DIGEST: ${{ steps.published.outputs.digest }}"
+ALONE = "deploy.py is not run once before the build and once after, alone in its step"
+GREEN = "may leave the job green where nothing was deployed"
 STEP = "      - name: Deploy the image and wait until it is steady\n"
+ACTION = "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c # v6.2.3"
+ROLE = f"""      - uses: {ACTION}
+        with:
+          role-to-assume: arn:aws:iam::111122223333:role/admin
+          aws-region: us-east-1
+          role-duration-seconds: 3600
+
+"""
+REGISTRY = "REGISTRY: ${{ steps.registry.outputs.registry }}\n          DIGEST"
 EDITS: dict[str, tuple[str, str, str]] = {
-    "no look before": (
-        "        run: python3 scripts/deploy.py before\n",
-        "        run: 'true'\n",
-        "nothing notes what ran before",
+    "no look before": (LOOK, "        run: 'true'\n", ALONE),
+    "nothing deploys": (RUN, "        run: 'true'\n", ALONE),
+    "never red": (RUN, RUN.replace("after", "after || true"), ALONE),
+    "never red by a pipe": (RUN, RUN.replace("after", "after | tee log"), ALONE),
+    "only said": (RUN, RUN.replace("python3", "echo python3"), ALONE),
+    "in the background": (RUN, RUN.replace("after", "after &"), ALONE),
+    "with another digest": (RUN, RUN.replace("python3", "DIGEST=x python3"), ALONE),
+    "from its own folder": (RUN, RUN.replace("python3 scripts/", "cd scripts && python3 "), ALONE),
+    "a look that fails": (LOOK, LOOK.replace("before", "before || true"), ALONE),
+    "twice": (RUN, f"{RUN}      - run: python3 scripts/deploy.py after\n", ALONE),
+    "another shell": (RUN, f"{RUN}        shell: bash --noprofile {{0}}\n", GREEN),
+    "another folder": (RUN, f"{RUN}        working-directory: app\n", GREEN),
+    "green all the same": (RUN, f"{RUN}        continue-on-error: true\n", GREEN),
+    "only sometimes": (RUN, f"{RUN}        if: ${{{{ always() }}}}\n", GREEN),
+    "a look only sometimes": (LOOK, f"{LOOK}        if: ${{{{ github.actor != 'x' }}}}\n", GREEN),
+    "a tag instead": (DIGEST, DIGEST.replace("digest", "tag"), "DIGEST is ${{ steps."),
+    "an input": (DIGEST, "DIGEST: ${{ inputs.digest }}", "DIGEST is ${{ inputs.digest }}, so"),
+    "what the push said": (DIGEST, DIGEST.replace("published", "image"), "DIGEST is ${{ steps."),
+    "no version before": (
+        "          BEFORE: ${{ steps.service.outputs.image }}\n",
+        "",
+        "BEFORE is missing, so it is not what was published",
     ),
-    "nothing deploys": (
-        "        run: python3 scripts/deploy.py after\n",
-        "        run: 'true'\n",
-        "so nothing runs",
+    "another name of the look": ("        id: service\n", "        id: look\n", "BEFORE is"),
+    "another registry": (REGISTRY, "REGISTRY: 444455556666\n          DIGEST", "REGISTRY is 4444"),
+    "another version": (
+        f"          {DIGEST}",
+        f"          IMAGE_TAG: v9\n          {DIGEST}",
+        "IMAGE_TAG is another one than that of the steps before",
     ),
-    "a tag instead": (
-        "DIGEST: ${{ steps.published.outputs.digest }}",
-        "DIGEST: ${{ steps.image.outputs.digest }}",
-        "not the digest that was published",
+    "no number": ('WAIT_MINUTES: "25"', 'WAIT_MINUTES: "25m"', "WAIT_MINUTES is 25m"),
+    "longer than the job": ('WAIT_MINUTES: "25"', 'WAIT_MINUTES: "60"', "ends after 60 minutes"),
+    "another platform": (
+        "platforms: ${{ env.PLATFORM }}",
+        "platforms: linux/arm64",
+        "PLATFORM is linux/amd64, and the image is built for another one",
     ),
-    "another input": (
-        "DIGEST: ${{ steps.published.outputs.digest }}",
-        "DIGEST: ${{ inputs.digest }}",
-        "not the digest that was published",
-    ),
-    "green all the same": (
-        "        id: deployed\n",
-        "        id: deployed\n        continue-on-error: true\n",
-        "green also where nothing was deployed",
-    ),
-    "only sometimes": (
-        "        id: deployed\n",
-        "        id: deployed\n        if: ${{ always() }}\n",
-        "green also where nothing was deployed",
-    ),
+    "another role": (STEP, ROLE + STEP, "another role is assumed beside that which may deploy"),
 }
 
 
@@ -241,7 +312,52 @@ def test_each_edit_that_would_run_something_else_is_caught(
     path.write_text(path.read_text().replace(before, after))
     judged = found(project)
     assert {rule for rule, _ in judged} == {"same-service"}, judged
-    assert message in judged[0][1]
+    assert any(message in text for _, text in judged), judged
+
+
+def test_a_look_behind_the_build_and_another_workflow_that_deploys_are_caught(
+    copy: Copy, found: Callable[[Project], Any]
+) -> None:
+    project = copy(deploy_to="ecs-express")
+    path = project.path / ".github/workflows/deploy.yml"
+    text = path.read_text()
+    look = "      - name: Look at the service\n        id: service\n" + LOOK + "\n"
+    assert look in text
+    end = "      - name: Check both tags and report the image\n"
+    path.write_text(text.replace(look, "").replace(end, look + end))
+    ((rule, message),) = found(project)
+    assert (rule, "noted behind the build" in message) == ("same-service", True)
+    # What is no harm.
+    for before, after in (
+        ("python3 scripts/deploy.py", "python scripts/deploy.py"),
+        ('WAIT_MINUTES: "25"', 'WAIT_MINUTES: "7.5"'),
+    ):
+        path.write_text(text.replace(before, after))
+        assert found(project) == []
+    path.write_text(text)
+    other = re.sub(r"(?s)      - name: Look up what.*?(?=      - name: Deploy the image)", "", text)
+    other = re.sub(r"(?s)\n  refuse:.*", "\n", other).replace(DIGEST, "DIGEST: sha256:1")
+    (project.path / ".github/workflows/again.yml").write_text(other)
+    assert "same-service" in {rule for rule, _ in found(project)}
+
+
+@pytest.mark.parametrize("role", ["execution", "infrastructure"])
+def test_a_role_that_is_passed_on_is_given_nothing_more_and_the_applications_own_may_be(
+    copy: Copy, found: Callable[[Project], Any], role: str
+) -> None:
+    project = copy(deploy_to="ecs-express")
+    more = project.path / "infra/app.tf"
+    policy = """resource "aws_iam_role_policy_attachment" "more" {
+  role       = NAME
+  policy_arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+}
+"""
+    for name in (f'"example-service-{role}"', f"aws_iam_role.{role}[local.service.entry].name"):
+        more.write_text(policy.replace("NAME", name))
+        ((rule, message),) = found(project)
+        assert (rule, "may grant more to a role" in message) == ("cannot-be-judged", True)
+    more.write_text(policy.replace("NAME", "aws_iam_role.task[local.service.entry].name"))
+    assert found(project) == []
 
 
 def test_what_is_missing_or_was_rewritten_is_named(
@@ -295,11 +411,19 @@ def test_a_plan_is_what_is_derived_and_each_weakening_of_it_is_caught(
     assert granted == {"secretsmanager:GetSecretValue": ONE, "ssm:GetParameters": PARAMETER}
     for what, change in WEAKER.items():
         plan = copying.deepcopy(first)
-        change(plan["planned_values"]["root_module"]["resources"], reader)
+        other = {"ecs-express": "execution", "app-runner": "access"}[target]
+        change(plan["planned_values"]["root_module"]["resources"], other)
         assert plan != first, what
         rules = judged(plan)
         assert rules, what
         assert {rule for rule, _ in rules} == {"least-actions"}, (what, rules)
+    own = {"ecs-express": "task", "app-runner": "instance"}[target]
+    plan = copying.deepcopy(first)
+    project.run_with(secrets=SECRETS)
+    for kind in ("aws_iam_role_policy_attachment", "aws_iam_role_policy"):
+        known = {"role": "ROLE", "name": "more", "policy": EVERYTHING, "policy_arn": ADMINISTRATOR}
+        added(kind, **known)(plan["planned_values"]["root_module"]["resources"], own)
+    assert judged(plan) == [], "what the application may do is its owner's to say"
     project.run_with(secrets={"A": ONE.replace("main", "other")})
     ((rule, message),) = judged(first)
     said = f"example-service-{reader} may do something else than read the secrets of service.json"
@@ -392,12 +516,16 @@ class Stage:
         self.patch: pytest.MonkeyPatch
         self.capture: pytest.CaptureFixture[str]
         self.summary = ""
-        write(project, name=name)
-        iam = aws.client("iam")
-        for kind in ("execution", "infrastructure", "access", "instance"):
-            trust = json.dumps({"Principal": {"Service": "x.amazonaws.com"}})
-            iam.create_role(RoleName=f"{name}-{kind}", AssumeRolePolicyDocument=trust)
+        self.rename(name)
         aws.client("ecs").create_cluster(clusterName=name)
+
+    def rename(self, name: str) -> None:
+        """Give the service a name, and make the roles for it."""
+        write(self.project, name=name)
+        trust = json.dumps({"Principal": {"Service": "x.amazonaws.com"}})
+        for kind in ("execution", "infrastructure", "task", "access", "instance"):
+            role = {"RoleName": f"{name}-{kind}", "AssumeRolePolicyDocument": trust}
+            self.aws.client("iam").create_role(**role)
 
     def call(self, service: str, operation: str, region: str, /, **given: Any) -> Any:
         """Ask as the AWS CLI would, with the same parameters and the same errors."""
@@ -515,7 +643,7 @@ def test_settings_alone_are_deployed_too_and_their_order_is_none(
         assert "### Deployed v1" in made.after("a", "v1"), values
         assert "nothing was deployed" in made.after("a", "v1"), values
     # Another version of the same image is what runs already.
-    assert f"{made.name} runs v2 already" in made.after("a", "v2")
+    assert f"{made.name} runs this image already, as v1: nothing" in made.after("a", "v2")
     assert made.asked() == []
 
 
@@ -632,17 +760,105 @@ def test_events_that_cannot_be_read_hide_nothing(
     assert "did not become steady" in text
 
 
+@both
+def test_a_moment_without_an_answer_ends_nothing_and_a_refusal_does(
+    stage: Callable[[str], Stage], target: str
+) -> None:
+    made = stage(target)
+    step, calls = made.deploy.target.Target.step, []
+
+    def shaky(self: Any) -> Any:
+        calls.append(1)
+        if len(calls) < 3:
+            raise made.deploy.Refused(("ThrottlingException", "")[len(calls) - 1], "slow down")
+        return step(self)
+
+    made.patch.setattr(made.deploy.target.Target, "step", shaky)
+    assert "no answer for a moment: ThrottlingException: slow down" in made.after("a", "v1")
+
+    def refusing(_self: Any) -> Any:
+        raise made.deploy.Refused("AccessDeniedException", "not for you")
+
+    made.patch.setattr(made.deploy.target.Target, "step", refusing)
+    status, text = made.run("after", "b", "v2")
+    assert (status, "The role may not do this: not for you." in text) == (1, True)
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "value"), [("WAIT_MINUTES", ""), ("WAIT_MINUTES", "-1"), ("DIGEST", "latest")]
+)
+def test_an_odd_value_of_the_job_is_named(
+    stage: Callable[[str], Stage], target: str, name: str, value: str
+) -> None:
+    made = stage(target)
+    status, text = made.run("after", "a", "v1", **{name: value})
+    assert (status, f"{name} is {value!r}" in text, made.asked()) == (1, True, [])
+
+
+def test_ecs_still_lists_what_has_failed_and_names_what_has_ended(
+    stage: Callable[[str], Stage],
+) -> None:
+    """What the model allows: a failed configuration is listed, an ended deployment is current."""
+    made = stage("ecs-express")
+    made.after("a", "v1")
+    made.aws.mood(ends="ROLLBACK_SUCCESSFUL")
+    assert made.run("after", "b", "v2")[0] == 1
+    call, said = made.call, {}
+
+    def untidy(service: str, operation: str, region: str, /, **given: Any) -> Any:
+        answer = call(service, operation, region, **given)
+        if operation == "list-service-deployments":
+            said["newest"] = answer["serviceDeployments"][0]
+        if operation == "describe-express-gateway-service" and said:
+            container = answer["service"]["activeConfigurations"][0]
+            failed = json.loads(json.dumps(container, default=str).replace("a" * 64, "b" * 64))
+            failed["serviceRevisionArn"] = said["newest"]["targetServiceRevisionArn"]
+            failed["createdAt"] = "9"
+            answer["service"]["activeConfigurations"].append(failed)
+            answer["service"]["currentDeployment"] = said["newest"]["serviceDeploymentArn"]
+        return answer
+
+    call_for_newest = {"service": made.name, "cluster": made.name}
+    untidy("ecs", "list-service-deployments", "us-east-1", **call_for_newest)
+    made.patch.setattr(made.deploy.target, "call", untidy)
+    text = made.after("b", "v2")
+    assert made.asked() == ["UpdateExpressGatewayService"]
+    assert "waiting for somebody else" not in text
+
+
+@both
+def test_what_others_have_named_is_no_command_of_the_runner(
+    stage: Callable[[str], Stage], target: str
+) -> None:
+    made = stage(target)
+    gap = " " if target == "app-runner" else "\n"  # which App Runner refuses
+    made.after("a", f"v1{gap}::error::owned{gap}##[add-mask]x")
+    status, text = made.run("before", "b", "v2")
+    assert status == 0
+    assert "(v1 ::error::owned # #[add-mask]x)" in text
+    assert "\n::" not in text
+
+
+@both
+def test_a_candidate_comes_before_its_release(stage: Callable[[str], Stage], target: str) -> None:
+    made = stage(target)
+    made.after("a", "v2.0.0-rc.1")
+    before = f"sha256:{'0' * 64}"
+    assert "### Deployed v2.0.0 to" in made.after("b", "v2.0.0", BEFORE=before)
+    text = made.after("c", "v2.0.0-rc.2", BEFORE=before)
+    assert "runs v2.0.0, which is newer: nothing was deployed" in text
+    assert made.asked() == []
+
+
 def test_ecs_without_its_cluster_or_for_arm64(stage: Callable[[str], Stage]) -> None:
     made = stage("ecs-express")
     made.after("a", "v1", PLATFORM="linux/arm64")
     assert made.given["cpuArchitecture"] == "ARM64"
     assert "nothing was deployed" in made.after("a", "v1", PLATFORM="linux/arm64")
-    write(made.project, name=f"x{made.name}"[:40])
-    for kind in ("execution", "infrastructure"):
-        trust = json.dumps({"Principal": {"Service": "x.amazonaws.com"}})
-        made.aws.client("iam").create_role(
-            RoleName=f"x{made.name}"[:40] + f"-{kind}", AssumeRolePolicyDocument=trust
-        )
+    made.after("b", "v2")
+    assert made.given["cpuArchitecture"] == "X86_64"
+    made.rename(f"x{made.name}"[:40])
     status, text = made.run("after", "a", "v1")
     assert (status, "There is no ECS cluster" in text, "make bootstrap" in text) == (1, True, True)
 

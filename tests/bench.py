@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests import github, runner
-from tests.emulator import ROOT, emulated_aws, without
-from tests.project import generate
+from tests.standins import github, runner
+from tests.standins.emulator import ROOT, emulated_aws, without
+from tests.support.project import generate
 
 RUNS = 15
 # Thirteen questions and 42 files, of which some lack 26, all judged, take 1.86. The best

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -14,17 +14,23 @@ from typing import Any
 import pytest
 from pytest_cookies.plugin import Cookies
 
-from tests import github
-from tests.combinations import questions
-from tests.desk import Account, Desk
-from tests.emulator import Emulator, emulated_aws
-from tests.hostile import VALUES
-from tests.hub import Hub
-from tests.project import Project
+from tests.standins import github
+from tests.standins.emulator import Emulator, emulated_aws
+from tests.standins.hub import Hub
+from tests.support.combinations import questions
+from tests.support.desk import Desk
+from tests.support.hostile import VALUES
+from tests.support.make import forget_make
+from tests.support.prepared import Prepared, prepare
+from tests.support.project import Project
+from tests.support.service import SECRETS
+from tests.support.shared import once
+
+forget_make(os.environ)
+sys.dont_write_bytecode = True  # the tool is imported where it stands, and copied from there
 
 Bake = Callable[..., Project]
 Copy = Callable[..., Project]
-Script = Callable[[str], Any]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 INSTALL = {
@@ -35,14 +41,6 @@ INSTALL = {
     "tofu": "https://opentofu.org/docs/intro/install (1.10 or newer)",
     "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     "zizmor": "make .venv/test",
-}
-
-
-# Of a service: one key of a secret, all of it, and a parameter.
-SECRETS = {
-    "A": "arn:aws:secretsmanager:us-east-1:111122223333:secret:db/main-AbCdEf:password::",
-    "B": "arn:aws:secretsmanager:us-east-1:111122223333:secret:db/main-AbCdEf",
-    "C": "arn:aws:ssm:us-east-1:111122223333:parameter/web/key",
 }
 
 
@@ -62,6 +60,18 @@ COUNTED = {
     "edits of a project": ("test_what_is_(broken|harmless)", 1),
     "tests": ("", 1),
 }
+
+
+# Behind these fixtures stands Terraform, act or an emulated AWS: make quick leaves their tests out.
+SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "ready", "running_emulator"}
+SLOW |= {"service_plan", "with_bucket"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow whatever stands on one of those fixtures; other tests say it themselves."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -126,22 +136,19 @@ def run() -> Run:
     return with_arguments
 
 
-@pytest.fixture
-def script(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    """Return a function that imports one of a generated project's scripts, for this test alone."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # nobody may change what is cached
-    monkeypatch.syspath_prepend(str(bake().path / "scripts"))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in {path.stem for path in (bake().path / "scripts").glob("*.py")} - before:
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    """An emulated AWS for the account and region of the default answers."""
-    with emulated_aws("111122223333", "us-east-1", tmp_path / "emulator.log") as running:
+@pytest.fixture(scope="session")
+def running_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The one emulated AWS of a worker: to start it takes 2.3 s, to empty it 0.02 s."""
+    log = tmp_path_factory.mktemp("aws") / "emulator.log"
+    with emulated_aws("111122223333", "us-east-1", log) as running:
         yield running
+
+
+@pytest.fixture
+def emulator(running_emulator: Emulator) -> Emulator:
+    """An emulated AWS, empty, for the account and region of the default answers."""
+    running_emulator.reset()
+    return running_emulator
 
 
 @pytest.fixture
@@ -151,48 +158,41 @@ def desk(copy: Copy, emulator: Emulator, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Account]:
-    """A folder with a project after its bootstrap and a hub, and what stands in AWS."""
-    folder = tmp_path_factory.mktemp("bootstrapped")
-    path = shutil.copytree(bake().path, folder / "example-service")
-    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
-        ended = Desk(Project(path), emulator, Hub(folder / "hub")).bootstrap("--yes")
+def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """A project after its bootstrap, and what stands in AWS then."""
+
+    def make(emulator: Emulator, folder: Path) -> Desk:
+        path = shutil.copytree(bake().path, folder / "example-service")
+        made = Desk(Project(path), emulator, Hub(folder / "hub"))
+        ended = made.bootstrap("--yes")
         assert ended.status == 0, ended.out
-        return folder, Account.of(emulator)
+        return made
+
+    return prepare(tmp_path_factory, "bootstrapped", make)
 
 
 @pytest.fixture(scope="session")
-def service_plan(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+def service_plan(
+    bake: Bake, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
     """Return a function that plans the infra/ of a project whose image is run, once a target.
 
     It returns the plan's JSON; the service reads the SECRETS.
     """
-    shown: dict[str, str] = {}
 
-    def planned(target: str) -> str:
-        if target not in shown:
-            folder = tmp_path_factory.mktemp(target)
-            project = Project(shutil.copytree(bake(deploy_to=target).path, folder / "project"))
-            project.know_subject(github.Repository("octo-org/example-service").subject_prefix)
-            project.run_with(secrets=SECRETS)
-            with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
-                project.terraform("init", "-input=false")
-                project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)
-                shown[target] = project.terraform("show", "-json", "x.tfplan")
-        return shown[target]
+    def plan(target: str) -> str:
+        folder = tmp_path_factory.mktemp(target)
+        project = Project(shutil.copytree(bake(deploy_to=target).path, folder / "project"))
+        project.know_subject(github.Repository("octo-org/example-service").subject_prefix)
+        project.run_with(secrets=SECRETS)
+        project.terraform("init", "-input=false")
+        project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=running_emulator)
+        return project.terraform("show", "-json", "x.tfplan")
 
-    return planned
+    return lambda target: once(tmp_path_factory, f"{target}.plan.json", lambda: plan(target))
 
 
 @pytest.fixture
-def ready(bootstrapped: tuple[Path, Account], emulator: Emulator, tmp_path: Path) -> Desk:
+def ready(bootstrapped: Prepared, emulator: Emulator, tmp_path: Path) -> Desk:
     """A desk with a project that was set up; in AWS stands what Terraform has made."""
-    folder, account = bootstrapped
-    # Terraform's provider is a link: copied, its 680 MB would cost half a second and fill the disk.
-    path = shutil.copytree(
-        folder / "example-service", tmp_path / "ready/example-service", symlinks=True
-    )
-    hub = Hub(shutil.copytree(folder / "hub", tmp_path / "hub", symlinks=True))
-    hub.clear()
-    account.restore(emulator)
-    return Desk(Project(path), emulator, hub)
+    return bootstrapped.desk(emulator, tmp_path / "ready")

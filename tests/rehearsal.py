@@ -3,10 +3,10 @@
     make rehearse
     make rehearse ARGS="deploy_on=branch"
 
-Real: cookiecutter, the project's bootstrap, git, Terraform, the AWS provider, deploy.yml, its
-scripts, a runner (act), the AWS CLI. Stand-ins: MiniStack for AWS, tests/hub.py with its gh for
-GitHub, tests/actions for the actions, a token signed here for GitHub's. Nothing of the generated
-project is touched by hand. Where act cannot run, the image is pushed without deploy.yml.
+Real: cookiecutter, the project's bootstrap, git, Terraform, the AWS provider, deploy.yml, the tool,
+a runner (act), the AWS CLI. Stand-ins (tests/standins): MiniStack for AWS, hub.py with its gh for
+GitHub, actions/ for the actions, a token signed here for GitHub's. Nothing of the generated project
+is touched by hand. Where act cannot run, the image is pushed without deploy.yml.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import botocore.exceptions
 from oras.client import OrasClient
 from oras.logger import logger
 
-from tests import github, runner
-from tests.desk import Desk, Ended
-from tests.emulator import Emulator, emulated_aws
-from tests.hub import Hub
-from tests.project import Failed, Project, generate
+from tests.standins import github, runner
+from tests.standins.emulator import Emulator, emulated_aws
+from tests.standins.hub import Hub
+from tests.support.desk import Desk, Ended
+from tests.support.project import Failed, Project, generate
 
 BUILD = "Build the image and push it under both tags"
 SHA = "3f1c0f6a2b9d4e5f8071625348abcdef01234567"
@@ -184,7 +184,7 @@ def set_up(desk: Desk) -> None:
         "bootstrap, again: {0.shown}",
         lambda: ended(desk.bootstrap("--yes"), "Nothing to change"),
     )
-    step("doctor: {0.shown}", lambda: ended(desk.bootstrap("doctor"), "ok  role"))
+    step("doctor: {0.shown}", lambda: ended(desk.doctor(), "ok  role"))
     print(f"          next: {first.last}")
 
 

@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.emulator import ROOT, emulated_aws
-from tests.project import Project, generate
+from tests.standins.emulator import ROOT, emulated_aws
+from tests.support.project import Project, generate
 
 SIZES = (1, 10, 100, 300)
 ALONE = 1000
-SIZE = 300  # entries of one state, as scripts/entries.py parts them
+SIZE = 300  # entries of one state, as `make add` parts them
 JUDGED, ALLOWED = 300, 1 / 3  # at this size a plan of infra/ may take that part of the other one
 
 
@@ -75,7 +75,7 @@ def main() -> int:
         ours = generate(folder, [])
         hand = Project(shutil.copytree(ours.path, folder / "hand"))
         shutil.rmtree(hand.path / "infra")
-        shutil.copytree(ROOT / "tests/handwritten", hand.path / "infra")
+        shutil.copytree(ROOT / "tests/infra/handwritten", hand.path / "infra")
         shutil.copy(ours.path / "infra/terraform.tfvars.json", hand.path / "infra")
         for project in (ours, hand):
             project.terraform("init", "-input=false")

@@ -1,0 +1,92 @@
+"""Judge a repository by all rules, and report what they find."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from keyless import output
+from keyless.model.account import read_account
+from keyless.model.findings import UNJUDGED, CannotJudge, Finding
+from keyless.model.jobs import may_ask_for_token
+from keyless.model.repository import Repository, read_repository
+from keyless.model.service import has_service
+from keyless.model.workflows import Workflow
+from keyless.paths import ROOT, SERVICE_JSON, WORKFLOWS
+from keyless.rules import all_rules
+from keyless.rules.no_keys import find_in_files
+
+# What a workflow may keep by a comment with the reason, if it can ask for no token:
+#     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
+SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
+SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
+
+
+def findings(root: Path, plan: Path | None = None, values: Path | None = None) -> list[Finding]:
+    """Judge a repository.
+
+    Args:
+        root: its folder.
+        plan: what `terraform show -json` has printed, judged in place of the files of infra/.
+        values: what infra/terraform.tfvars.json will say.
+
+    Returns:
+        What the rules found, sorted by path and line.
+
+    Raises:
+        CannotJudge: a file that is needed is missing or cannot be read.
+    """
+    repository = read_repository(root, plan, values)
+    found = {finding for rule in all_rules() for finding in rule.find(repository)}
+    kept = _kept_by_comment(repository)
+    return sorted(one for one in found if one.rule not in kept.get(one.path, ()))
+
+
+def _kept_by_comment(repository: Repository) -> dict[str, set[str]]:
+    """Return the rules that workflows leave out, by path; none where a token can be had."""
+    able = {job.source.path for job in repository.jobs if may_ask_for_token(job)}
+    able |= {*repository.actions}
+    return {each.path: _skipped(each) for each in repository.workflows if each.path not in able}
+
+
+def _skipped(source: Workflow) -> set[str]:
+    rules = {match[1] for match in SKIP.finditer("\n".join(source.text))}
+    return {*re.findall("[a-z-]+", " ".join(rules))} & SKIPPABLE
+
+
+def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -> int:
+    """Judge a repository and print the findings; return the exit status."""
+    try:
+        found = findings(root, plan, values and values.resolve())
+        found = sorted([*found, *find_in_files(root)])
+        if found or form != "text":
+            output.report(found, form)
+        else:
+            service = f", and how {SERVICE_JSON} runs it" * has_service(root)
+            print(f"Workflows and {_counterpart(root)} agree: who may publish what, where,", end="")
+            print(f" under which tags{service}.")
+        return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
+    except CannotJudge as reason:
+        message = str(reason)
+    except ModuleNotFoundError as missing:
+        if missing.name != "yaml":
+            raise
+        message = "PyYAML is missing, so no workflow can be read; this installs it: make check"
+    if form == "text":
+        print(message)
+    else:
+        place = re.match(r"([\w./-]+)(?::(\d+))?:", message)
+        where = (place[1], int(place[2] or 1)) if place else (WORKFLOWS, 1)
+        output.report([Finding(*where, UNJUDGED, message, "")], form)
+    return 2
+
+
+def _counterpart(root: Path) -> str:
+    """Return what the workflows agree with; in a service, whether that was fetched."""
+    account = read_account(root)
+    if account.made_here:
+        return "infra/"
+    asked = all(entry.get("subject_prefix") for entry in account.entries.values())
+    return (
+        "infra.json" if asked else "the answers (take infra.json with: make fetch FROM=OWNER/NAME)"
+    )

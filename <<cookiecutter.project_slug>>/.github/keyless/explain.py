@@ -1,0 +1,143 @@
+"""The commands explain and subjects: who may assume each role, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from keyless.gh import Denied, call_github
+from keyless.model.account import Account, read_account
+from keyless.model.findings import CannotJudge
+from keyless.model.refs import ref_matches
+from keyless.model.refusals import entry_errors, subjects_by_entry
+from keyless.model.subjects import ref_is_tested, tests_ref_claim, trusted_contexts
+from keyless.paths import ROOT
+from keyless.programs import Garbled
+
+PATIENCE = 30  # seconds that GitHub may take for an answer, which nothing depends on
+
+
+def main() -> int:
+    """Print who may assume each role; ask GitHub who may push the trusted refs.
+
+    Returns:
+        0, or 1 where Terraform would refuse an entry, or 2 where the values cannot be read.
+    """
+
+    def lines(account: Account) -> Iterator[str]:
+        os.environ["GH_HOST"] = account.host
+        return explain_trust(account)
+
+    return _print_of_account(lines)
+
+
+def print_subjects() -> int:
+    """Print as JSON which subjects each role trusts; the exit status is that of `main`."""
+    return _print_of_account(lambda account: [json.dumps(subjects_by_entry(account), indent=2)])
+
+
+def _print_of_account(lines: Callable[[Account], Iterable[str]]) -> int:
+    try:
+        account = read_account(ROOT)
+        print(*lines(account), sep="\n")
+    except CannotJudge as reason:
+        print(reason)
+        return 2
+    return int(any(any(entry_errors(account, entry)) for entry in account.entries.values()))
+
+
+def explain_trust(account: Account) -> Iterator[str]:
+    """Yield who may assume each role, with an accepted and a refused example for each rule."""
+    for entry in account.entries.values():
+        name = entry["github_repository"]
+        guarded = entry["refs"] if ref_is_tested(account, entry) else []
+        yield account.role(entry)
+        yield f"  {describe_trusted(account, entry)}"
+        yield from (f"  {describe_guard(name, ref)}" for ref in guarded)
+        if not entry.get("subject_prefix"):
+            yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
+        for rule, right, refused in _examples(account, entry):
+            yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
+
+
+def _examples(account: Account, entry: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return what is tested, a value that is accepted and one that is refused, for each test."""
+    name, refs = entry["github_repository"], entry["refs"]
+    prefix = entry.get("subject_prefix") or f"repo:{name}".replace("/", "@ID/") + "@ID"
+    example = refs[0].replace("*", "1.2.3") if refs else "-"
+    context = trusted_contexts({**entry, "refs": [example]})[0]
+    owner, _, rest = prefix.partition("/")
+    good = f"{prefix}:{context}"
+    examples = [
+        ("repository", good, f"{owner}/other-{rest}:{context}"),
+        ("owner", good, f"{owner.replace(':', ':other-', 1)}/{rest}:{context}"),
+        ("context", good, f"{prefix}:pull_request"),
+        ("case", good, f"{prefix.upper()}:{context}"),
+        ("audience", account.audience, f"https://{account.host}/{name.split('/')[0]}"),
+        ("issuer", f"https://{account.issuer}", "https://gitlab.com"),
+    ]
+    if tests_ref_claim(account, entry):
+        examples.append(("ref", example, "refs/heads/feature"))
+    if entry.get("job_workflow_ref"):
+        own = f"{name}/.github/workflows/deploy.yml"
+        examples.append(("workflow", entry["job_workflow_ref"], own))
+    return examples
+
+
+def describe_trusted(account: Account, entry: dict[str, Any]) -> str:
+    """Return a sentence that says who may assume an entry's role."""
+    name, environment = entry["github_repository"], entry.get("environment")
+    words = " or ".join(entry["refs"]).replace("refs/tags/", "a tag ")
+    words = words.replace("refs/heads/", "to branch ")
+    may = f"whoever may push {words}"
+    if environment is not None:
+        may = f"whoever may deploy to the environment {environment} (Settings, Environments)"
+        limited = f", for {words.replace('to ', '')}"
+        may += limited if ref_is_tested(account, entry) else ", from any ref"
+    called = entry.get("job_workflow_ref")
+    if called:
+        return f"A job of {name} may assume it by {called} alone: {may}."
+    return f"A job of {name} may assume it: {may}."
+
+
+def describe_guard(name: str, ref: str) -> str:
+    """Return a sentence that says whether an active ruleset limits who may push a ref.
+
+    GitHub is asked; where it does not answer, the sentence says so.
+    """
+    try:
+        limiting = (each["name"] for each in _rulesets(name) if limits_who_pushes(each, ref))
+        found = next(limiting, None)
+    except (OSError, Denied, Garbled, LookupError, TypeError):
+        return f"{ref}: whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
+    if found is not None:
+        return f"{ref}: the ruleset {found!r} limits who that is."
+    return f"{ref}: no ruleset limits that; whoever may write to the repository may publish."
+
+
+def _rulesets(name: str) -> Iterator[Any]:
+    """Yield the rulesets of a repository on GitHub, each with its rules and conditions."""
+    for listed in call_github(f"repos/{name}/rulesets", seconds=PATIENCE):
+        yield call_github(f"repos/{name}/rulesets/{listed['id']}", seconds=PATIENCE)
+
+
+def limits_who_pushes(ruleset: Any, ref: str) -> bool:
+    """Tell whether a ruleset of GitHub is active, covers a ref, and limits who may push it.
+
+    `ruleset` is what the REST API answers for one. Tags are limited by who may create them,
+    branches by who may update them, or by the need of a pull request.
+
+    Raises:
+        LookupError, TypeError: it does not have the documented form.
+    """
+    limiting = {"creation"} if ref.startswith("refs/tags/") else {"update", "pull_request"}
+    special = {"~ALL": "refs/*", "~DEFAULT_BRANCH": "refs/heads/main"}
+    if ruleset["enforcement"] != "active":
+        return False
+    names = ruleset.get("conditions", {}).get("ref_name", {})
+    written = [special.get(each, each) for each in names.get("include", [])]
+    patterns = [each.replace("**/*", "*").replace("**", "*") for each in written]
+    covered = any(ref_matches(ref, each) for each in patterns) and not names.get("exclude")
+    return covered and bool(limiting & {rule["type"] for rule in ruleset["rules"]})

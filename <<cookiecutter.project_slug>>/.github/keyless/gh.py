@@ -1,0 +1,75 @@
+"""GitHub's command line gh: how GitHub's API is asked, and how its errors are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+from keyless.programs import parse_answer, run
+
+
+class Denied(Exception):
+    """An answer of GitHub that is an error: its HTTP status, 0 where GitHub was not reached."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def call_github(
+    path: str, method: str = "GET", content: Any = None, seconds: float | None = None
+) -> Any:
+    """Return what GitHub's API answers to a request, read from JSON.
+
+    Args:
+        path: where, without a slash before it: repos/OWNER/NAME.
+        method: GET, or what changes something: then `content` is sent as JSON.
+        content: the body of the request.
+        seconds: after so long gh is killed.
+
+    Raises:
+        Denied: GitHub answers with an error, or not at all, or not in time.
+        Garbled: it answers something else than JSON.
+        OSError: gh cannot be started.
+    """
+    command, given = ["gh", "api", path], None
+    if method != "GET":
+        command[2:2] = ["--method", method]
+        command += ["--input", "-"]
+        given = json.dumps(content)
+    try:
+        done = run(*command, given=given, seconds=seconds)
+    except subprocess.TimeoutExpired as late:
+        raise Denied(0, f"no answer within {seconds} seconds") from late
+    if done.status == 0:
+        return parse_answer("GitHub", done.out)
+    status = re.search(r"\(HTTP ([0-9]{3})\)", done.err)
+    text = re.sub(r"^gh: | \(HTTP [0-9]{3}\)$", "", " ".join(done.err.split()))
+    raise Denied(int(status[1]) if status else 0, text)
+
+
+def find_on_github(path: str) -> Any:
+    """Return what GitHub's API answers, None where it shows nothing under that path (404).
+
+    Raises:
+        Denied: it answers with another error, or not at all.
+    """
+    try:
+        return call_github(path)
+    except Denied as denied:
+        if denied.status != 404:
+            raise
+        return None
+
+
+def github_host() -> str:
+    """Return the host of the GitHub that gh asks: that of the issuer of its tokens."""
+    return os.environ.get("GH_HOST", "github.com")
+
+
+def page_of(name: str) -> str:
+    """Return the address of a repository on GitHub; `name` is OWNER/NAME."""
+    return f"https://{github_host()}/{name}"

@@ -1,0 +1,171 @@
+"""Which images a job pushes or tags, and which calls to ECR its steps make.
+
+Of a job's scripts only this tool is known: `publish after` puts the tags IMAGE_TAG and SECOND_TAG
+of the environment on an image that is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from keyless.model.documents import Mapping
+from keyless.model.expressions import evaluate_text
+from keyless.model.infra import LOGIN_ACTION
+from keyless.model.jobs import Job
+from keyless.model.refs import Run, is_untrusted
+from keyless.model.workflows import BUILD, LOGIN, script_of
+
+# AWS docs, ECR, "Pushing a Docker image": what a push needs beside ecr:GetAuthorizationToken.
+PUSH = (
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload"),
+    *("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
+    "ecr:UploadLayerPart",
+)
+PUBLISH = r"\.github/keyless\"?\s+publish\s+(before|after)\b"
+PUBLISH_ACTIONS = {
+    "before": {"ecr:BatchGetImage"},
+    "after": {"ecr:BatchGetImage", "ecr:PutImage"},
+}
+# The programs and actions of others that push images, under tags that are not read here.
+PUSHING_COMMANDS = re.compile(
+    r"\b(docker|podman|buildx|skopeo|oras|buildah|helm)\b[^\n]*"
+    r"\b(push(?!=false)|copy|imagetools\s+create)\b"
+    r"|\bcrane\s+(push|copy|tag|append)\b|\baws\b[^\n]*\becr\s+put-image\b"
+)
+PUSHING_ACTIONS = re.compile(r"(bake|build-?push|kaniko|buildah|push-to|build-and-push)[^@]*@")
+
+
+class ImageName(NamedTuple):
+    """An image's name in parts; an expression counts as one word."""
+
+    host: str
+    repository: str
+    tag: str
+
+
+class Named(NamedTuple):
+    """A name that a step of a job gives an image."""
+
+    job: Job
+    step: Mapping
+    name: str
+
+    @property
+    def tag(self) -> str:
+        """The tag of the name."""
+        return split_image(self.name).tag
+
+
+class Pushes(NamedTuple):
+    """What a job does with images."""
+
+    pushed: list[Named]  # by builds
+    tagged: list[Named]  # by `publish after`, on an image that is there
+    hidden: list[Mapping]  # steps of which nobody can tell what they push
+    untagged: list[Mapping]  # builds that push, and name nothing
+    needed: set[str]  # the actions that the job's calls need
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the job may push more than is named here."""
+        return bool(self.hidden or self.untagged)
+
+
+def pushes_of(job: Job) -> Pushes:
+    """Return what a job does with images, as far as its steps say."""
+    pushed, hidden, untagged = _pushed_by_builds(job)
+    tagged, needed = _tagged_afterwards(job)
+    needed |= {*PUSH, LOGIN_ACTION} if pushed else set()
+    needed |= {LOGIN_ACTION} if job.using(LOGIN) else set()
+    needed |= {action for step in job.steps for action in called_actions(script_of(step))}
+    return Pushes(pushed, tagged, hidden, untagged, needed)
+
+
+def _tagged_afterwards(job: Job) -> tuple[list[Named], set[str]]:
+    """Return the names that this tool gives an image, and the actions that it needs for that."""
+    tagged, needed = [], set()
+    for step in job.steps:
+        for word in re.findall(PUBLISH, script_of(step)):
+            needed |= PUBLISH_ACTIONS[word]
+            if word == "after":
+                tags = [job.variable(step, key) for key in ("IMAGE_TAG", "SECOND_TAG")]
+                image = job.resolve(step, "${{ env.REGISTRY }}/${{ env.ECR_REPOSITORY }}")
+                tagged += [Named(job, step, f"{image}:{tag}") for tag in tags]
+                if not re.search(r"\bgithub\.sha\b", tags[1]):
+                    needed.add("ecr:DescribeImages")  # it moves to the newest version of all
+    return tagged, needed
+
+
+def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mapping]]:
+    """Return what builds push, the steps that may push something else, and those without tags."""
+    hidden = [step for step in job.steps if _pushes_unseen(job, step)]
+    pushed: list[Named] = []
+    untagged: list[Mapping] = []
+    runs = [run for run in job.runs if not is_untrusted(run.event)] or [Run("push", "refs/*")]
+    for step in job.using(BUILD):
+        asked = job.input(step, "push").lower()
+        values = {value for run in runs for value, _ in evaluate_text(asked, run, job.known)}
+        if re.search(r"push=(?!false)|type=registry|\$\{\{", job.input(step, "outputs")):
+            hidden.append(step)
+        elif values <= {"true", True}:
+            tags = _tags_of(job, step)
+            pushed += [Named(job, step, tag) for tag in tags]
+            untagged += [step] * (not tags)
+        elif not values <= {"false", "", False}:
+            hidden.append(step)
+    return pushed, hidden, untagged
+
+
+def _pushes_unseen(job: Job, step: Mapping) -> bool:
+    by_script = PUSHING_COMMANDS.search(script_of(step))
+    by_action = PUSHING_ACTIONS.search(step.action()) and step not in job.using(BUILD)
+    return bool(by_script or by_action)
+
+
+def _tags_of(job: Job, step: Mapping) -> list[str]:
+    """Return the names that a build pushes, those of its cache included."""
+    name = r"(?:\$\{\{.*?\}\}|[^,\n])+"
+    tags = re.findall(name, job.input(step, "tags"))
+    for cache in job.input(step, "cache-to").splitlines():
+        if "type=registry" in cache or "type=" not in cache:
+            tags += re.findall(rf"ref=({name})", cache) or re.findall(name, cache)[:1]
+    return [tag.strip() for tag in tags if tag.strip()]
+
+
+def called_actions(script: str) -> Iterator[str]:
+    """Yield the actions of the calls to ECR in a script."""
+    option = r"(?:--[\w-]+(?:=|\s+)\S+\s+)*"
+    start = r"(?m)(?:^|[;&|(`!=]|\b(?:then|do|else|if)\b)\s*"
+    for command in re.findall(rf"{start}aws\s+{option}ecr\s+{option}([a-z-]+)", script):
+        known = {"get-login-password": "get-authorization-token"}
+        known["wait"] = "describe-image-scan-findings"
+        parts = known.get(command, command).split("-")
+        yield "ecr:" + "".join(part.title() for part in parts)
+
+
+def split_image(name: str) -> ImageName:
+    """Return host, repository and tag of an image's name."""
+    inside = re.findall(r"\$\{\{.*?\}\}", name)
+    host, _, rest = re.sub(r"\$\{\{.*?\}\}", "\0", name).partition("/")
+    repository, _, tag = rest.rpartition(":")
+    parts = []
+    for part in (host, repository, tag):
+        for _ in range(part.count("\0")):
+            part = part.replace("\0", inside.pop(0), 1)
+        parts.append(part)
+    return ImageName(*parts)
+
+
+def judges_push(step: Mapping) -> bool:
+    """Tell whether a step fails the job when nothing was pushed; the shell has no pipefail."""
+    condition = step.text("if").strip("${} ")
+    last = script_of(step).strip().splitlines()[-1:]
+    alone = r"\S*python\S*(\s+-\w+)*\s+\S*\.github/keyless\"?\s+publish\s+after\s*(&&\s[^;|]*)?"
+    return (
+        any(re.fullmatch(alone, line.strip()) for line in last)
+        and "set +e" not in script_of(step)
+        and step.text("continue-on-error") in ("", "false")
+        and re.fullmatch(r"|(success|always|!\s*cancelled)\(\)", condition) is not None
+    )

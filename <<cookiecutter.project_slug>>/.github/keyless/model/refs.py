@@ -1,0 +1,51 @@
+"""Events and refs: how a job may start, and which refs a pattern with a trailing * stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# Events that somebody without write access can cause, or that run beside code of theirs.
+_UNTRUSTED = re.compile(r"pull_request|workflow_run|issue|discussion|fork$|watch$|gollum$")
+
+
+class Run(NamedTuple):
+    """One way in which a job may start: the event, and its ref, which may end in a *.
+
+    `sure` turns false where an expression was passed that nobody can decide before the run, so the
+    refs may be fewer.
+    """
+
+    event: str
+    ref: str
+    sure: bool = True
+
+
+def is_untrusted(event: str) -> bool:
+    """Tell whether somebody without write access can cause an event."""
+    return bool(_UNTRUSTED.match(event))
+
+
+def ref_matches(ref: str, pattern: str) -> bool:
+    """Tell whether a ref, or all refs of a pattern with a trailing *, match a pattern."""
+    if pattern.endswith("*"):
+        return ref.rstrip("*").startswith(pattern[:-1])
+    return ref == pattern
+
+
+def common_refs(one: str, other: str) -> str | None:
+    """Return the refs that match two patterns, as a pattern."""
+    return one if ref_matches(one, other) else other if ref_matches(other, one) else None
+
+
+def ref_kinds(refs: list[str]) -> list[str]:
+    """Return of which kinds refs are: heads, tags."""
+    return sorted({ref.split("/")[1] for ref in refs if ref.count("/") > 1})
+
+
+def intersect_runs(one: Run, other: Run) -> Iterator[Run]:
+    """Yield the run in which two jobs of a workflow both start, where there is one."""
+    ref = common_refs(one.ref, other.ref)
+    if ref and one.event == other.event:
+        yield Run(one.event, ref, one.sure and other.sure)

@@ -1,0 +1,186 @@
+"""A repository as the rules see it: everything is read once, before the first rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyless.model.account import Account, read_account
+from keyless.model.callers import lending_entries
+from keyless.model.images import Named, Pushes, pushes_of
+from keyless.model.infra import Infra
+from keyless.model.jobs import Job, calls_trusted, find_jobs, keys_of_roles
+from keyless.model.plan import Plan, PlannedEntry, planned_entry, read_plan
+from keyless.model.refs import common_refs
+from keyless.model.service import Service, read_service
+from keyless.model.subjects import ref_is_tested
+from keyless.model.terraform import Rewritten, read_infra
+from keyless.model.workflows import Workflow, inline_actions, read_workflow, workflow_paths
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the jobs of an entry publish."""
+
+    entry: dict[str, Any]
+    jobs: list[Job]
+    infra: Infra  # without exclusion filters where AWS would refuse them
+    pushes: list[Pushes]  # one for each job
+    to_branch: bool  # whether a branch publishes, so that a tag may name many commits
+
+    @property
+    def unseen(self) -> bool:
+        """Whether a job may push more than is named."""
+        return any(each.unseen for each in self.pushes)
+
+    @property
+    def pushed(self) -> list[Named]:
+        """All names that builds push."""
+        return [name for each in self.pushes for name in each.pushed]
+
+    @property
+    def tagged(self) -> list[Named]:
+        """All names that are put on an image that is there."""
+        return [name for each in self.pushes for name in each.tagged]
+
+    @property
+    def needed(self) -> set[str]:
+        """The actions that the jobs' calls need."""
+        return {action for each in self.pushes for action in each.needed}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One entry: the jobs that assume its role, and what Terraform makes of it."""
+
+    key: str
+    entry: dict[str, Any]
+    jobs: list[Job]
+    infra: Infra
+    planned: PlannedEntry | None  # only where a plan is judged
+    service: Service | None  # only where this entry's image is run
+    publication: Publication | None  # None where no job assumes the role itself
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Workflows, account and infra/ of a repository, and what follows from them."""
+
+    root: Path
+    account: Account
+    service: Service | None
+    workflows: list[Workflow]
+    actions: dict[str, Workflow]  # composite actions of the repository, by path
+    jobs: list[Job]
+    assuming: list[Job]  # jobs that assume a role, or call a workflow that a role trusts
+    publishing: dict[str, list[Job]]  # jobs by the key of the entry that they are held against
+    plan: Plan | None
+    rewritten: list[Rewritten]
+    sides: list[Side]
+
+    @property
+    def sources(self) -> list[Workflow]:
+        """All workflows and composite actions."""
+        return [*self.workflows, *self.actions.values()]
+
+    @property
+    def judged(self) -> list[Job]:
+        """The jobs that are held against an entry."""
+        return [job for jobs in self.publishing.values() for job in jobs]
+
+    @property
+    def publications(self) -> list[Publication]:
+        """What is published, entry by entry."""
+        return [side.publication for side in self.sides if side.publication]
+
+    def needs_token(self, job: Job) -> bool:
+        """Tell whether a job is held against an entry, or calls one that assumes a role."""
+        needing = [*self.judged, *(caller for one in self.assuming for caller in one.callers)]
+        return any(job is other for other in needing)
+
+    def entries_of(self, job: Job, guess: bool = True) -> list[str]:
+        """Return the keys of the entries whose roles a job assumes; an unknown role may be any."""
+        return keys_of_roles(self.account, job, guess)
+
+
+def read_repository(root: Path, plan: Path | None = None, values: Path | None = None) -> Repository:
+    """Read a repository.
+
+    Args:
+        root: its folder.
+        plan: what `terraform show -json` has printed, judged in place of the files of infra/.
+        values: what infra/terraform.tfvars.json will say; further files stand beside it.
+
+    Raises:
+        CannotJudge: a file that is needed is missing or cannot be read.
+    """
+    account = read_account(root, values)
+    service = read_service(root, account)
+    workflows = [read_workflow(root, path) for path in workflow_paths(root)]
+    actions: dict[str, Workflow] = {}
+    for workflow in workflows:
+        inline_actions(root, workflow.root.of("jobs"), actions)
+    jobs = list(find_jobs(workflows, account))
+    assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
+    publishing = _by_entry(account, assuming)
+    shown = read_plan(plan, account) if plan else None
+    written, rewritten = (None, []) if shown else read_infra(root, account, service)
+    sides = []
+    for key, own in publishing.items():
+        entry = account.entries[key]
+        if shown and key not in shown.keys:
+            continue  # another state's, which has a plan of its own
+        runs = service if service and service.entry is entry else None
+        planned = planned_entry(shown, account, entry, runs) if shown else None
+        infra = planned.infra if planned else written.of_entry(entry) if written else None
+        if infra is None:
+            raise AssertionError("neither a plan nor files were read")
+        sides.append(
+            Side(key, entry, own, infra, planned, runs, _publication(account, entry, own, infra))
+        )
+    return Repository(
+        root=root,
+        account=account,
+        service=service,
+        workflows=workflows,
+        actions=actions,
+        jobs=jobs,
+        assuming=assuming,
+        publishing=publishing,
+        plan=shown,
+        rewritten=rewritten,
+        sides=sides,
+    )
+
+
+def _by_entry(account: Account, assuming: list[Job]) -> dict[str, list[Job]]:
+    """Return the jobs that assume a role by the entry that they are held against."""
+    found: dict[str, list[Job]] = {key: [] for key in account.entries}
+    known = any(keys_of_roles(account, job) for job in assuming)
+    started_here = any(not job.for_others for job in assuming)
+    for job in assuming:
+        keys = keys_of_roles(account, job)
+        pushes = pushes_of(job)
+        if not keys and known and not (pushes.pushed or pushes.unseen):
+            continue  # a role that is made elsewhere, for something else
+        if job.for_others and started_here and not lending_entries(job.source.path, account):
+            continue  # nobody is known to call it yet, and nothing else starts it
+        found[[*keys, *found][0]].append(job)
+    return found
+
+
+def _publication(
+    account: Account, entry: dict[str, Any], jobs: list[Job], infra: Infra
+) -> Publication | None:
+    pushing = [job for job in jobs if job.assuming()]
+    if not pushing:
+        return None
+    if infra.mutability != "IMMUTABLE_WITH_EXCLUSION":
+        infra = infra._replace(excluded=[])  # AWS refuses filters beside any other mutability
+    refs = entry["refs"] if ref_is_tested(account, entry) else ["refs/heads/*"]
+    heads = [ref for ref in refs if ref.startswith("refs/heads/")]
+    to_branch = any(
+        common_refs(run.ref, ref) for job in pushing for run in job.runs for ref in heads
+    )
+    return Publication(entry, pushing, infra, [pushes_of(job) for job in pushing], to_branch)

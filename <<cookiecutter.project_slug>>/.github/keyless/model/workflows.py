@@ -1,0 +1,76 @@
+"""Workflows and composite actions, as they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from keyless.model.documents import Mapping, as_list, parse_yaml, read_file
+from keyless.model.findings import CannotJudge
+from keyless.paths import WORKFLOWS
+
+CREDENTIALS = "aws-actions/configure-aws-credentials"
+
+
+LOGIN = "aws-actions/amazon-ecr-login"
+
+
+BUILD = "docker/build-push-action"
+
+
+class Workflow(NamedTuple):
+    """One workflow, or one composite action that a job of this repository uses."""
+
+    path: str
+    text: list[str]
+    root: Mapping
+
+    def parts(self) -> Iterator[tuple[Mapping, Mapping]]:
+        """Yield what may use an action or run a script: each job and its steps, with the job."""
+        jobs = self.root.of("jobs") or {"": self.root.of("runs")}
+        for job in (job for job in jobs.values() if isinstance(job, Mapping)):
+            for part in (job, *as_list(job.get("steps"))):
+                if isinstance(part, Mapping) and part.path == self.path:
+                    yield job, part
+
+
+def script_of(step: Mapping) -> str:
+    """Return the script of a step, continued lines joined, without comments."""
+    return re.sub(r"(?m)(^|\s)#.*$", "", step.text("run").replace("\\\n", " "))
+
+
+def workflow_paths(root: Path) -> list[str]:
+    """Return the paths of the workflows."""
+    files = [path for path in (root / WORKFLOWS).glob("*.y*ml") if path.is_file()]
+    names = (path.relative_to(root).as_posix() for path in files)
+    return sorted(name for name in names if name.endswith((".yml", ".yaml")))
+
+
+def read_workflow(root: Path, name: str, wanted: str = "jobs") -> Workflow:
+    """Return a workflow or a composite action with the lines of its keys."""
+    text = read_file(root, name)
+    document = parse_yaml(name, text)
+    if not isinstance(document, Mapping) or not document.of(wanted):
+        raise CannotJudge(f"{name}: no workflow, it has no {wanted}; correct or remove it")
+    return Workflow(name, text.splitlines(), document)
+
+
+def inline_actions(root: Path, jobs: Mapping, actions: dict[str, Workflow], depth: int = 0) -> None:
+    """Write the steps of the repository's composite actions behind the steps that use them."""
+    for job in (job for job in jobs.values() if isinstance(job, Mapping) and depth < 10):
+        steps = []
+        for step in as_list(job.get("steps")):
+            steps.append(step)
+            used = step.text("uses") if isinstance(step, Mapping) else ""
+            names = [f"{used[2:].rstrip('/')}/action.{end}".lstrip("/") for end in ("yml", "yaml")]
+            for name in names if used.startswith("./") else []:
+                if (root / name).is_file():
+                    if name not in actions:
+                        actions[name] = read_workflow(root, name, "runs")
+                        inline_actions(root, actions[name].root, actions, depth + 1)
+                    inner = as_list(actions[name].root.of("runs").get("steps"))
+                    steps += [each.called_by(step) for each in inner if isinstance(each, Mapping)]
+        if steps:
+            job["steps"] = steps

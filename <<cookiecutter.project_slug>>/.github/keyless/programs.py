@@ -1,0 +1,89 @@
+"""Programs of this machine: how they are run, and how their answers are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from typing import Any, NamedTuple
+
+from keyless.console import Problem
+from keyless.paths import ROOT
+
+
+class Garbled(Problem):
+    """An answer that cannot be read. It names no command: the same one may be typed again."""
+
+
+class Done(NamedTuple):
+    """How a program ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """What it said of its failure, without colours and without empty lines around."""
+        said = re.sub(r"\x1b\[[0-9;]*m", "", self.err.strip() or self.out.strip())
+        return said or f"exit status {self.status}"
+
+
+def run(
+    *command: str,
+    given: str | None = None,
+    show: bool = False,
+    known: dict[str, str] | None = None,
+    seconds: float | None = None,
+) -> Done:
+    """Run a program in the repository's root, to its end.
+
+    Ctrl-C reaches the program, too, and its own way of stopping is waited for: Terraform then still
+    writes its state.
+
+    Args:
+        command: the program and its arguments.
+        given: what it reads; without it there is nothing to read.
+        show: whether it prints by itself; `out` and `err` are then empty.
+        known: further variables of its environment.
+        seconds: after so long it is killed.
+
+    Raises:
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it was killed.
+    """
+    to = None if show else subprocess.PIPE
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(known or {})},
+        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+        stdout=to,
+        stderr=to,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        out, err = process.communicate(given, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    except KeyboardInterrupt:
+        process.communicate()
+        raise
+    return Done(process.returncode, out or "", err or "")
+
+
+def parse_answer(who: str, text: str) -> Any:
+    """Return what an answer in JSON says; `who` has given it.
+
+    Raises:
+        Garbled: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        said = " ".join(text.split())[:100] or "nothing"
+        raise Garbled(f"{who} answered something else than JSON: {said}") from error

@@ -1,0 +1,215 @@
+"""Why a role is refused: how what GitHub presents differs from what infra/ trusts.
+
+Everything is compared here; release/diagnose.py asks GitHub and STS.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from keyless import paths
+from keyless.console import Problem
+from keyless.release.environment import (
+    apply_commands,
+    bootstrap_command,
+    infra_place,
+    publish_command,
+    rerun_command,
+    values_file,
+    values_path,
+)
+
+GIVEN = "it gives the role"  # what stands for the answer of STS where it does not refuse
+
+Entry = dict[str, Any]  # what model.refusals.subjects_by_entry says of one entry
+Claims = dict[str, Any]  # of a token, each text in one line; empty where there is no token
+
+
+def explain_difference(entry: Entry, claims: Claims, answer: str) -> Problem:
+    """Return why the role was refused, and what to type.
+
+    Args:
+        entry: what infra/ leads to.
+        claims: what GitHub presents.
+        answer: what STS says of it, or GIVEN.
+    """
+    if not claims:
+        message = "The job may not ask GitHub for a token, so it cannot prove who it is."
+        return edit_workflow(message, "permissions: {contents: read, id-token: write}")
+    if answer == GIVEN:
+        return Problem(
+            "The role is given to this job now: it was probably created or changed a moment ago, so"
+            " run it again. If that does not help, deploy.yml asks for another role, region or"
+            " account than infra/ has, which make check names.",
+            rerun_command(),
+            "make check",
+        )
+    if entry["subject_prefix"] is None:
+        name = claims.get("repository", "")
+        name = "" if name == entry["github_repository"] else name
+        return ask_again("Nobody has asked GitHub yet what the subject begins with.", name)
+    if entry["errors"]:
+        message = f"Terraform refuses what {values_path()} says: {entry['errors'][0]}."
+        return Problem(message, "make check")
+    return (
+        provider_missing(entry, claims, answer)
+        or subject_differs(entry, claims)
+        or claim_differs(entry, claims)
+        or nothing_differs(entry, answer)
+    )
+
+
+def provider_missing(entry: Entry, claims: Claims, answer: str) -> Problem | None:
+    """Return what is wrong with the account's OIDC identity provider, which STS looks for first."""
+    wanted, issuer = entry["issuer"], str(claims.get("iss", entry["issuer"]))
+    if issuer != wanted:
+        message = f"The tokens come from {issuer}, and infra/ trusts those of {wanted}. An"
+        message += f' enterprise may have its own: write "oidc_issuer": "{issuer}" in'
+        return Problem(f"{message} {edited_values()}.", *apply_commands())
+    if "token audience" in answer:
+        message = "The account's OIDC identity provider does not know the audience of the token."
+        return Problem(f"{message} Add it to the provider's client IDs.", "make doctor")
+    if "No OpenIDConnect provider" not in answer:
+        return None
+    account = entry["role_arn"].split(":")[4]
+    message = f"The account {account} has no OIDC identity provider for GitHub: "
+    if json.loads(values_file().read_text(encoding="utf-8")).get("create_oidc_provider", True):
+        message += "make bootstrap was not run there, or not to its end."
+    else:
+        message += f'write "create_oidc_provider": true in {edited_values()}, and apply that.'
+    return Problem(message, *apply_commands())
+
+
+def subject_differs(entry: Entry, claims: Claims) -> Problem | None:
+    """Compare the subject's two parts with the entry: the repository, then the context."""
+    name, prefix = claims.get("repository", "?"), entry["subject_prefix"]
+    found = re.fullmatch(r"(repo:[^:]+):(environment:[^:]+|pull_request|ref:(.+))", claims["sub"])
+    if not found or found[3] not in (None, claims.get("ref")):
+        message = "The organisation or the repository has customised what the subject holds, so it"
+        message += " cannot be trusted as it is. GitHub says what:"
+        return Problem(message, f"gh api repos/{name}/actions/oidc/customization/sub")
+    if found[1] == prefix:
+        return context_differs(entry, found[2])
+    return repository_differs(name, prefix, found[1])
+
+
+def repository_differs(name: str, trusted: str, presented: str) -> Problem:
+    """Compare the prefixes of two subjects, which differ in their names or in their numeric ids.
+
+    Args:
+        name: the repository of the token.
+        trusted: the prefix that the role trusts, for example repo:OWNER@ID/NAME@ID.
+        presented: the prefix of the token's subject.
+    """
+    own, other = (re.sub("@[0-9]+", "", text) for text in (trusted, presented))
+    own_ids, other_ids = (re.findall("@([0-9]+)", text) for text in (trusted, presented))
+    same_id = own_ids[1:] == other_ids[1:]  # a renamed or transferred repository keeps its id
+    if own == other and not other_ids:
+        return ask_again("The role trusts numeric ids, and GitHub presents none.")
+    if own == other and not own_ids:
+        return ask_again("GitHub presents the numeric ids, and the role trusts none.")
+    if own == other:
+        what = "it belongs to a new owner" if same_id else "it was deleted and created again"
+        message = f"The repository has the same name and other ids: {what}."
+        return ask_again(message, "" if same_id else name)
+    if own.lower() == other.lower():
+        return ask_again("The name differs in upper and lower case, which counts.")
+    own_name = own.removeprefix("repo:")
+    if not own_ids:  # nobody can tell
+        message = f"This is {name}, and the role trusts {own_name}. Type this only if it was"
+        message += " renamed or transferred: a fork or a copy must not be given the role."
+        return ask_again(message, name)
+    if same_id:
+        message = f"The repository is {name} now, and the role trusts {own_name}: it was renamed or"
+        return ask_again(f"{message} transferred.")
+    other_id = other_ids[1] if other_ids else "unknown"
+    return Problem(
+        f"This is {name} (id {other_id}), and the role trusts {own_name} (id {own_ids[1]}): another"
+        " repository, such as a fork or a copy, which is not given the role. Publish from there, or"
+        " generate this one with its own answers.",
+        f"gh repo view {own_name}",
+    )
+
+
+def context_differs(entry: Entry, context: str) -> Problem | None:
+    """Compare what a subject holds behind its prefix with what the role trusts there."""
+    subjects = [subject[len(entry["subject_prefix"]) + 1 :] for subject in entry["subjects"]]
+    if any(iam_matches(context, wanted) for wanted in subjects):
+        return None
+    kind, _, value = context.partition(":")
+    wanted = " or ".join(subjects)
+    if kind == "environment":
+        name = json.dumps(value.replace("%3A", ":"), ensure_ascii=False)
+        return Problem(
+            f"The job runs in the environment {name}, and the role trusts {wanted}. Write"
+            f' "environment": {name} in {edited_values()} and apply that, or remove'
+            " environment: from deploy.yml and publish a new version.",
+            *apply_commands(),
+        )
+    if wanted.startswith("environment:"):
+        name = wanted.partition(":")[2].replace("%3A", ":")
+        message = f"The role trusts {wanted}, and the job runs in no environment."
+        return edit_workflow(message, f"environment: {json.dumps(name, ensure_ascii=False)}")
+    message = f"The role trusts {wanted}, and the run is for {value or context}."
+    if any(iam_matches(context.lower(), one.lower()) for one in subjects):
+        message += " Upper and lower case count."
+    return Problem(message, publish_refs(subjects))
+
+
+def claim_differs(entry: Entry, claims: Claims) -> Problem | None:
+    """Compare the claims that are tested beside the subject."""
+    for tests in entry["conditions"].values():
+        for key, wanted in tests.items():
+            claim = key.rpartition(":")[2]
+            value = claims.get(claim, "missing")
+            if claim != "sub" and not any(iam_matches(value, one) for one in wanted):
+                message = f"The role tests {claim} for {' or '.join(wanted)}, and it is {value}."
+                if claim == "job_workflow_ref":
+                    reference = re.sub("@refs/(heads|tags)/", "@", wanted[0])
+                    return edit_workflow(message, f"uses: {reference}")
+                return Problem(message, publish_refs(wanted) if claim == "ref" else "make check")
+    return None
+
+
+def nothing_differs(entry: Entry, answer: str) -> Problem:
+    """Say what is left where GitHub presents what infra/ trusts."""
+    if "Expired" in answer:
+        message = "The token was too old when AWS read it: a delay, or a clock that is wrong."
+        return Problem(message, rerun_command())
+    if "AccessDenied" not in answer:
+        return Problem(f"STS could not judge the token: {answer}", rerun_command())
+    return Problem(
+        "GitHub presents what infra/ trusts, so AWS has something else: make bootstrap was never"
+        " run, or not since infra/ has changed, or in another account than that of"
+        f" {entry['role_arn']}.",
+        *apply_commands(),
+    )
+
+
+def iam_matches(value: str, wanted: str) -> bool:
+    """Tell whether IAM takes a value: as it is, or up to a * at the end."""
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def publish_refs(refs: list[str]) -> str:
+    """Return what starts a run for the first of the refs that the role trusts."""
+    ref = re.sub("^(ref:)?refs/(tags|heads)/", "", refs[0])
+    return f"gh workflow run deploy.yml --ref {re.sub('[*]$', 'TAG', ref)}"
+
+
+def ask_again(message: str, name: str = "") -> Problem:
+    """Return a problem that is mended by asking GitHub; a name says that this one is meant."""
+    return Problem(message, bootstrap_command(f"--repository {name}" * bool(name)), rerun_command())
+
+
+def edit_workflow(message: str, line: str) -> Problem:
+    """Return a problem that is mended in deploy.yml: a re-run has the old one."""
+    message += f" Write this in the job of deploy.yml, commit it, and publish a new version: {line}"
+    return Problem(message, publish_command("main"))
+
+
+def edited_values() -> str:
+    """Return the file in which what is trusted is changed, and whose it is."""
+    return paths.TFVARS + infra_place().removeprefix("infra/")

@@ -1,0 +1,129 @@
+"""Publish each version once: what ECR holds already decides what the job does.
+
+Each step asks ECR with the AWS CLI, as the role of the job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+from keyless.aws import Refused
+from keyless.console import Problem, append_to, report_problem
+from keyless.release.environment import Release, publish_command, rerun_command
+from keyless.release.images import find_published, settle_tags
+from keyless.release.refusal import explain_missing_push, explain_refusal
+from keyless.release.versions import move_tag
+
+
+def check_name(job: Release) -> None:
+    """Refuse a version that cannot be the tag of an image (Docker docs, image tag).
+
+    Raises:
+        Problem: it holds what a Git tag may hold and an image's may not.
+    """
+    if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
+        return
+    legal = re.sub("[^A-Za-z0-9_.-]", "_", job.version)[:128]
+    name = shlex.quote(job.version)
+    released = os.environ.get("GITHUB_EVENT_NAME") == "release"
+    remove = f"gh release delete {name} --cleanup-tag --yes"
+    raise Problem(
+        f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
+        " most 128. So nothing was asked of AWS. Remove it, and publish it under another name.",
+        remove if released else f"git push origin --delete {name}",
+        publish_command(job.commit).replace("vNEXT", legal),
+    )
+
+
+def look_before(job: Release) -> None:
+    """Ask ECR whether an image must be built, and write that as the output `build`.
+
+    Raises:
+        Problem: a tag names the image of another commit.
+        Refused: ECR answers with an error, or not at all.
+    """
+    found = next(filter(None, find_published(job)), None)
+    print(f"{job.version}: {found.digest} is there" if found else f"{job.version}: to be built")
+    append_to("GITHUB_OUTPUT", f"build={str(found is None).lower()}")
+
+
+def settle_after(job: Release) -> None:
+    """Settle the tags, and write job summary and outputs.
+
+    Raises:
+        Problem: there is no image, or its tags are not as they should be.
+        Refused: ECR answers with an error, or not at all.
+    """
+    found, tags, given = settle_tags(job)
+    if found is None:
+        raise explain_missing_push(job)
+    append_to("GITHUB_OUTPUT", f"digest={found.digest}\ntag={job.version}")
+    if job.moving:
+        newest = move_tag(job)
+        tags.append(f"{job.moving} ({f'names {newest}' if newest else 'was not moved'})")
+    uri = f"{job.registry}/{job.repository}@{found.digest}"
+    rows = {
+        "Image": uri,
+        "Tags": ", ".join(tags),
+        "Platform": os.environ.get("PLATFORM", ""),
+        "Pull": f"docker pull {uri}",
+        "Role session": os.environ.get("SESSION", ""),
+    }
+    write_summary(summary_title(job, bool(given)), rows)
+
+
+def summary_title(job: Release, tagged: bool) -> str:
+    """Return what this run has done, by the outcome of the build in BUILD.
+
+    Args:
+        job: the release.
+        tagged: whether a tag was put on an image that was there.
+    """
+    title, build = f"Published {job.version}", os.environ.get("BUILD", "")
+    if build == "success":
+        return title
+    if build == "failure":
+        return f"{title}: the push has reported an error, but the image is there"
+    if tagged:
+        return f"{title}: the image of this commit was there"
+    return f"{title} before: nothing was built"
+
+
+def write_summary(title: str, rows: dict[str, str]) -> None:
+    """Write a table into the job summary, and the same into the log; values may be lists."""
+    table = [f"### {title}", "", "| | |", "| --- | --- |"]
+    table += [f"| {name} | `{value.replace(', ', '`, `')}` |" for name, value in rows.items()]
+    append_to("GITHUB_STEP_SUMMARY", "\n".join(table))
+    print(title, *(f"{name:<13} {value}" for name, value in rows.items()), sep="\n")
+
+
+STEPS = {"name": check_name, "before": look_before, "after": settle_after}
+
+
+def main(step: str) -> int:
+    """Do one of the steps: name, before or after.
+
+    Returns:
+        The exit status: 0 where the image is there or can be built, 1 where not. Then the
+        annotation says why, and what to type.
+
+    Raises:
+        KeyError: there is no such step.
+    """
+    run = STEPS[step]
+    job = Release.of(dict(os.environ))
+    try:
+        run(job)
+    except Refused as refused:
+        problem = explain_refusal(job, refused)
+    except Problem as found:
+        problem = found
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        problem = Problem(f"An answer of ECR cannot be read: {error!r}", rerun_command())
+    else:
+        return 0
+    title = "The release is not complete" if step == "after" else "Nothing was published"
+    report_problem(problem, title)
+    return 1

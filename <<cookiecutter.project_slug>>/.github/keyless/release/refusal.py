@@ -1,0 +1,78 @@
+"""What an answer of AWS means for the reader of the log, and what to type."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from keyless.aws import Refused
+from keyless.console import Problem
+from keyless.release.environment import (
+    Release,
+    apply_commands,
+    publish_command,
+    region_of_infra,
+    rerun_command,
+    values_path,
+)
+from keyless.release.images import MEDIA_TYPES, call_ecr
+
+
+def explain_missing_push(job: Release) -> Problem:
+    """Return why a push has left nothing, as far as ECR shows it.
+
+    It asks ECR for what a push needs, with a manifest that is refused in any case.
+    """
+    # ECR looks at permissions first. Then it refuses this image in any case: the digest is wrong.
+    manifest = {"schemaVersion": 2, "mediaType": MEDIA_TYPES[0], "config": {}, "layers": []}
+    nothing = {"imageManifest": json.dumps(manifest), "imageDigest": f"sha256:{0:064}"}
+    layers = {"layerDigests": [nothing["imageDigest"]]}
+    for operation, given in (
+        ("batch-check-layer-availability", layers),
+        ("initiate-layer-upload", {}),
+        ("put-image", nothing),
+    ):
+        try:
+            call_ecr(job, operation, **given)
+        except Refused as refused:
+            if refused.code in ("AccessDeniedException", "RepositoryNotFoundException", ""):
+                return explain_refusal(job, refused)
+    return Problem(
+        "The image was not built, or not pushed, although the role may push it as far as can be"
+        " asked. The step before this one shows why (it looks green): where the registry did not"
+        " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
+        " new version.",
+        rerun_command(),
+        publish_command("main"),
+    )
+
+
+def explain_refusal(job: Release, refused: Refused) -> Problem:
+    """Return what an error of AWS means for the reader (codes: AWS docs, ECR API, Errors).
+
+    Args:
+        job: the release that was refused; AWS_REGION says where.
+        refused: what AWS has answered.
+    """
+    region = os.environ.get("AWS_REGION", "")
+    own = region_of_infra()
+    where = f"{job.repository} in {region}"
+    if own and region and own != region:
+        message = f"ECR was asked for {where}, and {values_path()} says {own}: {refused}"
+        mend = f"Write aws-region: {own} in deploy.yml, commit it, and publish a new version."
+        return Problem(f"{message}. {mend}", publish_command("main"))
+    if refused.code == "RepositoryNotFoundException":
+        message = f"There is no ECR repository {where}, so nothing can be pushed."
+        return Problem(message, *apply_commands())
+    if refused.code == "AccessDeniedException":
+        message = f"The role may not do this: {refused}."
+        if re.search("explicit deny|boundary|control policy", str(refused)):
+            message += " A policy of the account or the organisation forbids it: ask who runs them."
+            return Problem(message, rerun_command())
+        message += " Its policy is older than infra/, or was changed."
+        return Problem(message, *apply_commands())
+    message = f"ECR did not do what it was asked for {where}: {refused.said}"
+    if "Expired" in refused.code:
+        message = f"The session of the role has ended before the job: {refused}"
+    return Problem(message, rerun_command())

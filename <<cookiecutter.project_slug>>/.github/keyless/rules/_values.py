@@ -1,0 +1,91 @@
+"""What several rules need: a value of a workflow beside the one that infra/ has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from keyless.model.account import Account
+from keyless.model.callers import caller_inputs, lends, uses_spellings
+from keyless.model.documents import Mapping
+from keyless.model.expressions import normalize_expressions
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.jobs import Job
+from keyless.model.repository import Repository, Side
+from keyless.paths import INFRA_JSON
+
+
+class Step(NamedTuple):
+    """A step of a job that is held against an entry."""
+
+    side: Side
+    job: Job
+    step: Mapping
+
+
+def assuming_steps(repository: Repository) -> Iterator[Step]:
+    """Yield the steps that assume the role of the entry that their job is held against.
+
+    Beside its own a job may assume a role that is made elsewhere; where it assumes none of its own,
+    all of them are meant.
+    """
+    for side in repository.sides:
+        for job in side.jobs:
+            steps = job.assuming()
+            name = side.entry["role_name"]
+            own = [step for step in steps if job.input(step, "role-to-assume").endswith(f"/{name}")]
+            yield from (Step(side, job, step) for step in own or steps)
+
+
+def differs(
+    where: Step, key: str, rule: str, value: str, expected: str, account: Account
+) -> Iterator[Finding]:
+    """Yield the finding for a value that is not what infra/ says, or cannot be known."""
+    changing = f"change {account.path} and apply it"
+    if account.path == INFRA_JSON:
+        changing = "have the entry changed where infra/ is, and type: make fetch"
+    mend = f"write {key}: {expected}, or {changing}"
+    shown = f"is {value}" if value else "is missing"
+    message = f"{key} {shown} and {account.path} says {expected}, so nothing could be published"
+    if "${{" in value:
+        rule, message = UNJUDGED, f"{key} is {value}, whose value only the run knows"
+    if "secrets." not in value:  # that is a finding of its own
+        yield where.job.finding(where.step, key, rule, message, mend)
+
+
+def compare_input(
+    repository: Repository, key: str, rule: str, expected: str, needed: bool = True
+) -> Iterator[Finding]:
+    """Hold an input of the steps that assume a role against a value of the account.
+
+    Args:
+        needed: whether a step without the input is wrong, too.
+    """
+    for where in assuming_steps(repository):
+        value = where.job.input(where.step, key)
+        if value != expected and (value or needed):
+            yield from differs(where, key, rule, value, expected, repository.account)
+
+
+def compare_called(repository: Repository, key: str, rule: str) -> Iterator[Finding]:
+    """Hold an input that a job passes to a called workflow against what its entry needs."""
+    for side in repository.sides:
+        if not side.entry.get("job_workflow_ref"):
+            continue
+        wanted = caller_inputs(repository.account, side.entry)[key]
+        for job in side.jobs:
+            called = job.root.text("uses")
+            value = job.input(job.root, key)
+            if not called or not calls_own_workflow(side, job):
+                continue
+            if normalize_expressions(value) != normalize_expressions(wanted):
+                shown = f"is {value}" if value else "is missing"
+                message = f"{key} {shown}, and this entry needs {wanted}"
+                yield job.finding(
+                    job.root, key, rule, message, f"write {key}: {wanted} below with:"
+                )
+
+
+def calls_own_workflow(side: Side, job: Job) -> bool:
+    """Tell whether a job calls the workflow that its entry's role trusts, or is one of it."""
+    return job.root.text("uses") in uses_spellings(side.entry) or lends(job.source.path, side.entry)

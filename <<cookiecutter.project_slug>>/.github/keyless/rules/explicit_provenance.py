@@ -1,0 +1,39 @@
+"""Provenance is chosen, so that nobody is surprised by an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyless.model.findings import Finding
+from keyless.model.repository import Repository
+from keyless.model.workflows import BUILD
+
+ID = "explicit-provenance"
+WHY = "The default adds an attestation, which makes the image an index; Lambda refuses that."
+SOURCES = (
+    (
+        "Docker: attestations",
+        "https://docs.docker.com/build/ci/github-actions/attestations/",
+    ),
+)
+BEFORE = """\
+- uses: docker/build-push-action@...
+  with:
+    push: true"""
+AFTER = """\
+- uses: docker/build-push-action@...
+  with:
+    push: true
+    provenance: false"""
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at the builds of each job that is held against an entry."""
+    for job in repository.judged:
+        for step in job.using(BUILD):
+            if not step.input("provenance") and job.input(step, "push") != "false":
+                message = (
+                    "provenance is not chosen, so the default may turn the image into an index"
+                )
+                mend = "write provenance: false, or the mode that you want"
+                yield job.finding(step, "push", ID, message, mend)

@@ -1,0 +1,50 @@
+"""Terraform knows every key of its values, and takes the values for everything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from keyless.model.account import ACCOUNT_KEYS, ENTRY_KINDS, INFRA_JSON_KINDS
+from keyless.model.documents import read_file
+from keyless.model.findings import Finding
+from keyless.model.hcl import find_block, strip_comments
+from keyless.model.refusals import account_errors
+from keyless.model.repository import Repository
+
+ID = "known-keys"
+WHY = "Terraform drops a key that its type does not know without a word, so it has no effect."
+SOURCES = (
+    (
+        "Terraform: type constraints",
+        "https://developer.hashicorp.com/terraform/language/expressions/type-constraints",
+    ),
+)
+BEFORE = '"example-service": {"enviroment": "production", ...}'
+AFTER = '"example-service": {"environment": "production", ...}'
+VARIABLES = "infra/variables.tf"
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare the keys of the values with the variables that infra/ declares."""
+    account = repository.account
+    for key, why, mend in account_errors(account):
+        message = f"{key} {why}, so Terraform refuses it"
+        yield Finding(account.path, account.at(key), ID, message, mend)
+    there = (repository.root / VARIABLES).is_file()
+    declared = strip_comments(read_file(repository.root, VARIABLES)) if there else ""
+    known = {*ACCOUNT_KEYS, *(() if account.made_here else INFRA_JSON_KINDS)}
+    for key in sorted(set(account.values) - known):
+        if not re.search(rf'(?m)^variable "{re.escape(key)}"', declared):
+            message = f"Terraform has no variable {key!r}, so it has no effect"
+            mend = f"remove it, or write: {', '.join(ACCOUNT_KEYS)}"
+            if key in ENTRY_KINDS:
+                mend = "write it into its entry of repositories"
+            yield Finding(account.path, account.at(key), ID, message, mend)
+    entry_type = find_block(declared, 'variable "repositories"')[1].partition("validation")[0]
+    for key, entry in account.entries.items():
+        for attribute in sorted(set(entry) - set(ENTRY_KINDS)):
+            if not re.search(rf"(?m)^ {{4}}{re.escape(attribute)}\s*=", entry_type):
+                message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
+                mend = f"remove it, or write one of: {', '.join(ENTRY_KINDS)}"
+                yield account.finding(key, attribute, ID, message, mend)

@@ -1,0 +1,132 @@
+"""Nobody can ask for a token but the job that assumes the role, and the jobs that call it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from keyless.model.account import Account
+from keyless.model.documents import Mapping, as_list
+from keyless.model.expressions import UNKNOWN, evaluate_text
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.jobs import Job, permissions_of
+from keyless.model.refs import common_refs
+from keyless.model.repository import Repository
+from keyless.model.subjects import ref_is_tested
+from keyless.model.workflows import Workflow
+
+ID = "least-permissions"
+WHY = "Whatever runs in a job with `id-token: write` can ask for the token that assumes the role."
+SOURCES = (
+    (
+        "GitHub: OIDC in AWS",
+        "https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws",
+    ),
+)
+BEFORE = """\
+permissions: write-all
+jobs:
+  publish:"""
+AFTER = """\
+permissions: {}
+jobs:
+  publish:
+    permissions: {contents: read, id-token: write}"""
+NEEDED = {"contents": "read", "id-token": "write"}
+# What else a job may write, where a step needs it.
+REASONS = {"attestations": "actions/attest", "packages": "ghcr.io"}
+# Actions that ask for a token for somebody else than AWS: they need id-token: write, too.
+CONSUMERS = (
+    r"actions/(deploy-pages|attest)|pypa/gh-action-pypi-publish|rubygems/|ossf/scorecard|sigstore/"
+    r"|google-github-actions/auth|azure/login|hashicorp/vault|slsa-framework/|codecov/"
+)
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at the permissions of each workflow, and of each job."""
+    for source in repository.sources:
+        yield from _token_by_default(source)
+    for job in repository.jobs:
+        if repository.needs_token(job):
+            yield from _other_permissions(job)
+        else:
+            yield from _needless_token(job, repository.account)
+
+
+def _token_by_default(source: Workflow) -> Iterator[Finding]:
+    """What the workflow grants at its top, every job without permissions of its own gets.
+
+    Unless a job grants it, no job can ask for a token: only where a role is assumed the top must be
+    tidy.
+    """
+    granted = source.root.get("permissions")
+    scopes = granted if isinstance(granted, Mapping) else {}
+    tidy = granted != "write-all" and scopes.get("id-token") != "write"
+    if any(part.input("role-to-assume") for _, part in source.parts()):
+        tidy = granted in ("", "read-all") or (scopes is granted and "write" not in scopes.values())
+        events = source.root.get("on")
+        called = list(events) if isinstance(events, Mapping) else as_list(events)
+        tidy = tidy or (granted is None and called in ([], ["workflow_call"]))  # or a composite
+    if not tidy:
+        message = "every job is granted writing here, or what a setting of the repository says"
+        mend = "write permissions: {} at the top, and what a job needs in the job"
+        line = source.root.line("permissions")
+        yield Finding(source.path, line, ID, message, mend)
+
+
+def _line_of_permissions(job: Job) -> int:
+    return job.root.line("permissions") if "permissions" in job.root else job.where[1]
+
+
+def _other_permissions(job: Job) -> Iterator[Finding]:
+    """A job that assumes the role, or calls one that does, has what it needs and no more."""
+    granted = permissions_of(job)
+    own = granted if isinstance(granted, Mapping) else {}
+    own = {key: own[key] for key in own if own[key] != "none"}
+    used = " ".join(step.action() + str(step.of("with").values()) for step in job.steps)
+    checks_out = job.using("actions/checkout") or not job.steps  # a call grants it on
+    missing = [
+        f"{key}: {NEEDED[key]}"
+        for key in NEEDED
+        if own.get(key) != NEEDED[key] and (key in own or key != "contents" or checks_out)
+    ]
+    extra = [
+        f"{key}: {own[key]}"
+        for key in own
+        if key not in NEEDED and REASONS.get(key, "nothing") not in used
+    ]
+    message = f"job {job.name} assumes the role"
+    message += f" and lacks {', '.join(missing)}, so it would fail" * bool(missing)
+    message += f" and has {', '.join(extra)}, which it does not need" * bool(extra)
+    mend = "write permissions: {contents: read, id-token: write} in the job, and nothing else"
+    if missing or extra:
+        yield Finding(job.source.path, _line_of_permissions(job), ID, message, mend)
+
+
+def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
+    """Another job can ask for a token only for somebody else than AWS."""
+    granted = permissions_of(job)
+    scopes = granted if isinstance(granted, Mapping) else {}
+    if scopes.get("id-token") != "write" and granted != "write-all":
+        return
+    hidden = any(step.action().startswith("./") for step in job.steps)
+    elsewhere = job.assuming() or any(re.match(CONSUMERS, step.action()) for step in job.steps)
+    trusted = any(_is_accepted(job, account, entry) for entry in account.entries.values())
+    message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
+    rule = UNJUDGED if hidden else ID
+    if granted == "write-all" or not elsewhere or (trusted and not job.assuming()):
+        line = _line_of_permissions(job)
+        yield Finding(job.source.path, line, rule, message, "remove id-token: write from it")
+
+
+def _is_accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:
+    """Tell whether a job can present a subject that an entry's role accepts."""
+    wanted = entry.get("environment")
+    refs_count = ref_is_tested(account, entry)
+    return any(
+        value in (UNKNOWN, wanted or "")
+        and (not refs_count or any(common_refs(then.ref, ref) for ref in entry["refs"]))
+        for run in job.runs
+        for value, then in evaluate_text(job.environment, run, job.known)
+    )

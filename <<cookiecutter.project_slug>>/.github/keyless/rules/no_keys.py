@@ -1,0 +1,53 @@
+"""Keys that live for years are what this repository does without."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from keyless.model.documents import LARGEST
+from keyless.model.files import repository_files
+from keyless.model.findings import Finding
+from keyless.model.repository import Repository
+from keyless.rules._secrets import STORED_KEY
+
+ID = "no-keys"
+WHY = "An access key works from anywhere until somebody rotates it."
+SOURCES = (
+    (
+        "AWS: IAM best practices",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
+    ),
+)
+BEFORE = "aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}"
+AFTER = 'role-to-assume: "arn:aws:iam::111122223333:role/example-service-push"'
+KEY = rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b"  # [AWS docs, IAM identifiers]
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at every value of every job."""
+    for job in repository.jobs:
+        for part, key, line, text in job.values():
+            given = key.lower().replace("_", "-") == "aws-access-key-id" and (
+                re.search(r"\b(secrets|vars)\b", job.resolve(part, text))
+            )
+            if given or re.search(STORED_KEY, text, re.IGNORECASE):
+                message = f"{key} takes an access key, which works from anywhere until it is"
+                mend = "assume the role with role-to-assume, and delete the key in IAM"
+                path = part.path or job.source.path
+                yield Finding(path, line, ID, f"{message} rotated", mend)
+
+
+def find_in_files(root: Path) -> Iterator[Finding]:
+    """Look for access keys in every file of a repository. It takes longer than all rules."""
+    for name in repository_files(root):
+        path = root / name
+        if path.is_file() and path.stat().st_size <= LARGEST and os.access(path, os.R_OK):
+            data = path.read_bytes()
+            match = re.search(KEY, data)
+            if match:
+                line = data.count(b"\n", 0, match.start()) + 1
+                message = f"{match[0].decode()[:8]}... looks like an access key"
+                yield Finding(name, line, ID, message, "remove it, and delete it in IAM")

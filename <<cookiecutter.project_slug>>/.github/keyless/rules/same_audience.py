@@ -1,0 +1,33 @@
+"""The workflow asks for a token with the audience that the role accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyless.model.findings import Finding
+from keyless.model.repository import Repository
+from keyless.rules._values import compare_input
+
+ID = "same-audience"
+WHY = "The trust policy accepts one audience, which is another one in China."
+SOURCES = (
+    (
+        "configure-aws-credentials",
+        "https://github.com/aws-actions/configure-aws-credentials",
+    ),
+)
+BEFORE = "audience: sts.amazonaws.com.cn # and the region is us-east-1"
+AFTER = "audience: sts.amazonaws.com"
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare the audience of each step, and of the identity provider of a plan."""
+    account = repository.account
+    in_china = account.partition == "aws-cn"  # elsewhere the action's default is right
+    yield from compare_input(repository, "audience", ID, account.audience, needed=in_china)
+    for side in repository.sides:
+        resources = side.planned.plan.resources if side.planned else {}
+        for provider in resources.get("aws_iam_openid_connect_provider", []):
+            if side.planned and account.audience not in provider.get("client_id_list", []):
+                message = f"the identity provider does not know {account.audience}"
+                yield Finding(*side.planned.where, ID, message, "add it to client_id_list")

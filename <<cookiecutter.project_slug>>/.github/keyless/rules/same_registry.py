@@ -1,0 +1,87 @@
+"""Images go to the one repository that the role may push to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from keyless.model.account import Account
+from keyless.model.documents import Mapping
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.images import Named, split_image
+from keyless.model.jobs import Job
+from keyless.model.repository import Repository
+from keyless.model.workflows import LOGIN, script_of
+from keyless.rules._entries import refused, shared_by_entries
+from keyless.rules._values import Step, compare_called, differs
+
+ID = "same-registry"
+WHY = "The role may push to one repository, whose name ECR takes in lower case only."
+SOURCES = (
+    (
+        "AWS: CreateRepository",
+        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html",
+    ),
+)
+BEFORE = 'ECR_REPOSITORY: "example" # and infra/terraform.tfvars.json says example-service'
+AFTER = 'ECR_REPOSITORY: "example-service"'
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare where each image goes, and where each login leads, with the entry."""
+    account = repository.account
+    for side in repository.sides:
+        for job in side.jobs:
+            for step in job.using(LOGIN):
+                yield from _other_logins(Step(side, job, step), account)
+    for publication in repository.publications:
+        for named in (*publication.pushed, *publication.tagged):
+            yield from _other_place(named, account, publication.entry)
+    yield from compare_called(repository, "ecr-repository", ID)
+    yield from refused(repository, ID, {"ecr_repository"})
+    yield from shared_by_entries(repository, ID, "ecr_repository")
+
+
+def _other_logins(where: Step, account: Account) -> Iterator[Finding]:
+    job, step = where.job, where.step
+    registry = job.input(step, "registries") or account.id
+    if job.input(step, "registry-type").lower() == "public":
+        yield from differs(where, "registry-type", ID, "public", "private", account)
+    if registry != account.id:
+        yield from differs(where, "registries", ID, registry, account.id, account)
+
+
+def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Iterator[Finding]:
+    """Yield the finding for an image that goes elsewhere, or before the login."""
+    job, step, name = named
+    host, repository, tag = split_image(name)
+    by_output = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", host)
+    before = job.steps[: job.steps.index(step)]
+    logins = _logins_after_role(job, before)
+    source = [each for each in before if by_output and each.text("id") == by_output[1]][:1]
+    known = source[0] in job.using(LOGIN) if source else by_output or "${{" not in host
+    if not known or "${{" in repository or not tag or "/" in tag:
+        message = f"tags has {name}, whose registry and repository only the run knows"
+        mend = f"write ${{{{ steps.registry.outputs.registry }}}}/{entry['ecr_repository']}:TAG"
+        if "secrets." not in name:  # that is a finding of its own
+            yield job.finding(step, "tags", UNJUDGED, message, mend)
+        return
+    here = bool(source and source[0] in logins) if by_output else host == account.registry
+    by_hand = any(_logs_in_by_hand(each) for each in before)
+    if repository != entry["ecr_repository"] or not here or not (logins or by_hand):
+        message = (
+            f"the image goes to {host}/{repository} and the role may push to {account.registry}/"
+            f"{entry['ecr_repository']} ({account.path}), after the role is assumed and a login"
+        )
+        mend = f"write the repository {entry['ecr_repository']}, and log in before"
+        yield job.finding(step, "tags", ID, message, mend)
+
+
+def _logins_after_role(job: Job, before: list[Mapping]) -> list[Mapping]:
+    assuming = [number for number, step in enumerate(before) if step in job.assuming()]
+    behind = before[assuming[0] :] if assuming else []
+    return [step for step in behind if step in job.using(LOGIN)]
+
+
+def _logs_in_by_hand(step: Mapping) -> bool:
+    return "docker/login-action@" in step.action() or "docker login" in script_of(step)

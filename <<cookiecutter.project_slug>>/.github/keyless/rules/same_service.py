@@ -1,0 +1,134 @@
+"""The job that publishes an image deploys that very digest, where service.json says how it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from keyless.model.deployments import MINUTES, Deployment, deploying_steps, find_deployment
+from keyless.model.documents import Mapping, line_of_key, read_file
+from keyless.model.expressions import normalize_expressions
+from keyless.model.findings import Finding
+from keyless.model.images import judges_push
+from keyless.model.jobs import Job
+from keyless.model.repository import Repository
+from keyless.model.service import Service, terraform_target
+from keyless.model.workflows import BUILD
+from keyless.paths import SERVICE_JSON, SERVICE_TF
+
+ID = "same-service"
+WHY = (
+    "Where `service.json` says how the image runs, the job that publishes it deploys that very"
+    " digest, once, and is red where it does not run. What notes the version that ran before keeps"
+    " an older one from replacing a newer one."
+)
+SOURCES = (
+    (
+        "AWS: Express Mode services",
+        "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/express-service-overview.html",
+    ),
+)
+BEFORE = """\
+- run: python3 .github/keyless deploy after || true"""
+AFTER = """\
+- run: python3 .github/keyless deploy after"""
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at the steps of `keyless deploy`, and at what service.json says."""
+    service = repository.service
+    if service is None:
+        yield from _without_settings(repository)
+        return
+    text = read_file(repository.root, SERVICE_JSON)
+    other = terraform_target(repository.root)
+    if other not in ("", service.target):
+        message = f"deploy_to is {service.target}, and {SERVICE_TF} is that of {other}"
+        mend = "see 'Change an answer later' in the guide: where it runs"
+        yield Finding(SERVICE_JSON, line_of_key(text, "deploy_to"), ID, message, mend)
+    jobs = repository.judged
+    if not any(deploying_steps(job) for job in jobs):
+        message = "no job that assumes the role runs python3 .github/keyless deploy, so nothing"
+        mend = "restore deploy.yml, or remove the service"
+        yield Finding(SERVICE_JSON, 1, ID, f"{message} runs", mend)
+    for key, own in repository.publishing.items():
+        for job in own:
+            steps, deployment = deploying_steps(job), find_deployment(job)
+            if deployment:
+                yield from _judge(deployment)
+                yield from _other_role(deployment, service, key)
+            elif steps:
+                message = "keyless deploy is not run once before the build and once after, alone in"
+                mend = "write run: python3 .github/keyless deploy before, and ... after, each in"
+                mend += " its own step"
+                yield job.finding(steps[0], "run", ID, f"{message} its step", mend)
+
+
+def _without_settings(repository: Repository) -> Iterator[Finding]:
+    for job in repository.judged:
+        for step in deploying_steps(job):
+            message, mend = f"keyless deploy needs {SERVICE_JSON}", "restore it, or remove the step"
+            yield job.finding(step, "run", ID, message, mend)
+
+
+def _judge(deployment: Deployment) -> Iterator[Finding]:
+    """Judge the two steps, and what they are given."""
+    job, before, after = deployment
+    for step in (before, after):
+        odd = [key for key in ("if", "shell", "working-directory") if step.text(key)]
+        odd += ["continue-on-error"] * (step.text("continue-on-error") not in ("", "false"))
+        if odd:
+            message = f"{' and '.join(odd)} may leave the job green where nothing was deployed"
+            yield job.finding(step, odd[0], ID, message, "remove it from the step")
+    builds = [job.steps.index(step) for step in job.using(BUILD)]
+    if builds and min(builds) < job.steps.index(before):
+        message = "what runs is noted behind the build, so a newer version could be replaced"
+        yield job.finding(before, "run", ID, message, "move the step ahead of the build")
+    yield from _other_image(deployment)
+    yield from _too_long(job, after)
+    for step in job.using(BUILD):
+        if job.input(step, "platforms") != deployment.platform:
+            message = f"PLATFORM is {deployment.platform}, and the image is built for another one"
+            mend = "write platforms: ${{ env.PLATFORM }}"
+            yield job.finding(step, "platforms", ID, message, mend)
+
+
+def _other_image(deployment: Deployment) -> Iterator[Finding]:
+    """Yield where another image is deployed than the one that was published."""
+    job, before, after = deployment
+    settled = [step for step in job.steps[: job.steps.index(after)] if judges_push(step)]
+    env, source = after.of("env"), settled[-1] if settled else Mapping()
+    wanted = {
+        "DIGEST": f"${{{{ steps.{source.text('id')}.outputs.digest }}}}",
+        "BEFORE": f"${{{{ steps.{before.text('id')}.outputs.image }}}}",
+        "REGISTRY": source.of("env").text("REGISTRY"),
+    }
+    for name, value in wanted.items():
+        if not settled or normalize_expressions(env.text(name)) != normalize_expressions(value):
+            message = f"{name} is {env.text(name) or 'missing'}, so it is not what was published"
+            yield job.finding(after, "env", ID, message, f"write {name}: {value} below env:")
+    for name in sorted(set(env) - {*wanted, "WAIT_MINUTES"}):
+        message = f"{name} is another one than that of the steps before"
+        yield job.finding(after, "env", ID, message, "remove it from env:")
+
+
+def _too_long(job: Job, after: Mapping) -> Iterator[Finding]:
+    minutes = after.of("env").text("WAIT_MINUTES")
+    most = job.root.text("timeout-minutes") or "360"  # GitHub's own limit
+    if not re.fullmatch(MINUTES, minutes) or (most.isdigit() and float(minutes) >= int(most)):
+        message = f"WAIT_MINUTES is {minutes or 'missing'}, and the job ends after {most} minutes"
+        mend = "write less, or raise timeout-minutes: of the job"
+        yield job.finding(after, "env", ID, message, mend)
+
+
+def _other_role(deployment: Deployment, service: Service, key: str) -> Iterator[Finding]:
+    job, after = deployment.job, deployment.after
+    if service.account.entries[key] is not service.entry:
+        message = "the job assumes the role of another entry than that of the service"
+        mend = f"write the entry of the job into {SERVICE_JSON}"
+        yield job.finding(after, "run", ID, message, mend)
+    for step in job.assuming():
+        if job.input(step, "role-to-assume") != service.account.role(service.entry):
+            message = "another role is assumed beside that which may deploy the service"
+            mend = "do what needs it in another job"
+            yield job.finding(step, "role-to-assume", ID, message, mend)

@@ -1,0 +1,46 @@
+"""The session that the workflow asks for is one that the role allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.repository import Repository
+from keyless.paths import TRUST_TF
+from keyless.rules._entries import refused
+from keyless.rules._values import assuming_steps
+
+ID = "session-duration"
+WHY = "STS refuses a session that is longer than the role's maximum."
+SOURCES = (
+    (
+        "AWS: AssumeRoleWithWebIdentity",
+        "https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html",
+    ),
+)
+BEFORE = "role-duration-seconds: 7200 # and the role allows 3600"
+AFTER = "role-duration-seconds: 3600"
+SHORTEST = 900  # seconds [AssumeRoleWithWebIdentity, DurationSeconds]
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare the seconds of each step with those of the role, and these with the entry."""
+    for where in assuming_steps(repository):
+        lasts = where.job.input(where.step, "role-duration-seconds") or "3600"
+        longest = where.side.infra.longest
+        if not lasts.isdigit() or not SHORTEST <= int(lasts) <= longest:
+            message = (
+                f"role-duration-seconds is {lasts} and the role allows {SHORTEST} to {longest}"
+                f" ({TRUST_TF})"
+            )
+            mend = f"write role-duration-seconds: {longest}"
+            rule = ID if lasts.isdigit() else UNJUDGED
+            yield where.job.finding(where.step, "role-duration-seconds", rule, message, mend)
+    yield from refused(repository, ID, {"max_session_duration"})
+    for side in repository.sides:
+        wanted = side.entry.get("max_session_duration")
+        planned = side.planned.role.get("max_session_duration") if side.planned else wanted
+        if side.planned and wanted is not None and planned != wanted:
+            message = f"sessions of {side.entry['role_name']} last {planned} s, not {wanted}"
+            mend = f"let {TRUST_TF} read max_session_duration"
+            yield Finding(*side.planned.where, ID, message, mend)

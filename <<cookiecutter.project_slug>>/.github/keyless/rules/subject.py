@@ -1,0 +1,208 @@
+"""Each subject that a job can present is trusted, and no other one is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from keyless.model.account import Account
+from keyless.model.callers import (
+    caller_inputs,
+    lends,
+    own_repository,
+    short_reference,
+    uses_spellings,
+)
+from keyless.model.expressions import evaluate_text
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.jobs import Job
+from keyless.model.policies import canonical
+from keyless.model.refs import common_refs, is_untrusted, ref_matches
+from keyless.model.refusals import WORKFLOW_REFERENCE
+from keyless.model.repository import Repository, Side
+from keyless.model.subjects import ref_is_tested, trust_statement
+from keyless.paths import TOOL_ACTION
+from keyless.rules._entries import refused
+
+ID = "subject"
+WHY = (
+    "If a job presents a subject that the role does not trust, the first release fails. A subject"
+    " that the role trusts and no job presents waits for somebody else's workflow."
+)
+SOURCES = (
+    (
+        "GitHub: OpenID Connect reference",
+        "https://docs.github.com/en/actions/reference/security/oidc",
+    ),
+)
+BEFORE = """\
+if: ${{ github.ref_type == 'tag' }} # and the role trusts refs/tags/v*"""
+AFTER = """\
+if: ${{ startsWith(github.ref, 'refs/tags/v') }}"""
+ATTRIBUTES = {
+    *("github_repository", "subject_prefix", "refs", "environment", "job_workflow_ref"),
+    "test_ids",
+}
+# What a job may have that calls a workflow (GitHub docs, "Reusing workflow configurations").
+BESIDE_USES = {
+    *("uses", "with", "secrets", "name", "if", "needs", "permissions", "strategy", "concurrency"),
+}
+
+
+class Presented(NamedTuple):
+    """What a job can present, as refs or as environment:NAME."""
+
+    own: list[str]  # refs at which it is in the environment that the role trusts, or in none
+    strange: set[str]  # what the role does not trust
+    unsure: set[str]  # what nobody can tell before the run
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare what jobs present with what roles trust, and a plan with the entry."""
+    yield from refused(repository, ID, ATTRIBUTES)
+    yield from _trusted_workflows(repository)
+    for side in repository.sides:
+        yield from _compare_subjects(repository, side)
+        for job in side.jobs:
+            yield from _compare_workflow(repository.account, side, job)
+        if side.planned:
+            trust, name = side.planned.trust, side.entry["role_name"]
+            expected = trust_statement(repository.account, side.entry)
+            if canonical(trust) != canonical([expected]):
+                place = repository.account.path
+                message = f"{name} trusts {json.dumps(trust)}, which is not what {place} says"
+                mend = f"trust this alone: {json.dumps(expected)}"
+                yield Finding(*side.planned.where, ID, message, mend)
+
+
+def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
+    """Yield where the jobs of an entry and its role do not agree."""
+    account, entry = repository.account, side.entry
+    environment, refs = entry.get("environment"), entry["refs"]
+    refs_count = ref_is_tested(account, entry)
+    trusted = refs if environment is None else [f"environment:{environment}"]
+    presented: list[str] = []
+    guessed = False
+    for job in side.jobs:
+        shown = _presented_by(job, account, entry)
+        presented += shown.own
+        guessed = guessed or bool(shown.unsure) or not repository.entries_of(job, guess=False)
+        if shown.strange:
+            message = (
+                f"job {job.name} can present {', '.join(sorted(shown.strange))} and the role trusts"
+                f" {', '.join(trusted)} ({account.path}), so that run would be refused"
+            )
+            mend = f"bound the job with if: and environment:, or {account.changing}"
+            yield Finding(*job.where, ID, message, mend)
+        elif shown.unsure:
+            message = f"job {job.name} presents {', '.join(sorted(shown.unsure))}"
+            mend = "bound it with an if: on github.ref, and write environment: as text"
+            yield Finding(*job.where, UNJUDGED, f"{message} as far as can be known", mend)
+    names = _assumed_repositories(repository)
+    if guessed or (not side.jobs and entry["github_repository"] not in names):
+        return  # the workflows of that entry stand in another repository
+    for ref in refs if refs_count else []:
+        if not any(ref_matches(ref, shown) for shown in presented):
+            message = f"{side.key}: the role trusts {ref} and no job presents it, so another one"
+            mend = f"let a job run for it, or remove {ref} from refs: {account.changing}"
+            yield account.finding(side.key, "refs", ID, f"{message} could", mend)
+    if side.jobs and len(names) > 1:
+        message = (
+            f"jobs here assume the roles of {', '.join(sorted(names))}; a repository has one name"
+        )
+        mend = "let each repository assume the role of its own entry"
+        yield Finding(*side.jobs[0].where, ID, message, mend)
+
+
+def _presented_by(job: Job, account: Account, entry: dict[str, Any]) -> Presented:
+    """Return what a job can present, beside what an entry's role trusts."""
+    environment, refs = entry.get("environment"), entry["refs"]
+    own: list[str] = []
+    strange: set[str] = set()
+    unsure: set[str] = set()
+    doubtful: set[str] = set()
+    name = job.environment
+    for run in (run for run in job.runs if not is_untrusted(run.event)):
+        for value, then in evaluate_text(name, run, job.known):
+            if not isinstance(value, str):
+                unsure.add(f"environment:{name}")
+            elif (value or None) != environment:
+                strange.add(f"environment:{value}" if value else then.ref)
+            else:
+                own.append(then.ref)
+                trusted = any(ref_matches(then.ref, ref) for ref in refs)
+                if ref_is_tested(account, entry) and not trusted:
+                    (strange if then.sure else doubtful).add(then.ref)
+    # Where an expression is not known the job may run for fewer refs, but not for other ones.
+    overlap = any(common_refs(shown, ref) for shown in own for ref in refs)
+    (unsure if overlap else strange).update(doubtful)
+    return Presented(own, strange, unsure)
+
+
+def _assumed_repositories(repository: Repository) -> set[str]:
+    """Return the names of the repositories whose roles jobs here assume for themselves."""
+    entries = repository.account.entries
+    return {
+        entries[key]["github_repository"]
+        for job in repository.judged
+        for key in repository.entries_of(job, guess=False)
+        if not lends(job.source.path, entries[key])
+    }
+
+
+def _trusted_workflows(repository: Repository) -> Iterator[Finding]:
+    """A workflow that a role trusts is there, and takes what its callers pass."""
+    account, root = repository.account, repository.root
+    names = {entry["github_repository"] for entry in account.entries.values()}
+    own = own_repository(root, account)
+    for key, entry in account.entries.items() if account.made_here else ():
+        called = entry.get("job_workflow_ref") or ""
+        if not re.fullmatch(WORKFLOW_REFERENCE, called):
+            continue  # which is a finding already
+        owner, name, path = called.partition("@")[0].split("/", 2)
+        if f"{owner}/{name}" not in names:
+            message = (
+                f"{key}: the role trusts a workflow of {owner}/{name}, which has no entry here"
+            )
+            mend = "write the name of this repository, as GitHub shows it"
+            yield account.finding(key, "job_workflow_ref", ID, message, mend)
+        elif f"{owner}/{name}" == own:
+            missing = [each for each in (path, TOOL_ACTION) if not (root / each).is_file()]
+            if missing:
+                message = f"{key}: the role trusts a workflow that needs {' and '.join(missing)}"
+                mend = "restore it: make add REPO=... ARGS=--calls..."
+                yield account.finding(key, "job_workflow_ref", ID, message, mend)
+            else:
+                yield from _wrong_inputs(repository, entry, path)
+
+
+def _wrong_inputs(repository: Repository, entry: dict[str, Any], path: str) -> Iterator[Finding]:
+    """Yield the inputs of a trusted workflow that its callers do not pass, or pass in vain."""
+    (root,) = (workflow.root for workflow in repository.workflows if workflow.path == path)
+    declared = root.of("on", "workflow_call", "inputs")
+    given = caller_inputs(repository.account, {**entry, "environment": "any"})
+    needed = {name for name in declared if declared.of(name).text("required") == "true"}
+    wrong = sorted((needed - {*given}) | ({*given} - {*declared}))
+    if wrong:
+        message = f"callers pass {', '.join(given)}, and it takes {', '.join(declared)}"
+        yield Finding(path, root.line("on"), UNJUDGED, message, f"correct {', '.join(wrong)}")
+
+
+def _compare_workflow(account: Account, side: Side, job: Job) -> Iterator[Finding]:
+    """A role that trusts the jobs of one workflow is assumed there."""
+    called, used = side.entry.get("job_workflow_ref"), job.root.text("uses")
+    if not called:
+        return
+    if used not in uses_spellings(side.entry) and not lends(job.source.path, side.entry):
+        message = f"the role trusts only jobs of {called}, and job {job.name} is none of them"
+        mend = f"write uses: {short_reference(called)} in place of the steps"
+        mend += "" if account.made_here else "; this takes the whole file: make caller"
+        yield Finding(*job.where, ID, message, mend)
+    elif used:
+        beside = sorted(set(job.root) - BESIDE_USES)
+        if beside:
+            message = f"job {job.name} calls a workflow and has {', '.join(beside)}, too, which"
+            mend = "remove it, or take the whole file: make caller"
+            yield Finding(*job.where, UNJUDGED, f"{message} GitHub refuses", mend)

@@ -1,0 +1,92 @@
+"""A tag is pushed once, or it is excluded from immutability."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.images import Named
+from keyless.model.refs import common_refs
+from keyless.model.repository import Publication, Repository
+from keyless.paths import REGISTRY_TF
+from keyless.rules._values import compare_called
+
+ID = "unique-tags"
+WHY = (
+    "In an immutable repository a tag is pushed once. A tag that is not immutable can be made to"
+    " name another image."
+)
+SOURCES = (
+    (
+        "AWS: image tag mutability",
+        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html",
+    ),
+)
+BEFORE = "SECOND_TAG: stable # in a repository whose tags are immutable"
+AFTER = "SECOND_TAG: ${{ github.sha }}"
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Compare the tags that are pushed with those that may move."""
+    for publication in repository.publications:
+        infra = publication.infra
+        where = infra.where or (REGISTRY_TF, 1)
+        if infra.mutability not in ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION"):
+            message = f"image_tag_mutability is {infra.mutability}, so a version can be moved"
+            yield Finding(*where, ID, message, 'write image_tag_mutability = "IMMUTABLE"')
+        for job, pushes in zip(publication.jobs, publication.pushes):
+            for step in pushes.untagged:
+                message = "the step pushes and has no tags, so nobody could pull what it pushed"
+                mend = "write tags, with the version and the commit"
+                yield job.finding(step, "tags", ID, message, mend)
+        names = [*publication.pushed, *publication.tagged]
+        for named in names:
+            yield from _not_unique(named, publication)
+        yield from _pushed_twice(publication)
+        for pattern in infra.excluded if not publication.unseen else []:
+            if pattern not in [named.tag for named in names]:
+                message = (
+                    f"the filter {pattern} excludes more from immutability than a tag that moves"
+                )
+                mend = "write a filter for the moving tag alone, for example latest"
+                yield Finding(*where, ID, message, mend)
+    yield from compare_called(repository, "version", ID)
+
+
+def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
+    """Yield the finding for a tag that may name several commits."""
+    job, tag = named.job, named.tag
+    inside = [text.strip() for text in re.findall(r"\$\{\{(.*?)\}\}", tag)]
+    # GitHub docs, "Contexts": one value for a commit, or a new one for every run.
+    unique = ["github.sha", "github.run_id", "github.run_number"]
+    unique += [] if publication.to_branch else ["github.ref_name"]
+    if all(run.event == "release" for run in job.runs):  # else it is empty
+        unique.append("github.event.release.tag_name")
+    if any(text in unique for text in inside) or tag in ("", *publication.infra.excluded):
+        return
+    if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
+        message = f"tags has {named.name}, whose value only the run knows"
+        mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
+        if "secrets." not in named.name:  # that is a finding of its own
+            yield job.finding(named.step, "tags", UNJUDGED, message, mend)
+    else:
+        message = f"the tag {tag} does not name one commit in every run, so a push would be refused"
+        mend = "write a tag that names the commit, for example ${{ github.sha }}"
+        yield job.finding(named.step, "tags", ID, message, mend)
+
+
+def _pushed_twice(publication: Publication) -> Iterator[Finding]:
+    """What one push has tagged, no other one may push for the same ref."""
+    pushed = publication.pushed
+    for number, named in enumerate(pushed):
+        if named.tag in publication.infra.excluded:
+            continue
+        job = named.job
+        for other in [each.job for each in pushed[:number] if each.name == named.name]:
+            regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
+            both = any(common_refs(run.ref, also.ref) for run in job.runs for also in other.runs)
+            if len(regions) == 1 and (both or other is job):
+                message = f"{named.name} is pushed more than once for a ref, and the second is"
+                mend = "push it once, or write what differs into the tag"
+                yield job.finding(named.step, "tags", ID, f"{message} refused", mend)

@@ -1,0 +1,23 @@
+"""What is typed to go on: bootstrap begins where it stopped, whatever stopped it."""
+
+from __future__ import annotations
+
+from keyless.console import Problem
+from keyless.programs import Done
+
+AGAIN = "make bootstrap"
+
+
+def require(done: Done, what: str, *commands: str) -> None:
+    """Go on if a program has succeeded.
+
+    Args:
+        done: how it ended.
+        what: what its failure means; what it printed is added.
+        commands: what to type, before bootstrap is tried again.
+
+    Raises:
+        Problem: it has failed.
+    """
+    if done.status:
+        raise Problem(f"{what}:\n{done.said}", *commands, AGAIN)

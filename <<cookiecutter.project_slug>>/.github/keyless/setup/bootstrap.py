@@ -1,0 +1,129 @@
+"""The command bootstrap: look what the first image needs, print it, ask once, and do it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyless.console import print_problem, wrapped
+from keyless.setup import session
+from keyless.setup.again import AGAIN
+from keyless.setup.state import states
+from keyless.setup.steps.account import look_at_account, look_at_bucket, look_at_provider
+from keyless.setup.steps.applying import IMPORTS
+from keyless.setup.steps.checkout import Checkout
+from keyless.setup.steps.commits import look_at_commits, note_edits
+from keyless.setup.steps.files import look_at_files, note_fetching, plan_writing
+from keyless.setup.steps.judging import judge_before_github
+from keyless.setup.steps.protection import look_at_environment, look_at_rulesets
+from keyless.setup.steps.remote import look_at_remote
+from keyless.setup.steps.report import report
+from keyless.setup.steps.repositories import look_at_repositories
+from keyless.setup.steps.situation import Situation
+from keyless.setup.steps.states import look_at_state, read_states
+from keyless.setup.tools import missing_tools
+
+
+@dataclass
+class Progress:
+    """The step that is being done, empty where none is."""
+
+    doing: str = ""
+
+
+def main(options: argparse.Namespace) -> int:
+    """Set up everything that the first image needs.
+
+    Args:
+        options: plan (only print it), yes (do not ask), public and repository (of the one that is
+            created), ruleset, take_over (with yes: what exists), allow_destroy.
+
+    Returns:
+        0 where it is done or nothing is to be done, 1 where it is not, 130 after Ctrl-C.
+    """
+    progress = Progress()
+    status = session.run(AGAIN, lambda: _set_up(options, progress))
+    if progress.doing:
+        print(f"It stopped at: {progress.doing}. What was done before stays.")
+    return status
+
+
+def _set_up(options: argparse.Namespace, progress: Progress) -> int:
+    IMPORTS.unlink(missing_ok=True)  # of a run that was killed
+    with tempfile.TemporaryDirectory() as folder:
+        situation = Situation.read(options, Path(folder))
+        missing = missing_tools(situation.account)
+        for problem in missing:
+            print_problem(problem)
+        if missing:
+            return 1
+        _look(situation)
+        _print_steps(situation)
+        if situation.steps and options.plan:
+            return 0
+        if situation.steps and not options.yes and not _is_granted():
+            return 1
+        _act(situation, progress)
+        return 0
+
+
+def _look(situation: Situation) -> None:
+    """Find out what is missing, in the order in which it must be done.
+
+    Raises:
+        Problem: something must be mended first.
+    """
+    judge_before_github(situation)
+    look_at_repositories(situation)
+    checkout = Checkout(situation.name, situation.repository)
+    git_steps = list(look_at_remote(checkout))
+    look_at_bucket(situation)
+    made = read_states(situation)
+    look_at_account(situation, made)
+    look_at_provider(situation, made)
+    outputs = look_at_files(situation)
+    git_steps += look_at_commits(checkout, {**situation.texts, **outputs})
+    plan_writing(situation, outputs)
+    for state in states(situation.account):
+        look_at_state(situation, state, made)
+    look_at_environment(situation)
+    situation.steps += git_steps
+    note_fetching(situation, outputs)
+    situation.notes += note_edits(checkout)
+    look_at_rulesets(situation)
+
+
+def _print_steps(situation: Situation) -> None:
+    for number, step in enumerate(situation.steps, 1):
+        print(f"{number:>2}. {step.text}".replace("\n", "\n    "))
+    for note in situation.notes:
+        print(wrapped(f" -  {note}", "   "))
+    if not situation.steps:
+        print("Nothing to change: everything is there.")
+
+
+def _is_granted() -> bool:
+    """Ask whether to do the steps; only yes is a yes."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        print("Nothing was changed: there is no terminal to ask at. To do this without:")
+        print(f'  {AGAIN} ARGS="--yes"')
+        return False
+    try:
+        answer = input('Do this? Only "yes" does: ')
+    except EOFError:
+        answer = ""
+    if answer != "yes":
+        print("Nothing was changed.")
+    return answer == "yes"
+
+
+def _act(situation: Situation, progress: Progress) -> None:
+    for number, step in enumerate(situation.steps, 1):
+        progress.doing = step.text.partition("\n")[0].rstrip(":")
+        print(f"[{number}/{len(situation.steps)}] {progress.doing}")
+        step.act()
+    progress.doing = ""
+    report(situation)

@@ -1,0 +1,29 @@
+"""The command fetch: take infra.json from the repository that holds infra/, and judge it."""
+
+from __future__ import annotations
+
+from keyless.paths import INFRA_JSON
+from keyless.setup import session
+from keyless.setup.contract import run_check
+from keyless.setup.taking import take
+
+FETCH = "make fetch"
+MISSING = "add this repository there, commit and push (another key: KEY=...)"
+
+
+def main(source: str, key: str) -> int:
+    """Take what the infra/ of another repository says of this one.
+
+    Args:
+        source: OWNER/NAME of that repository; if empty, the one that infra.json names.
+        key: of this repository's entry there; if empty, the answer to project_slug.
+
+    Returns:
+        The exit status of the check; 1 where nothing was taken, 130 after Ctrl-C.
+    """
+
+    def run() -> int:
+        take(FETCH, source, key, "json", INFRA_JSON, MISSING)
+        return run_check(show=True).status
+
+    return session.run(FETCH, run)

@@ -1,0 +1,145 @@
+"""Doctor's concerns in AWS: provider, role, registry, what runs the image, and drift."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from keyless.console import Problem
+from keyless.model.account import Account
+from keyless.model.documents import as_list, read_file
+from keyless.model.hcl import strip_comments
+from keyless.model.policies import canonical, without_sid
+from keyless.model.subjects import trust_statement
+from keyless.paths import REGISTRY_TF, ROOT
+from keyless.programs import Done
+from keyless.setup.again import AGAIN
+from keyless.setup.aws_account import (
+    audience_missing,
+    find_provider,
+    find_registry,
+    find_role,
+    newest_image,
+)
+from keyless.setup.health.patient import Line, Patient
+from keyless.setup.project import service_target
+from keyless.setup.state import states
+from keyless.setup.terraform import INFRA, State, terraform
+
+
+def provider(patient: Patient) -> Iterator[Line]:
+    """The account's OIDC identity provider, with the audience."""
+    account = patient.account
+    found = find_provider(account)
+    if not found:
+        text = f"account {account.id} has no OIDC identity provider for GitHub"
+        yield Line("provider", False, text, (AGAIN,))
+        return
+    problem = audience_missing(account, found)
+    if problem:
+        raise problem
+    yield Line("provider", True, f"GitHub's, with the audience {account.audience}")
+
+
+def role(patient: Patient) -> Iterator[Line]:
+    """The role, and whether AWS trusts what infra/ says."""
+    name = patient.entry["role_name"]
+    found = find_role(patient.account, name)
+    if not found:
+        yield Line("role", False, f"{name} does not exist", (AGAIN,))
+        return
+    differ = trust_differences(patient.account, patient.entry, found)
+    if not differ:
+        yield Line("role", True, f"{found['Arn']} trusts what infra/ says")
+        return
+    text = f"{name} trusts {json.dumps(differ)} in AWS, which is not what infra/ says"
+    yield Line("role", False, text, (AGAIN,))
+
+
+def trust_differences(account: Account, entry: dict[str, Any], role: Any) -> list[Any]:
+    """Return what a role trusts in AWS where infra/ says something else.
+
+    Args:
+        account: with the entry.
+        entry: that of the role.
+        role: as IAM describes it.
+
+    Returns:
+        The parts of each statement that differ, empty where the role trusts what infra/ says.
+    """
+    wanted = canonical(trust_statement(account, entry))
+    statements = as_list(role["AssumeRolePolicyDocument"]["Statement"])
+    has = [without_sid(one) for one in statements]
+    if has == [wanted]:
+        return []
+    keys = sorted({*wanted}.union(*has))
+    return [{k: one.get(k) for k in keys if one.get(k) != wanted.get(k)} for one in has] or [
+        "no one"
+    ]
+
+
+def registry(patient: Patient) -> Iterator[Line]:
+    """The registry, and whether its tags stay."""
+    name = patient.entry["ecr_repository"]
+    found = find_registry(patient.account, name)
+    if not found:
+        yield Line("registry", False, f"{name} does not exist", (AGAIN,))
+        return
+    written = strip_comments(read_file(ROOT, REGISTRY_TF))
+    wanted = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"', written)
+    has = found["imageTagMutability"]
+    if [has] == wanted:
+        yield Line("registry", True, f"{found['repositoryUri']}, tags {has}")
+    else:
+        text = f"tags of {name} are {has}, and infra/ says {' '.join(wanted) or 'nothing'}"
+        yield Line("registry", False, text, (AGAIN,))
+
+
+def service(patient: Patient) -> Iterator[Line]:
+    """What the service runs, beside the newest image."""
+    target = service_target(patient.account)
+    if target is None:
+        return
+    name, running = target.service.name, target.find()
+    newest = newest_image(patient.account, patient.entry["ecr_repository"])
+    digest, version = newest.get("imageDigest"), _version_of(newest)
+    branch = any(ref.startswith("refs/heads/") for ref in patient.entry["refs"])
+    again = "gh run rerun RUN_ID" if branch else f"gh workflow run deploy.yml --ref {version}"
+    released = f"{digest or 'none'} ({version})" if newest else "none yet"
+    if running is None:
+        text = f"{name} does not exist; the newest image is {released}"
+        yield Line("service", not newest, text, (again,) * bool(newest))
+    elif running.digest != digest and not running.doing:
+        text = f"{name} runs {running.shown}, and the newest image is {released}"
+        yield Line("service", False, text, (again,))
+    else:
+        doing = f"; {running.doing}" * bool(running.doing)
+        yield Line("service", True, f"{name} runs {running.shown}{doing} {running.url}")
+
+
+def _version_of(image: dict[str, Any]) -> str:
+    """Return the first tag of an image that is a version, and no commit; else VERSION."""
+    tags = image.get("imageTags", [])
+    return next((tag for tag in tags if not re.fullmatch("[0-9a-f]{40}|latest", tag)), "VERSION")
+
+
+def drift(patient: Patient) -> Iterator[Line]:
+    """Whether AWS has become different from infra/."""
+    kept = ["-lockfile=readonly"] * (INFRA / ".terraform.lock.hcl").exists()
+    initialised = terraform("init", "-input=false", *kept)
+    for one in states(patient.account):
+        yield _drift_of(one, initialised)
+
+
+def _drift_of(one: State, initialised: Done) -> Line:
+    """Return whether what one of the states knows has become different."""
+    options = ("-input=false", "-detailed-exitcode")
+    done = initialised if initialised.status else terraform("plan", *options, of=one)
+    if done.status == 0:
+        return Line("drift", True, f"AWS is what {one.values if one.further else 'infra/'} says")
+    if done.status == 2:
+        changes = re.findall(r"(?m)^  # ([^(].*)$", done.out) or ["its outputs"]
+        return Line("drift", False, f"AWS is not what infra/ says: {'; '.join(changes)}", (AGAIN,))
+    raise Problem(f"Terraform cannot plan: {' '.join(done.said.split())}", AGAIN)

@@ -1,0 +1,80 @@
+"""Moving an entry from one of Terraform's states to another; AWS is not touched."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+from keyless.console import Problem
+from keyless.model.account import Account
+from keyless.model.service import read_service
+from keyless.paths import ROOT, SERVICE_JSON, TFVARS
+from keyless.programs import run
+from keyless.setup.again import require
+from keyless.setup.state import addresses_in_state, state_of, state_of_file
+from keyless.setup.terraform import IAC_TOOL, MAIN, State, module_address, terraform
+
+
+def judge_move(account: Account, key: str, target: str) -> None:
+    """Judge whether an entry may move to a file.
+
+    Args:
+        account: with the entries.
+        key: of the entry.
+        target: the path of the file.
+
+    Raises:
+        Problem: there is no such entry, or the file can be none, or a service leans on the entry.
+    """
+    if key not in account.entries:
+        raise Problem(f"There is no entry {key!r}.", "make explain")
+    if not re.fullmatch(r"infra/(terraform|repositories-[\w-]+)\.tfvars\.json", target, re.ASCII):
+        example = "infra/repositories-2.tfvars.json"
+        raise Problem(f"{target!r} is no file of entries.", f"make move KEY={key} TO={example}")
+    service = read_service(ROOT, account)
+    if service and service.settings["entry"] == key:
+        what = f"{SERVICE_JSON} runs the image of {key}, whose roles stay in the state that has"
+        raise Problem(f"{what} them. Move the other entries.", "make explain")
+    if account.places[key] == target:
+        raise Problem(f"{key} stands in {target} already.", "make bootstrap")
+
+
+def move_in_states(account: Account, key: str, target: str) -> bool:
+    """Let the state of a file know what another one knows of an entry, and that one forget it.
+
+    It goes on where it was interrupted. Return whether any state knows something of the entry.
+
+    Raises:
+        Problem: Terraform cannot do it; the state that knew it still does.
+    """
+    source = account.places[key]
+    here = state_of(account, source)
+    there = MAIN if target == TFVARS else state_of_file(target)
+    module = module_address(key)
+    known_here, known_there = (
+        any(each.startswith(f"{module}.") for each in addresses_in_state(one))
+        for one in (here, there)
+    )
+    if known_here and not known_there:
+        _learn(here, there, module)
+    if known_here:
+        done = terraform("state", "rm", module, of=here)
+        require(done, f"The state of {there.values} knows it now, that of {source} still does")
+    return known_here or known_there
+
+
+def _learn(here: State, there: State, module: str) -> None:
+    """Let a state know what another one knows of a module, and still does."""
+    with tempfile.TemporaryDirectory() as folder:  # where no backend is configured
+        files = {one: Path(folder, f"{one.name}.tfstate") for one in (here, there)}
+        for one, file in files.items():
+            pulled = terraform("state", "pull", of=one)
+            require(pulled, "The state cannot be read, and nothing was changed")
+            if pulled.out.strip():
+                file.write_text(pulled.out, encoding="utf-8")
+        options = (f"-state={files[here]}", f"-state-out={files[there]}")
+        moved = run(IAC_TOOL, f"-chdir={folder}", "state", "mv", *options, module, module)
+        require(moved, "Terraform cannot move it, and nothing was changed")
+        pushed = terraform("state", "push", str(files[there]), of=there)
+        require(pushed, f"The state of {there.values} was not written, and nothing was changed")

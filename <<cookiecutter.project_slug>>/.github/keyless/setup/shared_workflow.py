@@ -1,0 +1,71 @@
+"""publish-image.yml: the workflow of this repository by which others publish, and its ref."""
+
+from __future__ import annotations
+
+import re
+
+from keyless.console import Problem
+from keyless.model.account import Account
+from keyless.model.callers import short_reference
+from keyless.model.refs import ref_matches
+from keyless.model.refusals import WORKFLOW_REFERENCE
+from keyless.paths import ROOT, SHARED_WORKFLOW, TOOL
+from keyless.setup.project import own_key
+from keyless.setup.service_files import own_name
+from keyless.setup.values import read_text
+
+SHARED_SOURCE = "infra/shared/publish-image.yml"  # it is copied to where GitHub looks for it
+PLACEHOLDER = f"OWNER/NAME/{TOOL}@REF"  # in the source, for the tool of this repository
+
+
+def workflow_reference(account: Account, ref: str | None) -> str | None:
+    """Return the claim job_workflow_ref of publish-image.yml at a ref of this repository.
+
+    Args:
+        account: with this repository's own entry.
+        ref: refs/tags/NAME or refs/heads/NAME; without one there is no claim.
+
+    Raises:
+        Problem: it is no such ref, or the workflow here uses the tool at another one.
+    """
+    if not ref:
+        return None
+    called = f"{own_name(account)}/{SHARED_WORKFLOW}@{ref}"
+    if not re.fullmatch(WORKFLOW_REFERENCE, called) or not ref.startswith("refs/"):
+        raise Problem(
+            f"{ref!r} is not refs/tags/NAME or refs/heads/NAME, from which the workflow is taken.",
+            'make add ... ARGS="--calls refs/tags/publish-v1"',
+        )
+    own = account.entries[own_key(account)]["refs"]
+    if any(ref_matches(ref, each) for each in own):
+        raise Problem(
+            f"{ref} is a version of this repository: to push it publishes an image, and a ruleset"
+            " on versions would lock it. Take a name of its own.",
+            'make add ... ARGS="--calls refs/tags/publish-v1"',
+        )
+    here, short = ROOT / SHARED_WORKFLOW, _short(called)
+    if here.is_file() and f"/{TOOL}@{short}" not in read_text(here):
+        raise Problem(
+            f"{SHARED_WORKFLOW} takes {TOOL} from another ref than {short}."
+            " Write the same one there, and in job_workflow_ref of all who call it.",
+            f"grep -n keyless@ {SHARED_WORKFLOW}",
+        )
+    return called
+
+
+def _short(called: str) -> str:
+    """Return the name of the ref in a claim job_workflow_ref."""
+    return short_reference(called).partition("@")[2]
+
+
+def shared_files(account: Account, called: str) -> dict[str, str]:
+    """Return the workflow that others call, by its path; nothing where it is there already.
+
+    Args:
+        account: with this repository's own entry.
+        called: the claim job_workflow_ref of those who call it.
+    """
+    if (ROOT / SHARED_WORKFLOW).exists():
+        return {}
+    own = f"{own_name(account)}/{TOOL}@{_short(called)}"
+    return {SHARED_WORKFLOW: read_text(ROOT / SHARED_SOURCE).replace(PLACEHOLDER, own)}

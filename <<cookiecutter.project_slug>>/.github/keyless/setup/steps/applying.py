@@ -1,0 +1,166 @@
+"""Terraform plans with the values as they shall be, and applies what was shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keyless.console import Problem
+from keyless.model.account import Account
+from keyless.paths import TFVARS
+from keyless.programs import Done
+from keyless.setup.again import AGAIN
+from keyless.setup.aws_account import count_images, delete_registry_command
+from keyless.setup.changes import COMES_ALONG, KEPT_KINDS, describe_change, planned_actions
+from keyless.setup.steps.judging import judge
+from keyless.setup.steps.situation import Situation
+from keyless.setup.terraform import (
+    IAC_TOOL,
+    INFRA,
+    PROVIDER,
+    State,
+    module_address,
+    quote_key,
+    show_plan,
+    terraform,
+    terraform_initialised,
+)
+from keyless.setup.values import write_text
+
+IMPORTS = INFRA / "bootstrap_imports.tf"  # there only while Terraform plans
+DESTROYS = "Terraform would destroy what others rely on, so nothing was changed in AWS:"
+
+
+def plan(situation: Situation, of: State) -> list[str]:
+    """Let Terraform plan with the values to be written; return what changes, a line each.
+
+    Raises:
+        Problem: it fails, the check refuses it, or it would destroy what others rely on.
+    """
+    done = _run_plan(situation, of)
+    if done.status == 0:
+        return []
+    if done.status != 2:
+        raise _plan_failed(done)
+    text = show_plan(str(situation.plan_file(of)))
+    shown = situation.folder / "plan.json"
+    write_text(shown, text)
+    judge(situation, "--plan", str(shown))
+    changes = [one for one in json.loads(text)["resource_changes"] if describe_change(one)]
+    _refuse_destruction(situation, changes)
+    return [describe_change(one) for one in changes] or ["note the outputs in the state"]
+
+
+def _run_plan(situation: Situation, of: State) -> Done:
+    values, file = situation.write_aside(), situation.plan_file(of)
+    imports = {
+        address: number
+        for address, number in situation.imports.items()
+        if _file_of(situation.account, address) == of.values
+    }
+    try:
+        if imports:  # Terraform docs, "import" blocks; known since 1.5
+            block = "import {{\n  to = {}\n  id = {}\n}}\n"
+            blocks = [block.format(each, quote_key(imports[each])) for each in imports]
+            write_text(IMPORTS, "".join(blocks))
+        options = ("-input=false", "-detailed-exitcode", f"-out={file}")
+        files = [f"-var-file={values / Path(path).name}" for path in (TFVARS, of.values)]
+        return terraform_initialised("plan", *options, *dict.fromkeys(files), of=of)
+    finally:
+        IMPORTS.unlink(missing_ok=True)
+
+
+def _file_of(account: Account, address: str) -> str:
+    """Return the file of the entry that an address of Terraform belongs to."""
+    own = [
+        place
+        for key, place in account.places.items()
+        if address.startswith(f"{module_address(key)}.") or address.endswith(f"[{quote_key(key)}]")
+    ]
+    return own[0] if own else TFVARS
+
+
+def _plan_failed(done: Done) -> Problem:
+    what, lines = f"{IAC_TOOL} plan failed, and nothing was changed in AWS:\n{done.said}", []
+    if "prevent_destroy" in done.said:
+        what += "\nThe provider that this state has made stays for others. Let go of it:"
+        lines.append(f"{IAC_TOOL} -chdir=infra state rm '{PROVIDER}[0]'")
+    return Problem(what, *lines, AGAIN)
+
+
+class _FullRegistry(NamedTuple):
+    """A registry that Terraform cannot destroy, because it holds images."""
+
+    name: str
+    images: int
+    deletion: str  # the line that deletes it
+
+
+def _refuse_destruction(situation: Situation, changes: list[dict[str, Any]]) -> None:
+    """Refuse what a plan destroys of others' things, unless that was asked for and can be done."""
+    gone = [
+        one for one in changes if one["type"] in KEPT_KINDS and "delete" in planned_actions(one)
+    ]
+    lost = "".join(f"\n  {describe_change(one)}" for one in gone)
+    registries = [each for each in gone if each["type"] == "aws_ecr_repository"]
+    full = list(filter(None, (_full_registry(situation.account, each) for each in registries)))
+    if full:
+        raise _images_problem(lost, full)
+    if gone and not situation.options.allow_destroy:
+        meant = "Take back the edit that leads to this. If it is meant, say so:"
+        raise Problem(f"{DESTROYS}{lost}\n{meant}", f'{AGAIN} ARGS="--allow-destroy"')
+
+
+def _full_registry(account: Account, change: dict[str, Any]) -> _FullRegistry | None:
+    before = change["change"]["before"]
+    name, region = str(before["name"]), before.get("region") or account.region
+    if before.get("force_delete"):
+        return None
+    where = account._replace(region=region)
+    count = count_images(where, name)
+    return _FullRegistry(name, count, delete_registry_command(where, name)) if count else None
+
+
+def _images_problem(lost: str, full: list[_FullRegistry]) -> Problem:
+    """Return why registries with images are not destroyed, and both ways on."""
+    message = f"{DESTROYS}{lost}"
+    for registry in full:
+        images = f"{registry.images} image{'s' * (registry.images > 1)}"
+        message += f"\nThe registry {registry.name} holds {images}, so it cannot go."
+    return Problem(
+        f"{message}\nTake back the edit that leads to this. If it is meant, delete them first, or"
+        " let Terraform forget role and registry, which then stay as they are:",
+        *(registry.deletion for registry in full),
+        f"{IAC_TOOL} -chdir=infra state rm 'module.repository[\"KEY\"]'",
+        f'{AGAIN} ARGS="--allow-destroy"',
+    )
+
+
+def apply_unseen(situation: Situation, of: State, said: list[str]) -> None:
+    """Plan what could not be planned before, and apply it if it does no more than was said.
+
+    Raises:
+        Problem: it does more, or cannot be planned or applied.
+    """
+    changes = plan(situation, of)
+    more = [one for one in changes if one not in said and not re.match(COMES_ALONG, one)]
+    if more:
+        message = "Terraform would do more than was said, so nothing was changed in AWS:"
+        message += "".join(f"\n  {each}" for each in more)
+        raise Problem(f"{message}\nIt is shown before you are asked if you type:", AGAIN)
+    if changes:
+        apply(situation, of)
+
+
+def apply(situation: Situation, of: State) -> None:
+    """Apply the plan of a state.
+
+    Raises:
+        Problem: Terraform fails.
+    """
+    file = str(situation.plan_file(of))
+    if terraform("apply", "-input=false", file, show=True, of=of).status:
+        message = f"{IAC_TOOL} apply ended with the error above. What it has made is in its state,"
+        raise Problem(f"{message} and this goes on from there:", AGAIN)

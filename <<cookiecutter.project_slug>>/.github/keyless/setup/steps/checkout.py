@@ -1,0 +1,37 @@
+"""This folder as a Git repository, beside the one on GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keyless.gh import github_host, page_of
+from keyless.programs import run
+from keyless.setup.git import git
+from keyless.setup.github import Repository
+
+LOCK = "infra/.terraform.lock.hcl"
+
+
+@dataclass
+class Checkout:
+    """What is known of the folder and of what was pushed."""
+
+    name: str  # of the repository on GitHub
+    repository: Repository | None  # None where GitHub shows none
+    head: str = ""  # the commit that is checked out
+    branch: str = "main"  # that is checked out; empty where none is
+    heads: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by their refs
+    lock_is_edited: bool = False  # somebody has edited the lock file, and not committed it
+    edited: list[str] = field(default_factory=list)  # files with values, edited in the same way
+
+    def url(self) -> str:
+        """Return the URL that git is given, in the protocol that gh was set up with."""
+        ssh = run("gh", "config", "get", "git_protocol").out.strip() == "ssh"
+        # With data residency it is the subdomain that logs in, as gh writes it.
+        host = github_host()
+        user = host.partition(".")[0] if host.endswith(".ghe.com") else "git"
+        return f"{user}@{host}:{self.name}.git" if ssh else f"{page_of(self.name)}.git"
+
+    def known_tips(self) -> list[str]:
+        """Return the commits on GitHub that are known here."""
+        return [sha for sha in self.heads.values() if not git("cat-file", "-e", sha).status]

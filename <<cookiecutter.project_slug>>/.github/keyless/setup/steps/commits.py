@@ -1,0 +1,127 @@
+"""What is committed and pushed: what bootstrap has written, and nothing of anybody else."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from keyless.console import Problem
+from keyless.paths import ROOT, TFVARS
+from keyless.setup.again import AGAIN, require
+from keyless.setup.git import contains, git, head_commit
+from keyless.setup.project import account_here
+from keyless.setup.service_files import SERVICES_FOLDER
+from keyless.setup.steps.checkout import LOCK, Checkout
+from keyless.setup.steps.situation import Step
+from keyless.setup.values import read_text, without_own_values
+
+GOING_ON = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
+
+
+def look_at_commits(checkout: Checkout, texts: dict[str, str]) -> Iterator[Step]:
+    """Yield the commit of what differs, and the push.
+
+    Args:
+        checkout: with what is known of the folder and of GitHub.
+        texts: the files of bootstrap as they will be, by path.
+
+    Raises:
+        Problem: nothing can be committed, or GitHub would refuse the push.
+    """
+    head, branch = checkout.head, checkout.branch
+    everything = ["everything that .gitignore does not name"]
+    files = _files_to_commit(checkout, texts) if head else everything
+    if files:
+        yield Step(f"commit {' and '.join(files)}", lambda: _commit(checkout))
+    tip = checkout.heads.get(f"refs/heads/{branch}", "")
+    behind = tip not in ("", head) and not contains(head, tip)
+    ahead = behind and not contains(tip, head)
+    if files and head and _is_busy(branch):
+        message = "A merge or a rebase is in progress here, or no branch is checked out, so"
+        raise Problem(f"{message} nothing can be committed.", "git status", AGAIN)
+    if (files or ahead) and behind:
+        raise Problem(
+            f"{branch} of {checkout.name} holds commits that this folder lacks, so a push"
+            " would be refused.",
+            f"git pull --rebase origin {shlex.quote(branch)}",
+            AGAIN,
+        )
+    if files or not checkout.heads or (tip not in ("", head) and not behind):
+        unpushed = _unpushed(checkout)
+        text = f", with {unpushed} commit{'s' * (unpushed > 1)} of yours" if unpushed else ""
+        yield Step(f"push {branch} to {checkout.name}{text}", _push)
+
+
+def _is_busy(branch: str) -> bool:
+    """Tell whether nothing can be committed: within a merge or rebase, or on no branch."""
+    paths = [git("rev-parse", "--git-path", name).out.strip() for name in GOING_ON]
+    return not branch or any((ROOT / path).exists() for path in paths)
+
+
+def _unpushed(checkout: Checkout) -> int:
+    """Return how many commits here are on no branch on GitHub."""
+    tips = (f"^{tip}" for tip in checkout.known_tips())
+    listed = git("rev-list", "--count", "HEAD", *tips).out
+    return int(listed or 0) if checkout.head else 0
+
+
+def _files_to_commit(checkout: Checkout, texts: dict[str, str]) -> list[str]:
+    """Return the files of bootstrap that differ from the last commit, without others' edits."""
+    listed = git("status", "--porcelain", "--untracked-files=all", "--", LOCK).out
+    files = [LOCK] if listed and not checkout.lock_is_edited else []
+    checkout.edited = []
+    changed = []
+    for path, text in texts.items():
+        before = git("show", f"HEAD:{path}")
+        is_values = path.endswith(".tfvars.json")
+        others = is_values and without_own_values(before.out) != without_own_values(text)
+        if before.status or others:
+            checkout.edited.append(path)
+        elif before.out.splitlines() != text.splitlines():
+            changed.append(path)
+    # What is in services/ follows from the values, and goes with them.
+    waits = checkout.edited
+    return files + [path for path in changed if not (waits and path.startswith(SERVICES_FOLDER))]
+
+
+def _commit(checkout: Checkout) -> None:
+    """Commit what bootstrap has written, and nothing else; at first, everything."""
+    if not head_commit():
+        require(git("add", "--all"), "git add failed")
+        require(git("add", "--force", "--", TFVARS), "git add failed")  # a clone needs it
+        require(git("commit", "--quiet", "--message", "First commit"), "git commit failed")
+        return
+    outputs = [path for path in (ROOT / SERVICES_FOLDER).glob("*") if path.is_file()]
+    names = (path.relative_to(ROOT).as_posix() for path in outputs)
+    paths = sorted([*account_here(AGAIN).texts, *names])
+    files = _files_to_commit(checkout, {path: read_text(ROOT / path) for path in paths})
+    if files:
+        require(git("add", "--", *files), "git add failed")
+        message = ("--quiet", "--message", "Trust the subject that GitHub presents")
+        require(git("commit", *message, "--", *files), "git commit failed")
+
+
+def _push() -> None:
+    """Push the branch; never with force.
+
+    Raises:
+        Problem: GitHub does not take it.
+    """
+    branch = git("symbolic-ref", "--short", "HEAD").out.strip()
+    done = git("push", "--quiet", "--set-upstream", "origin", f"{branch}:refs/heads/{branch}")
+    if done.status:
+        raise Problem(
+            f"GitHub does not take the push, and everything before it is done:\n{done.said}\n"
+            f"Where {branch} is protected, open a pull request instead:",
+            "git push origin HEAD:refs/heads/bootstrap",
+            "gh pr create --head bootstrap --fill",
+        )
+
+
+def note_edits(checkout: Checkout) -> list[str]:
+    """Return the note on files with values in which somebody has edited, and not committed."""
+    if not checkout.edited:
+        return []
+    hold = "hold" if len(checkout.edited) > 1 else "holds"
+    files = " and ".join(checkout.edited)
+    return [f"{files} {hold} edits of yours, which are yours to commit."]

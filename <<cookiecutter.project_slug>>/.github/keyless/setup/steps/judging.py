@@ -1,0 +1,40 @@
+"""The check judges the values as they shall be, before anything is done with them."""
+
+from __future__ import annotations
+
+from keyless.console import Problem
+from keyless.paths import TFVARS
+from keyless.setup.contract import run_check
+from keyless.setup.steps.situation import Situation
+
+
+def judge_before_github(situation: Situation) -> None:
+    """Let the check judge everything that GitHub is not asked for: all but the subjects.
+
+    Raises:
+        Problem: it has findings.
+    """
+    texts = dict(situation.texts)
+    for key, entry in situation.account.entries.items():
+        if entry.get("subject_prefix") is not None:
+            situation.set_value(key, "subject_prefix", None)
+    judge(situation)
+    situation.texts = texts
+
+
+def judge(situation: Situation, *arguments: str) -> None:
+    """Let the check judge the values; what the files do not show, a plan must.
+
+    Args:
+        situation: with the values as they shall be.
+        arguments: further ones of the check: --plan and a file.
+
+    Raises:
+        Problem: it has findings, or cannot judge the plan, or lacks PyYAML.
+    """
+    values = situation.write_aside()
+    file = values / TFVARS.rpartition("/")[2]
+    done = run_check("--values", str(file), *arguments)
+    if done.status == 1 or (done.status and (arguments or "PyYAML" in done.out)):
+        text = f"{done.out}{done.err}".strip().replace(f"{values}/", "infra/")
+        raise Problem(f"The check does not agree, so nothing is applied:\n{text}", "make check")

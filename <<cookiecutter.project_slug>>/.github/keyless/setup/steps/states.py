@@ -1,0 +1,107 @@
+"""Terraform's states: whether each knows the entries of its file, and what it lacks."""
+
+from __future__ import annotations
+
+import shlex
+
+from keyless.console import Problem
+from keyless.setup.changes import KEPT_KINDS
+from keyless.setup.state import addresses_in_state, forgotten_states, states
+from keyless.setup.steps.account import REGISTRY, ROLE
+from keyless.setup.steps.applying import apply, apply_unseen, plan
+from keyless.setup.steps.situation import Situation
+from keyless.setup.terraform import PROVIDER, State, module_address, resource_type
+
+
+def read_states(situation: Situation) -> set[str]:
+    """Return the addresses that Terraform's states know, all together.
+
+    Raises:
+        Problem: a state cannot be read, or does not fit to the files of the entries.
+    """
+    if situation.no_place_for_state:
+        return set()
+    made = {one: addresses_in_state(one) for one in states(situation.account)}
+    _refuse_forgotten(situation)
+    _refuse_half_moved(situation, made)
+    return set().union(*made.values())
+
+
+def _refuse_forgotten(situation: Situation) -> None:
+    for name in forgotten_states(situation.account):
+        path = f"infra/{name}.tfvars.json"
+        raise Problem(
+            f"The state {name} knows roles and registries, and {path} is not there, so nobody"
+            " would look after them. Restore it, and remove entries one by one:",
+            f"git log --diff-filter=D -- {path}",
+        )
+
+
+def _refuse_half_moved(situation: Situation, made: dict[State, set[str]]) -> None:
+    """Refuse an entry that was moved to another file, where its state was not."""
+    modules = {
+        one: {f"{each.rpartition('].')[0]}]" for each in known} for one, known in made.items()
+    }
+    for key, place in situation.account.places.items():
+        know = [one.values for one in made if module_address(key) in modules[one]]
+        for other in know:
+            if other != place:
+                also = ", too: a move was interrupted" * (place in know)
+                raise Problem(
+                    f"The entry {key!r} stands in {place}, and the state of {other} knows its"
+                    f" role and its registry{also}. This brings both together there, and"
+                    " changes nothing in AWS:",
+                    f"make move KEY={shlex.quote(key)} TO={other}",
+                )
+
+
+def look_at_state(situation: Situation, of: State, made: set[str]) -> None:
+    """Add the step in which Terraform does what one of its states lacks.
+
+    Args:
+        situation: with everything that was found before.
+        of: the state.
+        made: the addresses that all states know.
+
+    Raises:
+        Problem: Terraform cannot plan it, or must not do it.
+    """
+    waits = of.further and situation.creates_provider and PROVIDER not in made
+    if situation.repository and not situation.no_place_for_state and not waits:
+        changes = plan(situation, of)
+        if changes:
+            situation.add(_in_account(situation, of, changes), lambda: apply(situation, of))
+    else:
+        said = _expected(situation, of, made)
+        text = _in_account(situation, of, said)
+        situation.add(text, lambda: apply_unseen(situation, of, said))
+
+
+def _in_account(situation: Situation, of: State, changes: list[str]) -> str:
+    """Return the text of the step in which Terraform works."""
+    place, account = f" ({of.values})" * of.further, situation.account
+    where = f"in AWS account {account.id}, region {account.region}{place}:"
+    return "\n  ".join([where, *changes])
+
+
+def _expected(situation: Situation, of: State, made: set[str]) -> list[str]:
+    """Return what Terraform will do, where it cannot be asked before the repository exists."""
+    creates = situation.creates_provider and not of.further
+    wanted = [(PROVIDER, "for GitHub")] * creates
+    places = situation.account.places
+    for key, entry in situation.wanted.entries.items():
+        if places[key] == of.values:
+            module = module_address(key)
+            wanted.append((f"{module}.{ROLE}", entry["role_name"]))
+            wanted.append((f"{module}.{REGISTRY}", entry["ecr_repository"]))
+    service = situation.service
+    if service and places[service.settings["entry"]] == of.values:
+        wanted += service.resource_names.items()
+    imports = situation.imports
+    taken = {address.partition('["')[0] for address in imports if "module." not in address}
+    return [
+        f"{'take over' if address in {*imports, *taken} else 'create':<10}"
+        f" {KEPT_KINDS[resource_type(address)]} {name}"
+        for address, name in wanted
+        if address not in made
+    ] or ["apply infra/"]

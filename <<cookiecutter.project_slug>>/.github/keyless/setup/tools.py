@@ -1,0 +1,134 @@
+"""What this machine must have: programs, and logins to GitHub and AWS."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import NamedTuple
+
+from keyless.aws import Refused
+from keyless.console import Problem
+from keyless.gh import github_host
+from keyless.model.account import Account
+from keyless.paths import TFVARS
+from keyless.programs import run
+from keyless.setup.aws_account import ask_aws
+from keyless.setup.terraform import IAC_TOOL
+
+OLDEST = (1, 10)  # version of Terraform or OpenTofu, as infra/versions.tf says
+SCOPES = {"repo", "workflow"}  # the second one is for pushing what stands in .github/workflows
+
+
+class Program(NamedTuple):
+    """Where a program comes from: its name in Homebrew, and the page that explains it otherwise."""
+
+    formula: str
+    page: str
+
+
+TERRAFORM_PAGE = "https://developer.hashicorp.com/terraform/install"
+AWS_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+PROGRAMS = {
+    "git": Program("git", "https://git-scm.com/downloads"),
+    "gh": Program("gh", "https://cli.github.com"),
+    "aws": Program("awscli", AWS_PAGE),
+    IAC_TOOL: {
+        "terraform": Program("hashicorp/tap/terraform", TERRAFORM_PAGE),
+        "tofu": Program("opentofu", "https://opentofu.org/docs/intro/install"),
+    }[IAC_TOOL],
+}
+
+
+def missing_tools(account: Account) -> list[Problem]:
+    """Return everything that is missing on this machine, each with the line that mends it."""
+    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    found = [_not_installed(program) for program in missing]
+    if "git" not in missing:
+        found += _git_problems()
+    if "gh" not in missing:
+        found += login_problems()
+    if IAC_TOOL not in missing:
+        found += _version_problems()
+    if "aws" not in missing:
+        found += identity_problems(account)
+    return found
+
+
+def _not_installed(program: str) -> Problem:
+    formula, page = PROGRAMS[program]
+    newest = " (1.10 or newer)" * (program == IAC_TOOL)
+    line = f"brew install {formula}" if shutil.which("brew") else page + newest
+    return Problem(f"{program} is not installed, so nothing can be set up.", line)
+
+
+def _git_problems() -> list[Problem]:
+    if run("git", "var", "GIT_AUTHOR_IDENT").status == 0:
+        return []
+    lines = (
+        'git config --global user.name "YOUR NAME"',
+        "git config --global user.email YOU@HOST",
+    )
+    return [Problem("git does not know who you are, so it cannot commit.", *lines)]
+
+
+def _version_problems() -> list[Problem]:
+    said = run(IAC_TOOL, "version", "-json").out
+    known_as = re.search(r'"terraform_version": *"([^"]*)"', said)
+    text = known_as[1] if known_as else "of an unknown version"
+    if tuple(map(int, re.findall("[0-9]+", text)[:2])) >= OLDEST:
+        return []
+    message = f"{IAC_TOOL} is {text}, and infra/ needs 1.10 or newer."
+    return [Problem(message, f"{PROGRAMS[IAC_TOOL].page} (1.10 or newer)")]
+
+
+def login_problems() -> list[Problem]:
+    """Return what is wrong with gh's login to GitHub."""
+    done = run("gh", "api", "--include", "user")
+    if done.status:
+        if "(HTTP 403)" in done.err:  # a token of a GitHub App is nobody's
+            return []
+        said = " ".join(done.said.split())
+        if done.status != 4 and "(HTTP 401)" not in done.err:
+            return [Problem(f"GitHub cannot be asked: {said}", "gh auth status")]
+        message = f"GitHub does not know who you are: gh says {said!r}."
+        where = f" --hostname {github_host()}" * (github_host() != "github.com")
+        return [Problem(message, f"gh auth login --scopes workflow{where}")]
+    scopes = re.search(r"(?mi)^x-oauth-scopes: *(.*?)\r?$", done.out)
+    if scopes:  # fine-grained tokens have none
+        return _scope_problems(set(re.split(", *", scopes[1])))
+    return []
+
+
+def _scope_problems(scopes: set[str]) -> list[Problem]:
+    missing = sorted(SCOPES - scopes)
+    if not missing:
+        return []
+    lacks = f"gh's login lacks the scope {' and '.join(missing)}, so it may not push workflows."
+    given = [name for name in ("GH_TOKEN", "GITHUB_TOKEN") if os.environ.get(name)]
+    lines = [f"unset {name}" for name in given]
+    return [Problem(lacks, *lines, f"gh auth refresh --scopes {','.join(missing)}")]
+
+
+def identity_problems(account: Account) -> list[Problem]:
+    """Return what is wrong with the AWS credentials: whose they are, and in which partition."""
+    try:
+        caller = ask_aws(account, "sts", "get-caller-identity")
+    except Refused as refused:
+        message = f"AWS does not know who you are: {refused.said}"
+        expired = "xpired" in refused.said or "SSO" in refused.said
+        return [Problem(message, "aws sso login" if expired else "aws configure")]
+    partition = str(caller["Arn"]).split(":")[1]
+    if caller["Account"] != account.id:
+        message = (
+            f"The AWS credentials are those of account {caller['Account']} ({caller['Arn']}), and"
+            f" {TFVARS} names account {account.id}, so nothing may be changed."
+        )
+        return [Problem(message, f"export AWS_PROFILE=PROFILE-OF-{account.id}")]
+    if partition != account.partition:
+        message = (
+            f"The AWS credentials are of the partition {partition}, and the region"
+            f" {account.region} lies in {account.partition}, so nothing can be made there."
+        )
+        return [Problem(message, f"export AWS_PROFILE=PROFILE-OF-{account.partition}")]
+    return []

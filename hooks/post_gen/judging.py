@@ -1,0 +1,168 @@
+"""Judge a generated repository: nothing is left of the template, it parses, and its tool agrees."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .generated import TOOL, Generated
+
+DEPLOY = ".github/workflows/deploy.yml"
+PUBLISH = f"{TOOL} publish"  # what shows that a deploy.yml is the template's
+WORDS = r"(if|elif|else|endif|for|endfor|set|raw|endraw|include)\b"
+
+
+def defects(repository: Generated) -> tuple[list[str], list[str]]:
+    """Judge a repository.
+
+    Returns:
+        What is wrong, each with its file and what to do; and which programs could not be run.
+    """
+    found = [*residue(repository), *unparsable(repository)]
+    found += [*taken(repository), *ignored(repository)]
+    skipped: list[str] = []
+    if not found:  # the contract can only be read in files that parse
+        found += contract(repository.root)
+        ours = {*repository.kept, *repository.added}
+        linted = [path for path in repository.workflows if not repository.adopted or path in ours]
+        found += command(skipped, 1, "actionlint", *linted)
+        if repository.has_infra:
+            program = repository.answers["__tofu"]
+            found += command(skipped, 3, program, "fmt", "-check", "-recursive", "infra")
+    return found, skipped
+
+
+def residue(repository: Generated) -> Iterator[str]:
+    """Yield what the template engine should have replaced: a name of it, or a statement."""
+    syntax = {key: str(mark) for key, mark in repository.answers["_jinja2_env_vars"].items()}
+    begin, block = syntax["variable_start_string"], syntax["block_start_string"]
+    statement = syntax["line_statement_prefix"]
+    left = re.compile(
+        rf"{re.escape(begin)}-?\s*[^\n]*cookiecutter\b|{re.escape(block)}-?\s*{WORDS}"
+        rf"|^[ \t]*{re.escape(statement)}\s*{WORDS}",
+        re.MULTILINE,
+    )
+    for path, text in repository.texts.items():
+        if path in repository.kept or not any(mark in text for mark in (begin, block, statement)):
+            continue
+        for match in left.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            yield (
+                f"{path}:{line}: template-residue {match[0].strip()!r} was "
+                "not rendered\n    report it to the template's authors; the file cannot be used"
+            )
+
+
+def unparsable(repository: Generated) -> Iterator[str]:
+    """Yield the JSON and YAML files that are none; the contract reads the workflows."""
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    workflows = repository.workflows
+    for path, text in repository.texts.items():
+        try:
+            if path.endswith(".json"):
+                json.loads(text)
+            elif path.endswith((".yml", ".yaml")) and path not in workflows:
+                for _ in yaml.compose_all(text, loader):
+                    pass
+        except (ValueError, RecursionError) as error:
+            at = getattr(error, "lineno", 1)
+            yield f"{path}:{at}: not-json {getattr(error, 'msg', error)}\n    correct the file"
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            at = mark.line + 1 if mark else 1
+            yield f"{path}:{at}: not-yaml {getattr(error, 'problem', error)}\n    correct the file"
+
+
+def taken(repository: Generated) -> Iterator[str]:
+    """Yield the workflow whose place somebody else's has taken."""
+    if DEPLOY in repository.kept and PUBLISH not in repository.texts.get(DEPLOY, ""):
+        old = DEPLOY.replace("deploy.yml", "deploy-old.yml")
+        yield (
+            f"{DEPLOY}:1: taken this file was there before, so the one that is needed is missing"
+            f"\n    git mv {DEPLOY} {old}, and type the same command once more"
+        )
+
+
+def ignored(repository: Generated) -> Iterator[str]:
+    """Yield the files that a .gitignore of the repository would leave out of a commit."""
+    if not (repository.adopted and repository.has_git):
+        return
+    root = repository.root
+    tool = [path.relative_to(root).as_posix() for path in (root / TOOL).rglob("*")]
+    names = sorted({*repository.kept, *repository.added, *tool})
+    arguments = ["git", "check-ignore", "--no-index", "--verbose", "--", *names]
+    try:
+        done = subprocess.run(arguments, cwd=root, capture_output=True, text=True)
+    except OSError:
+        return
+    for found in done.stdout.splitlines():
+        rule, _, path = found.partition("\t")
+        where, _, pattern = rule.rpartition(":")
+        if not pattern.startswith("!"):
+            yield (
+                f"{where}: ignored {pattern} keeps {path} out of every commit, so a clone lacks it"
+                f"\n    add a line behind it: !{path}"
+            )
+
+
+def contract(root: Path) -> list[str]:
+    """Return what the repository's own tool finds; it is loaded by its place, and not started."""
+    try:
+        load_tool(root / TOOL)
+        from keyless.check import findings
+        from keyless.model.findings import CannotJudge
+    except (OSError, ImportError, SyntaxError) as error:
+        return [f"{TOOL}/check.py:1: cannot-be-judged {error}\n    restore the folder"]
+    try:
+        return [str(finding) for finding in findings(root)]
+    except CannotJudge as reason:
+        return [f"{reason}\n    correct the file, so that workflow and trust can be compared"]
+
+
+def load_tool(folder: Path) -> Any:
+    """Load the tool as the package `keyless`, so that no module of the repository shadows another.
+
+    Raises:
+        ImportError: the folder is no package.
+    """
+    spec = importlib.util.spec_from_file_location(
+        "keyless", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} is no package")
+    sys.modules["keyless"] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return package
+
+
+def command(skipped: list[str], objects: int, program: str, *arguments: str) -> Iterator[str]:
+    """Yield what a checker prints when it objects, which its exit status shows.
+
+    Any other failure is its own (a version manager that knows no version).
+
+    Args:
+        skipped: takes the name of a program that could not judge, and why.
+        objects: the exit status with which it objects.
+        program: its name on PATH.
+        arguments: what it is given; no shell reads them.
+    """
+    if not any(os.access(f"{folder}/{program}", os.X_OK) for folder in os.get_exec_path()):
+        skipped.append(f"{program} (not on PATH)")
+        return
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode == objects:
+        said = (done.stdout + done.stderr).strip()
+        yield f"{said}\n    correct it, until this is silent: {program} {' '.join(arguments)}"
+    elif done.returncode:
+        skipped.append(f"{program} (exit status {done.returncode})")

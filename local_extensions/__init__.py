@@ -1,0 +1,57 @@
+"""What cookiecutter.json and the template's files ask for: the filters of the answers.
+
+cookiecutter.json pipes every free answer through the filter of its kind right after the question,
+in a private value, so that a wrong answer ends the generation before the next question.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from jinja2 import Environment
+from jinja2.ext import Extension
+
+from . import answers, folders
+from .command_line import judge_given
+
+
+class Answers(Extension):
+    """Registers the filters, and judges what cookiecutter itself would take without a word."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Refuse unknown keys and template syntax before cookiecutter drops or renders them.
+
+        Raises:
+            FailedHookException: for a key that is no question, or a value that is a template.
+        """
+        super().__init__(environment)
+        logging.getLogger("cookiecutter.hooks").addFilter(_without_traceback)
+        judge_given(environment)
+        environment.globals["template_folder"] = str(folders.TEMPLATE)  # for the hook
+        environment.filters.update(
+            account_id=answers.account_id,
+            adopted=folders.adopted,
+            as_json=lambda value: json.dumps(value, indent=2),
+            bucket_name=answers.bucket_name,
+            directory_name=answers.directory_name,
+            domain=answers.domain,
+            ecr_name=answers.ecr_name,
+            environment_name=answers.environment_name,
+            existing=folders.existing,
+            github_repository=answers.github_repository,
+            guide=folders.guide,
+            partition=answers.partition,
+            public=answers.public,
+            region=answers.region,
+            role_name=answers.role_name,
+            service_name=answers.service_name,
+            strays=folders.strays,
+            together=answers.together,
+        )
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Drop the traceback that cookiecutter 2.7 logs after a hook has said what is wrong."""
+    record.exc_info = None
+    return True

@@ -1,0 +1,533 @@
+"""The harness that runs workflows: what it must refuse, and that it shows what GitHub would."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import botocore.exceptions
+import jwt
+import pytest
+
+from tests.conftest import Copy
+from tests.standins import github, runner
+from tests.standins.emulator import STARTED_WITHIN, Emulator
+from tests.support.project import Failed, Project
+
+REPOSITORY = github.Repository("octo-org/example-service")
+NOWHERE = Emulator("http://127.0.0.1:9", "111122223333", "us-east-1")  # nothing answers there
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
+CREDENTIALS = "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c"
+
+pytestmark = pytest.mark.slow  # act runs the workflows
+
+SHOW = """
+      - name: Show
+        run: |
+          {
+            echo "ref=${{ github.ref }} name=$GITHUB_REF_NAME type=${{ github.ref_type }}"
+            echo "sha=${{ github.sha }} event=${{ github.event_name }} in=${{ github.repository }}"
+            echo "run=$GITHUB_RUN_ID/${{ github.run_number }}/${{ github.run_attempt }}"
+          } >> "$GITHUB_STEP_SUMMARY"
+"""
+
+
+def workflow(folder: Path, steps: str, *, on: str = "push", permissions: str = "{}") -> Path:
+    """Make a repository with a workflow of one job; return its folder."""
+    path = folder / "project/.github/workflows/deploy.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"name: deploy\non: {on}\njobs:\n  only:\n    runs-on: ubuntu-24.04\n"
+        f"    permissions: {permissions}\n    steps:{steps}"
+    )
+    runner.commit(folder / "project")
+    return folder / "project"
+
+
+def push(project: Path, **more: Any) -> runner.Run:
+    """Run a project's workflow for a push of main."""
+    given = {"event": "push", "ref": "refs/heads/main", "repository": REPOSITORY} | more
+    return runner.run(project, NOWHERE, **given)
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        (f"\n      - uses: {CHECKOUT}\n        with: {{fetch-dept: 1}}", "no input fetch-dept"),
+        (f"\n      - uses: {CREDENTIALS}\n        with: {{audience: x}}", "needs the input aws-re"),
+        ("\n      - uses: actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae", "no stand-in"),
+        ("\n      - uses: someone/checkout@3d3c42e", "someone/checkout@3d3c42e has no stand-in"),
+        ("\n      - uses: ./.github/actions/own", "no stand-in"),
+    ],
+    ids=["undeclared", "missing", "unknown", "namesake", "local"],
+)
+def test_an_action_that_cannot_be_played_is_refused(tmp_path: Path, steps: str, says: str) -> None:
+    with pytest.raises(Failed, match=says):
+        push(workflow(tmp_path, steps + "\n"))
+
+
+def test_a_workflow_that_github_would_not_start_is_refused(tmp_path: Path) -> None:
+    project = workflow(tmp_path, SHOW, on='{push: {tags: ["v*"]}}')
+    runner.tag(project, "x1")
+    for ref in ("refs/heads/main", "refs/tags/x1"):
+        with pytest.raises(Failed, match=f"does not start .* for push on {ref}"):
+            push(project, ref=ref)
+    with pytest.raises(Failed, match="for release on refs/tags/x1"):
+        push(project, event="release", ref="refs/tags/x1")
+
+
+def test_a_run_that_takes_too_long_is_ended_with_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+
+    class OnceItRuns(threading.Timer):
+        """A timer that does not count: the time is over as soon as the step runs."""
+
+        def run(self) -> None:
+            while not self.finished.wait(0.05):
+                if pid.is_file() and pid.read_text().endswith("\n"):
+                    self.finished.set()
+                    self.function(*self.args, **self.kwargs)
+
+    monkeypatch.setattr(runner, "TIMER", OnceItRuns)
+    project = workflow(tmp_path, f"\n      - run: echo $$ > {pid}; sleep 3600; true\n")
+    with pytest.raises(Failed, match="took more than 600 s"):
+        push(project)
+    with pytest.raises(ProcessLookupError):
+        for _ in range(600):
+            os.kill(int(pid.read_text()), 0)
+            time.sleep(0.1)
+
+
+def test_where_act_is_missing_the_line_that_installs_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Failed, match="install it: make test"):
+        push(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'echo "$ACTIONS_ID_TOKEN_REQUEST_TOKEN"',
+        'curl -s -H "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN"'
+        ' "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=sts.amazonaws.com"',
+        'echo "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" >> "$GITHUB_STEP_SUMMARY"',
+        'echo "authorization: Bearer $GITHUB_RUN_ID"',
+        "echo ASIAIOSFODNN7EXAMPLE",
+    ],
+    ids=["bearer", "token", "summary", "header", "key"],
+)
+def test_a_leak_is_caught(tmp_path: Path, command: str) -> None:
+    project = workflow(
+        tmp_path, f"\n      - run: |\n          {command}\n", permissions="{id-token: write}"
+    )
+    with pytest.raises(Failed, match="shows a"):
+        push(project)
+    assert runner.leaks(push(project, leaks_fail=False))
+
+
+@pytest.mark.parametrize(
+    ("event", "ref", "kind"),
+    [
+        ("push", "refs/tags/v1.2.3", "tag"),
+        ("push", "refs/heads/main", "branch"),
+        ("push", "refs/heads/feature/x", "branch"),
+        ("release", "refs/tags/v1.2.3", "tag"),
+        ("workflow_dispatch", "refs/tags/v1.2.3", "tag"),
+        ("workflow_dispatch", "refs/heads/main", "branch"),
+    ],
+)
+def test_a_job_sees_what_github_would_show(tmp_path: Path, event: str, ref: str, kind: str) -> None:
+    project = workflow(tmp_path, SHOW, on="[push, release, workflow_dispatch]")
+    runner.tag(project, "v1.2.3")
+    runner.git(project, "branch", "feature/x")
+    sha = runner.git(project, "rev-parse", "HEAD").strip()
+    runner.commit(project, "a newer one")
+    done = push(project, event=event, ref=ref, sha=sha, run_number=7, run_attempt=2, run_id=5)
+    name = ref.split("/", 2)[2]
+    assert (done.status, done.summary.splitlines()) == (
+        0,
+        [
+            f"ref={ref} name={name} type={kind}",
+            f"sha={sha} event={event} in=octo-org/example-service",
+            "run=5/7/2",
+        ],
+    )
+
+
+def test_a_step_for_failures_runs_and_its_summary_is_read(tmp_path: Path) -> None:
+    steps = """
+      - name: Break
+        id: break
+        run: sleep 0.3; exit 3
+      - name: Skip
+        run: echo never
+      - name: Explain
+        if: failure() && steps.break.outcome == 'failure'
+        run: |
+          echo "It broke." >> "$GITHUB_STEP_SUMMARY"
+          echo "::error title=Broken::Mend it"
+"""
+    done = push(workflow(tmp_path, steps))
+    assert (done.status, done.summary, done.jobs) == (1, "It broke.\n", {"only": "failure"})
+    outcomes = [done.outcome(name) for name in ("Break", "Skip", "Explain")]
+    assert outcomes == ["failure", "skipped", "success"]
+    seconds = done.steps["only", "Explain"].end - done.steps["only", "Break"].start
+    assert 0.3 <= seconds <= done.seconds
+    assert "::error title=Broken::Mend it" in done.log
+    with pytest.raises(KeyError):
+        done.outcome("Brake")
+
+
+def test_outputs_reach_a_later_job_which_has_a_workspace_of_its_own(tmp_path: Path) -> None:
+    project = workflow(
+        tmp_path,
+        """
+      - id: first
+        run: |
+          touch left-behind
+          echo "digest=sha256:1" >> "$GITHUB_OUTPUT"
+    outputs: {digest: "${{ steps.first.outputs.digest }}"}
+  later:
+    needs: only
+    runs-on: ubuntu-24.04
+    steps:
+      - run: echo "got ${{ needs.only.outputs.digest }} and $(ls)." >> "$GITHUB_STEP_SUMMARY"
+  never:
+    if: github.ref == 'refs/heads/other'
+    runs-on: ubuntu-24.04
+    steps: [{run: exit 1}]
+""",
+    )
+    done = push(project)
+    assert (done.status, done.summary) == (0, "got sha256:1 and .\n")
+    assert done.jobs == {"only": "success", "later": "success", "never": "skipped"}
+
+
+def test_a_checkout_shows_the_committed_files_only(tmp_path: Path) -> None:
+    listing = "\n      - run: ls >> $GITHUB_STEP_SUMMARY"
+    project = workflow(tmp_path, f"{listing}\n      - uses: {CHECKOUT}{listing}; cat old; pwd\n")
+    (project / "old").write_text("before\n")
+    sha = runner.commit(project)
+    (project / "old").write_text("after\n")
+    (project / "new").touch()
+    done = push(project, sha=sha)
+    assert (done.status, done.summary) == (0, "old\n")
+    assert "before" in done.log
+    assert str(project) not in done.log
+    assert runner.git(project, "status", "--short").split() == ["M", "old", "??", "new"]
+
+
+def test_a_job_sees_nothing_of_this_machine_and_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.setenv("MY_TOKEN", "x")
+    done = push(workflow(tmp_path, "\n      - run: env | cut -d= -f1 >> $GITHUB_STEP_SUMMARY\n"))
+    names = set(done.summary.split())
+    assert not names & {"MY_TOKEN", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert not names & {"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"}
+    assert "AWS_ENDPOINT_URL" in names
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    project = workflow(tmp_path, f"\n      - uses: {CHECKOUT}{SHOW}      - run: sleep 0.5\n")
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(push, project, run_number=number) for number in (1, 2)]
+    shown = [(done.result().status, done.result().summary.splitlines()[-1][-4:]) for done in both]
+    assert shown == [(0, "/1/1"), (0, "/2/1")]
+
+
+def ask(url: str, bearer: str) -> dict[str, Any]:
+    """Ask a token server for a token; return the claims."""
+    request = urllib.request.Request(url, headers={"Authorization": f"bearer {bearer}"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=STARTED_WITHIN) as answer:  # noqa: S310
+        content = json.load(answer)
+    return jwt.decode(content["value"], options={"verify_signature": False})
+
+
+def test_the_token_server_gives_a_token_to_its_run_only() -> None:
+    with github.TokenServer() as server:
+        first, second = (
+            server.run(number, "octo-org", lambda audience: github.token(
+                REPOSITORY, "push", "refs/heads/main", "0" * 40, audience
+            ))
+            for number in ("1", "2")
+        )  # fmt: skip
+        url, bearer = first.values()
+        assert ask(url, bearer)["aud"] == "https://github.com/octo-org"
+        assert ask(f"{url}&audience=sts.amazonaws.com", bearer)["aud"] == "sts.amazonaws.com"
+        for wrong in ("", "x", second["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]):
+            with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+                ask(url, wrong)
+            refused.value.close()
+        assert len(server.issued) == 2
+
+
+@pytest.mark.parametrize(
+    ("repository", "environment", "subject"),
+    [
+        (REPOSITORY, None, "repo:octo-org@123456/example-service@456789:ref:refs/heads/main"),
+        (REPOSITORY, "a:b", "repo:octo-org@123456/example-service@456789:environment:a%3Ab"),
+        (REPOSITORY._replace(classic=True), "p", "repo:octo-org/example-service:environment:p"),
+    ],
+)
+def test_a_token_shows_the_environment_and_may_have_expired(
+    repository: github.Repository, environment: str | None, subject: str
+) -> None:
+    given = (repository, "push", "refs/heads/main", "0" * 40)
+    token = github.token(*given, environment=environment, lifetime=-60)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims.get("environment")) == (subject, environment)
+    assert claims["iat"] < claims["exp"]
+    with pytest.raises(jwt.ExpiredSignatureError):
+        jwt.decode(token, github.signing_key().public_key(), ["RS256"], audience=github.AUDIENCE)
+
+
+def test_a_fault_comes_as_often_as_asked_for_and_calls_are_counted(aws: Emulator) -> None:
+    aws.clear()
+    registry = aws.client("ecr")
+    aws.fail("GetAuthorizationToken", 500, times=2)  # botocore tries again by itself
+    assert registry.get_authorization_token()["authorizationData"]
+    assert aws.calls() == ["GetAuthorizationToken"] * 3
+    aws.fail("GetCallerIdentity", 400)
+    with pytest.raises(botocore.exceptions.ClientError, match="asked to fail GetCallerIdentity"):
+        aws.client("sts").get_caller_identity()
+    aws.fail("/v2/", 503)
+    with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+        urllib.request.urlopen(f"{aws.endpoint}/v2/", timeout=STARTED_WITHIN)  # noqa: S310
+    assert json.load(refused.value)["errors"][0]["code"] == "UNAVAILABLE"
+    refused.value.close()
+    assert aws.calls()[-2:] == ["GetCallerIdentity", "/v2/ GET"]
+    aws.fail("GetCallerIdentity", times=9)
+    aws.clear()
+    assert aws.client("sts").get_caller_identity()["Account"] == "111122223333"
+    assert aws.calls() == ["GetCallerIdentity"]
+
+
+PUBLISH = """
+      - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
+      - name: Assume
+        uses: aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c
+        with:
+          role-to-assume: arn:aws:iam::111122223333:role/NAME
+          aws-region: us-east-1
+          retry-max-attempts: 2
+          allowed-account-ids: ALLOWED
+      - name: Log in
+        id: registry
+        uses: aws-actions/amazon-ecr-login@03f1aad4c6c7ffd436567f42f9384779290529bd
+      - name: Build
+        id: image
+        uses: docker/build-push-action@53b7df96c91f9c12dcc8a07bcb9ccacbed38856a
+        with:
+          context: CONTEXT
+          push: true
+          platforms: PLATFORMS
+          provenance: false
+          annotations: org.opencontainers.image.revision=${{ github.sha }}
+          tags: |
+            ${{ steps.registry.outputs.registry }}/NAME:${{ github.run_number }}
+            ${{ steps.registry.outputs.registry }}/NAME:second-${{ github.run_number }}
+      - run: echo "${{ steps.image.outputs.digest }}" >> "$GITHUB_STEP_SUMMARY"
+"""
+
+
+class Small(NamedTuple):
+    """A project of one Dockerfile and one workflow that pushes, and the account it pushes to."""
+
+    project: Path
+    aws: Emulator
+    name: str
+
+    def push(self, **more: Any) -> runner.Run:
+        """Run the workflow for a push of main."""
+        given = {"event": "push", "ref": "refs/heads/main", "repository": REPOSITORY} | more
+        return runner.run(self.project, self.aws, **given)
+
+    def manifest(self, tag: str) -> Any:
+        """Return the manifest behind a tag."""
+        (found,) = self.aws.client("ecr").batch_get_image(
+            repositoryName=self.name, imageIds=[{"imageTag": tag}]
+        )["images"]
+        return json.loads(found["imageManifest"])
+
+
+Make = Callable[..., Small]
+
+
+@pytest.fixture
+def small(tmp_path: Path, aws: Emulator, request: pytest.FixtureRequest) -> Make:
+    """Return a function that makes such a project under the test's own name."""
+
+    def make(
+        dockerfile: str = "FROM scratch",
+        context: str = ".",
+        platforms: str = "linux/amd64",
+        allowed: str = "111122223333",
+        **more: Any,
+    ) -> Small:
+        name = f"small-{zlib.crc32(request.node.name.encode())}"
+        known = {"NAME": name, "CONTEXT": context, "PLATFORMS": platforms, "ALLOWED": allowed}
+        steps = PUBLISH
+        for word, text in known.items():
+            steps = steps.replace(word, text if word != "ALLOWED" else f'"{text}"')
+        answers = {"project_slug": name, "ecr_repository": name}
+        path = tmp_path / "project"
+        path.mkdir()
+        (path / "Dockerfile").write_text(f"{dockerfile}\n")
+        (path / ".cookiecutter.json").write_text(json.dumps({"default_context": answers}))
+        workflow(tmp_path, steps, permissions="{contents: read, id-token: write}")
+        subjects = [REPOSITORY.subject("push", "refs/heads/main")]
+        runner.account(aws, Project(path), **{"subjects": subjects, "actions": ["ecr:*"]} | more)
+        return Small(path, aws, name)
+
+    return make
+
+
+def test_a_build_is_one_image_under_all_tags_and_the_next_build_is_another(small: Make) -> None:
+    made = small()
+    first = made.push(run_number=1)
+    made.aws.clear()
+    second = made.push(run_number=2)
+    assert (first.status, second.status) == (0, 0), first.log + second.log
+    assert made.aws.calls()[:3] == [
+        "AssumeRoleWithWebIdentity",
+        "GetCallerIdentity",
+        "GetAuthorizationToken",
+    ]
+    images = runner.published(made.aws, made.name)
+    assert images == {
+        **dict.fromkeys(["1", "second-1"], first.summary.strip()),
+        **dict.fromkeys(["2", "second-2"], second.summary.strip()),
+    }
+    assert len(set(images.values())) == 2
+    sha = runner.git(made.project, "rev-parse", "HEAD").strip()
+    assert made.manifest("1")["annotations"] == {"org.opencontainers.image.revision": sha}
+
+
+def test_a_build_for_two_platforms_is_an_index(small: Make) -> None:
+    made = small(platforms="linux/amd64,linux/arm64")
+    done = made.push()
+    assert done.status == 0, done.log
+    platforms = [entry["platform"]["architecture"] for entry in made.manifest("1")["manifests"]]
+    assert platforms == ["amd64", "arm64"]
+    assert runner.published(made.aws, made.name)["1"] == done.summary.strip()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"dockerfile": "RUN false"}, 'process "/bin/sh -c false" did not complete'),
+        ({"context": "lost"}, 'path "lost" not found'),
+        ({"repository": False}, "NAME_UNKNOWN"),
+    ],
+    ids=["run false", "no context", "no repository"],
+)
+def test_a_build_that_cannot_be_published_ends_the_job(
+    small: Make, more: dict[str, Any], says: str
+) -> None:
+    done = small(**more).push()
+    assert (done.status, done.outcome("Build"), done.summary) == (1, "failure", "")
+    (line,) = [line for line in done.log.splitlines() if line.startswith("::error::")]
+    assert (line.startswith("::error::buildx failed with: ERROR: "), says in line) == (True, True)
+
+
+def test_a_tag_that_is_taken_is_refused_by_the_registry(small: Make) -> None:
+    made = small()
+    first = made.push()
+    assert made.push().outcome("Build") == "failure"
+    assert set(runner.published(made.aws, made.name).values()) == {first.summary.strip()}
+
+
+def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make) -> None:
+    made = small()
+    made.aws.fail("/v2/", 503)
+    done = made.push()
+    assert (done.outcome("Build"), "503" in done.log) == ("failure", True)
+    assert made.push().status == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "run", "says", "calls"),
+    [
+        (
+            {"subjects": ["repo:octo-org/another:*"]},
+            {},
+            "Could not assume role with OIDC: Not authorized to perform",
+            ["AssumeRoleWithWebIdentity"] * 2,
+        ),
+        (
+            {},
+            {"lifetime": -60},
+            "Could not assume role with OIDC: Token expired",
+            ["AssumeRoleWithWebIdentity"] * 2,
+        ),
+        (
+            {},
+            {"environment": "production"},
+            "Could not assume role with OIDC: Not authorized to perform",
+            ["AssumeRoleWithWebIdentity"] * 2,
+        ),
+        ({}, {"tokens": False}, "Could not load credentials from any providers", []),
+        (
+            {"allowed": "444455556666"},
+            {},
+            "does not match any of the expected account IDs: 444455556666",
+            ["AssumeRoleWithWebIdentity", "GetCallerIdentity"],
+        ),
+    ],
+    ids=["subject", "expired", "environment", "no token", "account"],
+)
+def test_a_role_that_is_not_given_ends_the_job(
+    small: Make, made: dict[str, Any], run: dict[str, Any], says: str, calls: list[str]
+) -> None:
+    project = small(**made)
+    project.aws.clear()
+    done = project.push(**run)
+    assert (done.status, done.outcome("Assume"), done.outcome("Log in")) == (
+        1,
+        "failure",
+        "skipped",
+    )
+    (line,) = [line for line in done.log.splitlines() if line.startswith("::error::")]
+    assert says in line
+    assert project.aws.calls() == calls
+
+
+def test_a_passing_error_of_sts_is_overcome(small: Make) -> None:
+    made = small()
+    made.aws.fail("AssumeRoleWithWebIdentity", 500, times=4)  # the SDK's three attempts and one
+    done = made.push()
+    assert (done.status, "attempt 1 of 2 failed" in done.log) == (0, True)
+
+
+def test_a_generated_project_publishes_one_image_under_two_tags(
+    copy: Copy, emulator: Emulator
+) -> None:
+    project = copy(deploy_on="tag")
+    sha = runner.commit(project.path)
+    runner.tag(project.path, "v0.1.0")
+    trusted = REPOSITORY.subject("push", "refs/tags/v0.1.0")
+    runner.account(emulator, project, subjects=[trusted])
+    emulator.clear()
+    done = runner.run(
+        project.path, emulator, event="push", ref="refs/tags/v0.1.0", repository=REPOSITORY
+    )
+    assert done.status == 0, done.log
+    images = runner.published(emulator, project.answers["ecr_repository"])
+    assert (sorted(images), len(set(images.values()))) == (sorted(["v0.1.0", sha]), 1)
+    assert emulator.calls().count("AssumeRoleWithWebIdentity") == done.tokens == 1
+    assert next(iter(images.values())) in done.summary

@@ -1,0 +1,163 @@
+"""Bootstrap and Git: what is committed and pushed, and what is left to its owner."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.support.bootstrap import (
+    AGAIN,
+    APPLY,
+    FIRST,
+    IDS,
+    LOCK,
+    NAME,
+    TFVARS,
+    refused,
+    with_a_value_to_write,
+)
+from tests.support.desk import Desk
+
+
+def test_a_repository_with_commits_of_others_is_not_pushed_over(desk: Desk) -> None:
+    desk.hub.create(NAME)
+    desk.hub.push(NAME, {"README.md": "mine\n"})
+    said = refused(desk, "--yes")
+    assert f"{NAME} is not empty, and this folder does not come from it" in said
+    assert said.endswith(f"  gh repo clone {NAME}\n")
+    desk.git("init", "--quiet", "--initial-branch=main")
+    desk.git("commit", "--quiet", "--allow-empty", "--message=mine")  # another history
+    assert refused(desk, "--yes") == said
+
+
+def test_a_remote_of_somebody_else_is_not_pushed_to(desk: Desk) -> None:
+    desk.git("init", "--quiet", "--initial-branch=main")
+    desk.git("remote", "add", "origin", "https://somebody:secret@github.com/other/thing.git")
+    said = refused(desk, "--yes")
+    assert "The remote origin of this folder is https://github.com/other/thing.git, and not" in said
+    assert "secret" not in said
+    assert said.endswith(f"\n  git remote rename origin upstream\n  {AGAIN}\n")
+
+
+def test_a_second_push_url_of_a_stranger_is_not_pushed_to(ready: Desk) -> None:
+    ready.git("remote", "set-url", "--push", "origin", "https://github.com/stranger/public.git")
+    words = " ".join(refused(ready, "--yes").split())
+    assert "is https://github.com/stranger/public.git, and not octo-org/example-service" in words
+
+
+def test_an_empty_repository_gets_main_and_no_other_branch(desk: Desk) -> None:
+    desk.git("init", "--quiet", "--initial-branch=master")
+    said = refused(desk, "--yes")
+    assert "is empty, and the branch here is master: the first push must be of main." in said
+    assert said.endswith(f"\n  git branch -m main\n  {AGAIN}\n")
+
+
+def test_uncommitted_work_is_left_alone(ready: Desk) -> None:
+    with_a_value_to_write(ready)
+    (ready.path / "app/server.py").write_text("staged\n")
+    ready.git("add", "app/server.py")
+    (ready.path / "app/server.py").write_text("staged, then edited\n")
+    (ready.path / "notes.txt").write_text("mine\n")
+    ended = ready.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    assert ready.git("show", "--name-only", "--format=%s").splitlines() == [
+        *("Trust the subject that GitHub presents", "", TFVARS)
+    ]
+    assert ready.git("status", "--short").splitlines() == ["MM app/server.py", "?? notes.txt"]
+    assert ready.git("show", ":app/server.py") == "staged"
+
+
+def test_values_that_somebody_is_editing_are_written_and_not_committed(ready: Desk) -> None:
+    path = ready.path / TFVARS
+    path.write_text(
+        path.read_text().replace(f'"{IDS}"', "null").replace('"refs/tags/v*"', '"refs/tags/v1*"')
+    )
+    deploy = ready.path / ".github/workflows/deploy.yml"
+    deploy.write_text(deploy.read_text().replace("'refs/tags/v'", "'refs/tags/v1'"))
+    ended = ready.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    assert f" -  {TFVARS} holds edits of yours, which are yours to commit." in ended.out
+    assert ready.changes() == [APPLY]
+    assert ready.entry["subject_prefix"] == IDS
+    assert f" M {TFVARS}" in ready.git("status", "--short").splitlines()[1:] + [
+        f" {ready.git('status', '--short').splitlines()[-1].strip()}"
+    ]
+
+
+def test_a_push_that_github_refuses_is_told_with_a_way_round(ready: Desk) -> None:
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    rule = "GH013: Repository rule violations found for refs/heads/main."
+    ready.hub.refuse_pushes(NAME, rule)
+    ended = ready.bootstrap("--yes")
+    assert (ended.status, ready.changes()) == (1, [FIRST[-1]])
+    assert "GitHub does not take the push, and everything before it is done:\n" in ended.out
+    assert rule in ended.out
+    assert "  git push origin HEAD:refs/heads/bootstrap\n  gh pr create --head boot" in ended.out
+    ready.hub.allow_pushes(NAME)
+    ready.hub.clear()
+    again = ready.bootstrap("--yes")
+    assert (again.status, ready.changes()) == (0, [FIRST[-1]])
+
+
+def test_commits_that_are_missing_here_stand_in_the_way_of_a_push(ready: Desk) -> None:
+    ready.hub.push(NAME, {"theirs.txt": "theirs\n"})
+    ready.hub.rename(NAME, "octo-org/renamed")
+    said = refused(ready, "--yes")
+    assert "main of octo-org/renamed holds commits that this folder lacks" in said
+    assert said.endswith(f"\n  git pull --rebase origin main\n  {AGAIN}\n")
+
+
+def test_branches_that_have_parted_are_told(ready: Desk) -> None:
+    ready.hub.push(NAME, {"theirs.txt": "theirs\n"})
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    said = refused(ready, "--yes")
+    assert said.endswith(f"\n  git pull --rebase origin main\n  {AGAIN}\n")
+
+
+def test_gh_decides_between_https_and_ssh_where_there_is_no_remote(ready: Desk) -> None:
+    ready.hub.user(git_protocol="ssh")
+    ready.git("remote", "remove", "origin")
+    ended = ready.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    assert f" 1. add the remote origin, git@github.com:{NAME}.git\n" in ended.out
+    assert ready.changes() == [f"git remote add origin git@github.com:{NAME}.git"]
+
+
+def test_a_folder_inside_another_repository_becomes_its_own(desk: Desk) -> None:
+    subprocess.run(["git", "init", "--quiet", str(desk.path.parent)], check=True)
+    planned = desk.bootstrap("--plan")
+    outer = desk.path.parent
+    assert (
+        f"turn this folder into a Git repository (inside {outer}, which stays as it is)"
+        in planned.out
+    )
+
+
+@pytest.mark.parametrize("state", ["detached", "merging"])
+def test_nothing_is_begun_where_nothing_can_be_committed(ready: Desk, state: str) -> None:
+    ready.hub.rename(NAME, "octo-org/renamed")
+    if state == "detached":
+        ready.git("checkout", "--quiet", "--detach")
+    else:
+        (ready.path / ".git/MERGE_HEAD").write_text(ready.git("rev-parse", "HEAD") + "\n")
+    said = refused(ready, "--yes")
+    assert "nothing can be committed." in " ".join(said.split())
+    assert said.endswith("\n  git status\n  make bootstrap\n")
+
+
+def test_what_is_not_committed_is_named_before_the_release(ready: Desk) -> None:
+    for name in ("Dockerfile", "a", "b", "c", "d", "e"):
+        (ready.path / name).write_text("new\n")
+    with (ready.path / LOCK).open("a") as lock:
+        lock.write("# mine\n")
+    ended = ready.bootstrap("--yes")
+    assert (ended.status, ready.changes()) == (0, [])
+    words = " ".join(ended.out.split())
+    assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more git add" in words
+
+
+def test_commits_that_will_be_pushed_are_counted(ready: Desk) -> None:
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    planned = ready.bootstrap("--plan")
+    assert planned.out.startswith(f" 1. push main to {NAME}, with 1 commit of yours\n")

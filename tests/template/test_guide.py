@@ -21,9 +21,9 @@ from keyless.release.ecs_express import ExpressService
 from tests.conftest import Bake
 from tests.standins.emulator import ROOT, Emulator
 from tests.support.combinations import Answers, every, questions, readable
+from tests.support.hook import hook
 from tests.support.pages import DOCS, README, TEMPLATE, block, blocks, page, rows_of
 from tests.support.project import Project, generate
-from tests.template.test_hook import hook
 
 TOOL = ROOT / "<<cookiecutter.project_slug>>/.github/keyless"
 PAGES = sorted(path.stem for path in (TOOL / "docs").glob("*.md"))

@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_judged_is_said_in_one_line(
 
 
 def test_without_pyyaml_it_says_how_to_install_it(bake: Bake, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "yaml.py").write_text("raise ImportError('no yaml')\n")
+    (tmp_path / "yaml.py").write_text("raise ModuleNotFoundError('no yaml', name='yaml')\n")
     project = bake()
     done = run(
         *CHECK,

@@ -380,9 +380,12 @@ def test_make_fetch_takes_what_the_central_repository_says(
     done = run("make", "caller", "KEY=web", cwd=path, env=known)
     assert done.returncode == 0, done.stdout
     assert (path / DEPLOY).read_text() == (written / "web.yml").read_text()
+    fetched = (path / "infra.json").read_text()
+    replaced("infra.json", '"written_by": "', '"written_by": "nobody yet: ')(path)
     assert "Say who holds infra/: make fetch FROM=OWNER/NAME" in (
         run("make", "fetch", "FROM=", cwd=path, env=known).stdout
     )
+    (path / "infra.json").write_text(fetched)
     told = run("make", "bootstrap", cwd=path, env=known)
     assert "infra/ of this repository stands in octo-org/example-service: type make bootstrap" in (
         told.stdout

@@ -142,7 +142,7 @@ def accepted() -> list[Entry]:
 
 def subjects(project: Project, run: Run, status: int = 0) -> dict[str, Any]:
     """Return what `keyless subjects` prints; it runs where there is no PyYAML."""
-    done = run(sys.executable, "-I", ".github/keyless", "subjects", "--json", cwd=project.path)
+    done = run(sys.executable, "-IB", ".github/keyless", "subjects", "--json", cwd=project.path)
     assert done.returncode == status, done.stdout
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 

@@ -15,7 +15,7 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tests.standins import github
-from tests.standins.emulator import Emulator, emulated_aws
+from tests.standins.emulator import ATTACH, Emulator, emulated_aws, without
 from tests.standins.hub import Hub
 from tests.support.combinations import questions
 from tests.support.desk import Desk
@@ -23,6 +23,7 @@ from tests.support.hostile import VALUES
 from tests.support.make import forget_make
 from tests.support.prepared import Prepared, prepare
 from tests.support.project import Project
+from tests.support.provider import installed, kept_running
 from tests.support.service import SECRETS
 from tests.support.shared import once
 
@@ -63,8 +64,8 @@ COUNTED = {
 
 
 # Behind these fixtures stands Terraform, act or an emulated AWS: make quick leaves their tests out.
-SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "ready", "running_emulator"}
-SLOW |= {"service_plan", "with_bucket"}
+SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "provider", "ready"}
+SLOW |= {"running_emulator", "service_plan", "with_bucket"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -137,11 +138,36 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="session")
-def running_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def provider(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of Terraform's AWS provider."""
+    return installed(tmp_path_factory, bake())
+
+
+@pytest.fixture(scope="session")
+def running_emulator(
+    provider: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
     """The one emulated AWS of a worker: to start it takes 2.3 s, to empty it 0.02 s."""
-    log = tmp_path_factory.mktemp("aws") / "emulator.log"
-    with emulated_aws("111122223333", "us-east-1", log) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("aws")
+    with (
+        emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as running,
+        kept_running(provider, running.environment(), folder / "provider.log") as attach,
+    ):
+        yield running._replace(provider=attach)
+
+
+@pytest.fixture(scope="session")
+def offline_provider(provider: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A provider that knows of no account, for what Terraform does without one."""
+    log = tmp_path_factory.mktemp("provider") / "provider.log"
+    with kept_running(provider, without("AWS_"), log) as attach:
+        yield attach
+
+
+@pytest.fixture
+def offline(offline_provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Terraform use that provider in this test."""
+    monkeypatch.setenv(ATTACH, offline_provider)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def content(project: Project) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_answers_reach_terraform_through_its_values_alone(bake: Bake) -> None:
     """All combinations make twelve contents; what is tested below stands for all of them.
 
@@ -108,7 +109,7 @@ def module_tests(project: Project, *names: str) -> None:
         )
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("deploy_on", ["release", "branch"])
 @pytest.mark.parametrize("second_tag", VALIDATED)
 def test_terraform_validates_and_the_modules_tests_pass(
@@ -134,7 +135,7 @@ def test_in_china_an_environment_alone_decides_and_the_generated_test_says_so(co
     assert "Success! 3 passed, 0 failed" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("target", ["ecs-express", "app-runner"])
 def test_terraform_validates_what_runs_the_image_and_its_tests_pass(
     copy: Copy, target: str
@@ -222,7 +223,7 @@ def parse(path: Path) -> dict[str, Any]:
     return plain(hcl2.loads(path.read_text()))  # type: ignore[no-any-return]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("offline")
 def test_each_validation_is_tested_and_seen_to_be_needed(copy: Copy) -> None:
     """With all of them removed, every run that expects a failure fails by itself."""
     project = copy()

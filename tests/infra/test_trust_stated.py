@@ -107,7 +107,7 @@ WIDENINGS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("offline")
 def test_whatever_widens_the_trust_or_the_role_fails_the_test_that_states_it(
     bake: Bake, copy: Copy
 ) -> None:

@@ -36,6 +36,9 @@ from tests.standins.iam import CONDITION_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = "/_stand_in/"  # paths that the wrapper answers, not AWS
+ATTACH = (
+    "TF_REATTACH_PROVIDERS"  # names a provider that runs already, see tests/support/provider.py
+)
 STARTED_WITHIN = 60  # seconds that a request waits while the server is still starting
 
 Message = MutableMapping[str, Any]
@@ -44,11 +47,15 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Emulator(NamedTuple):
-    """A running emulator: its URL, and the account that it emulates."""
+    """A running emulator: its URL, the account that it emulates, and a provider that knows both.
+
+    Without `provider`, Terraform starts one itself.
+    """
 
     endpoint: str
     account: str
     region: str
+    provider: str = ""
 
     @property
     def host(self) -> str:
@@ -57,7 +64,10 @@ class Emulator(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """Return what tells Terraform and the AWS CLI to talk to the emulator, as its root user."""
-        return without("AWS_") | {
+        attached = {ATTACH: self.provider} if self.provider else {}
+        return {
+            **without("AWS_"),
+            **attached,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -37,6 +37,7 @@ def test_each_value_and_each_pair_of_values_is_tried() -> None:
 
 
 @pytest.mark.parametrize("answers", every(), ids=readable)
+@pytest.mark.slow
 def test_a_project_passes_its_own_checks(bake: Bake, run: Run, answers: Answers) -> None:
     """The hook has judged it once; here each program judges it by itself."""
     project = bake(**answers)
@@ -122,6 +123,7 @@ def policy_of(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answers", TRUST, ids=readable)
+@pytest.mark.slow
 def test_the_attack_matrix_holds_for_each_trust(bake: Bake, answers: Answers) -> None:
     policy = policy_of(bake(**answers))
     (partition,) = [name for name in PARTITIONS if PARTITIONS[name] == answers["aws_region"]]
@@ -172,6 +174,7 @@ def test_a_trust_that_ignores_an_answer_fails_the_matrix(bake: Bake) -> None:
         assert [one for one in tags if assume_allowed(policy, arn, one.claims) is not one.meant]
 
 
+@pytest.mark.slow
 def test_scanners_find_nothing_that_is_not_explained(copy: Copy, run: Run, tmp_path: Path) -> None:
     """Each distinct content of infra/ at once; what is suppressed says why in the same line."""
     folder = tmp_path / "contents"
@@ -198,6 +201,7 @@ def test_scanners_find_nothing_that_is_not_explained(copy: Copy, run: Run, tmp_p
     assert "CKV_AWS_51" in done.stdout, "it is seen to object"
 
 
+@pytest.mark.slow
 def test_pre_commit_is_green_on_a_fresh_project(copy: Copy, run: Run) -> None:
     """Its tools are those of this environment: actionlint's download is no part of the project."""
     project = copy()

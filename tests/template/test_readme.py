@@ -122,6 +122,7 @@ def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> 
     assert (tmp_path / "example-service/infra/terraform.tfvars.json").exists()
 
 
+@pytest.mark.slow
 def test_it_runs_with_cookiecutter_from_pip_in_any_folder(tmp_path: Path, run: Run) -> None:
     commands = block(README, "python3 -m pip install").replace(TEMPLATE, f"{ROOT} --no-input")
     done = run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
@@ -197,6 +198,7 @@ def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
     assert "ok  keys         no AWS key is stored" in ready.doctor().out
 
 
+@pytest.mark.slow
 def test_the_output_of_the_rehearsal_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
     (shown,) = re.findall(r"<!-- rehearsal -->\n```text\n(.*?)```", README, re.DOTALL)
     assert rehearsal.main([]) == 0

@@ -30,6 +30,7 @@ REHEARSED = [
 
 
 @pytest.mark.parametrize("answers", REHEARSED, ids=readable)
+@pytest.mark.slow
 def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: dict[str, str]
 ) -> None:

@@ -75,6 +75,7 @@ def test_there_are_more_than_two_hundred_hostile_answers() -> None:
 
 @pytest.mark.parametrize("way", ["key=value", "file", "prompt"])
 @pytest.mark.parametrize("key", FREE)
+@pytest.mark.slow
 def test_each_is_refused_in_one_line_or_comes_out_unchanged(
     folder: Path, key: str, way: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

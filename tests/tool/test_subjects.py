@@ -230,6 +230,7 @@ run "{name}" {{
 """
 
 
+@pytest.mark.slow
 def test_they_agree_in_other_partitions_where_no_further_claim_is_tested(
     copy: Copy, run: Run
 ) -> None:

@@ -1,9 +1,10 @@
-# GitHub's OIDC identity provider: one per issuer and account. Whether it is created or looked up is
-# an explicit choice; a configuration that probes first would destroy it on its second run.
+# GitHub's OIDC identity provider. An account can have only one per issuer, so create_oidc_provider says
+# whether it is created here or looked up. Terraform cannot create it only if it is missing: on the next
+# run it would find its own provider, and delete it.
 
 locals {
-  # Asking the provider for its URL makes every role wait for it; the ARN itself is composed, so that
-  # the first plan already shows the trust policies in full.
+  # The URL comes from the provider, so every role waits for it. The ARN is composed, so the first plan
+  # already shows the trust policies in full.
   provider_url      = one(concat(aws_iam_openid_connect_provider.github[*].url, data.aws_iam_openid_connect_provider.github[*].url))
   oidc_host         = trimprefix(local.provider_url, "https://")
   oidc_provider_arn = "arn:${data.aws_partition.current.partition}:iam::${var.aws_account_id}:oidc-provider/${local.oidc_host}"

@@ -1,14 +1,7 @@
 terraform {
   required_version = ">= 1.10"
 
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= << cookiecutter.__aws_provider >>, < 7"
-    }
-  }
   # % if cookiecutter.state_bucket
-
   # The state of this repository's infrastructure, for everybody who applies it. If the bucket is in
   # another region, write that here.
   backend "s3" {
@@ -19,7 +12,14 @@ terraform {
     encrypt              = true
     use_lockfile         = true # a lock beside the state, in S3; no DynamoDB
   }
+
   # % endif
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= << cookiecutter.__aws_provider >>, < 7"
+    }
+  }
 }
 
 provider "aws" {

@@ -13,7 +13,7 @@ from keyless.aws import Refused
 from keyless.console import Problem
 from keyless.gh import page_of
 from keyless.model.account import ENTRY_KINDS, Account, parse_account
-from keyless.model.refusals import subjects_by_entry
+from keyless.model.entry_errors import subjects_by_entry
 from keyless.model.subjects import trust_statement
 from keyless.paths import TFVARS
 from keyless.setup import bucket, github

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from keyless.release import images
-from keyless.release.environment import Release
 from keyless.release.images import Image
+from keyless.release.job_environment import Release
 
 from tests.support.registry import INDEX, MANIFEST, ONE, TWO, Registry
 

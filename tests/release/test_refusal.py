@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from keyless.aws import Refused
 from keyless.release import images
-from keyless.release.environment import Release
+from keyless.release.job_environment import Release
 from keyless.release.refusal import explain_refusal
 
 from tests.support.registry import ONE, Registry

@@ -11,7 +11,7 @@ from pathlib import Path
 import keyless
 import pytest
 from keyless import commands, paths
-from keyless.release import environment
+from keyless.release import job_environment
 
 from tests.standins.emulator import without
 
@@ -57,14 +57,14 @@ def test_a_step_needs_neither_pyyaml_nor_another_folder(
 
 def test_infra_is_looked_for_where_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BESIDE", raising=False)
-    assert environment.values_path() == "infra/terraform.tfvars.json"
-    assert environment.infra_place() == "infra/"
-    assert environment.bootstrap_command() == "make bootstrap"
+    assert job_environment.values_path() == "infra/terraform.tfvars.json"
+    assert job_environment.infra_place() == "infra/"
+    assert job_environment.bootstrap_command() == "make bootstrap"
     monkeypatch.setenv("BESIDE", str(root))  # a job of another repository runs the tool of this one
-    assert environment.infra_place() == "infra/ of octo-org/example-service"
-    assert environment.bootstrap_command() == "make bootstrap  # in octo-org/example-service"
+    assert job_environment.infra_place() == "infra/ of octo-org/example-service"
+    assert job_environment.bootstrap_command() == "make bootstrap  # in octo-org/example-service"
     (root / ".cookiecutter.json").unlink()
-    assert environment.infra_place() == "infra/ of another repository"
+    assert job_environment.infra_place() == "infra/ of another repository"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,6 @@ def test_without_infra_its_place_is_read_from_what_was_fetched(
 ) -> None:
     (root / paths.TFVARS).unlink()
     (root / paths.INFRA_JSON).write_text(json.dumps(content))
-    assert environment.values_path() == "infra.json"
-    assert environment.infra_place() == place
-    assert environment.region_of_infra() == ""
+    assert job_environment.values_path() == "infra.json"
+    assert job_environment.infra_place() == place
+    assert job_environment.region_of_infra() == ""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from keyless.aws import Refused
 from keyless.release import images, versions
-from keyless.release.environment import Release
 from keyless.release.images import Image
+from keyless.release.job_environment import Release
 from keyless.release.versions import parse_version
 
 from tests.support.registry import ONE, TWO, Registry, movable

@@ -138,7 +138,7 @@ def test_a_workflow_that_others_call_is_looked_for_at_the_refs_that_roles_trust(
         pytest.param(
             settings(rulesets=[{
                 "id": 7, "name": "releases", "target": "tag", "enforcement": "active",
-                "conditions": {"ref_name": {"include": ["refs/tags/v*"], "exclude": []}},
+                "conditions": {"ref_name": {"include": ["refs/tags/v*", "refs/tags/v*/**/*"]}},
                 "rules": [{"type": "creation"}],
             }]),
             "ok  refs         refs/tags/v*: the ruleset 'releases' limits who that is.",

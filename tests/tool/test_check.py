@@ -440,7 +440,11 @@ def test_it_explains_an_environment_and_its_ref(copy: Copy, run: Run) -> None:
 @pytest.mark.parametrize(
     ("deploy_on", "include", "rules", "enforcement", "guarded"),
     [
-        ("release", "refs/tags/v*", "creation", "active", True),
+        # In a ruleset * stops at a slash, in a trust policy it does not: v1/x is trusted, too.
+        ("release", "refs/tags/v*", "creation", "active", False),
+        ("release", "refs/tags/v* and refs/tags/v*/**/*", "creation", "active", True),
+        ("release", "refs/tags/v?* and refs/tags/v?*/**/*", "creation", "active", False),
+        ("release", "~ALL", "creation", "active for branches", False),
         ("release", "refs/tags/**/*", "creation", "active", True),
         ("release", "~ALL", "creation", "active", True),
         ("release", "refs/tags/v*", "deletion", "active", False),
@@ -461,12 +465,16 @@ def test_it_says_whether_a_ruleset_guards_the_refs(
     enforcement: str,
     guarded: bool,
 ) -> None:
-    included = include.split(" but not ")
+    included, _, excluded = include.partition(" but not ")
+    state, _, other = enforcement.partition(" for ")
     ruleset = {
         "id": 7,
         "name": "trusted refs",
-        "enforcement": enforcement,
-        "conditions": {"ref_name": {"include": included[:1], "exclude": included[1:]}},
+        "target": "branch" if other or deploy_on == "branch" else "tag",
+        "enforcement": state,
+        "conditions": {
+            "ref_name": {"include": included.split(" and "), "exclude": excluded.split()}
+        },
         "rules": [{"type": rules}],
     }
     lines = explained(copy(deploy_on=deploy_on), run, ruleset)

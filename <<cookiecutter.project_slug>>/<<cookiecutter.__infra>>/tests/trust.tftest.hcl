@@ -79,7 +79,7 @@ run "only_<< publisher >>_may_publish" {
         }
       }]
     }
-    error_message = "The role trusts somebody else: ${aws_iam_role.push.assume_role_policy}"
+    error_message = "The trust policy differs from the one stated here: ${aws_iam_role.push.assume_role_policy}"
   }
 
   assert {
@@ -138,17 +138,17 @@ run "its_role_may_push_to_one_registry_and_do_nothing_else" {
     error_message = "Another account may do more than pull: ${aws_ecr_repository_policy.pull[0].policy}"
   }
 
-  assert {
-    condition     = aws_ecr_repository.image.image_tag_mutability == "<< cookiecutter.__tag_mutability >>"
-    error_message = "A tag can be moved to another image."
-  }
   # % if cookiecutter.second_tag == "latest"
-
   assert {
     condition     = aws_ecr_repository.image.image_tag_mutability_exclusion_filter[*].filter == ["latest"]
     error_message = "Another tag than latest can be moved to another image."
   }
+
   # % endif
+  assert {
+    condition     = aws_ecr_repository.image.image_tag_mutability == "<< cookiecutter.__tag_mutability >>"
+    error_message = "A tag can be moved to another image."
+  }
 }
 
 run "the_rest_of_infra_lets_it_do_<< "nothing_more" if target == "nothing" else "no_more_than_deploy_one_service" >>" {
@@ -178,25 +178,7 @@ run "the_rest_of_infra_lets_it_do_<< "nothing_more" if target == "nothing" else 
     }
   }
 
-  assert {
-    condition     = output.allowed_subjects == { "<< cookiecutter.project_slug >>" = ["<< subject >>"] }
-    error_message = "The role trusts other subjects: ${jsonencode(output.allowed_subjects)}"
-  }
-
-  assert {
-    condition     = aws_iam_openid_connect_provider.github[0].client_id_list == toset(["<< audience >>"])
-    error_message = "The provider accepts tokens for another audience."
-  }
-
-  assert {
-    condition = join(" ", [
-      for name in fileset(path.module, "*.{tf,tf.json,tofu}") : name
-      if can(regex("<< role >>|role_name|role_arn", file("${path.module}/${name}")))
-    ]) == "outputs.tf << 'service.tf ' if target != 'nothing' >>variables.tf"
-    error_message = "Another file of infra/ names the role, and may let it do more."
-  }
   # % if target != "nothing"
-
   assert {
     condition     = [for policy in aws_iam_role_policy.deploy : policy.role] == ["<< role >>"]
     error_message = "Another role may deploy."
@@ -262,5 +244,23 @@ run "the_rest_of_infra_lets_it_do_<< "nothing_more" if target == "nothing" else 
     ]
     error_message = "The role may do something else: ${data.aws_iam_policy_document.deploy.json}"
   }
+
   # % endif
+  assert {
+    condition     = output.allowed_subjects == { "<< cookiecutter.project_slug >>" = ["<< subject >>"] }
+    error_message = "The role trusts other subjects: ${jsonencode(output.allowed_subjects)}"
+  }
+
+  assert {
+    condition     = aws_iam_openid_connect_provider.github[0].client_id_list == toset(["<< audience >>"])
+    error_message = "The provider accepts tokens for another audience."
+  }
+
+  assert {
+    condition = join(" ", [
+      for name in fileset(path.module, "*.{tf,tf.json,tofu}") : name
+      if can(regex("<< role >>|role_name|role_arn", file("${path.module}/${name}")))
+    ]) == "outputs.tf << 'service.tf ' if target != 'nothing' >>variables.tf"
+    error_message = "Another file of infra/ names the role, and may let it do more."
+  }
 }

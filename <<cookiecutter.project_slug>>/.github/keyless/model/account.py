@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,25 @@ ENTRY_KINDS = {
     "pull_accounts": "a list of text or null",
     "expire_untagged_after_days": "number or null",
     "keep_newest_images": "number or null",
+}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+# Of each kind, whether a value is of it; what may be left out may be null.
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "text": _is_text,
+    "text or null": lambda value: value is None or _is_text(value),
+    "a list of text": _is_list,
+    "a list of text or null": lambda value: value is None or _is_list(value),
+    "true or false": lambda value: value is None or isinstance(value, bool),
+    "number or null": lambda value: value is None or type(value) is int,
 }
 
 
@@ -203,17 +223,9 @@ def parse_entries(path: str, values: dict[str, Any]) -> dict[str, dict[str, Any]
     entries = values.get("repositories")
     if not isinstance(entries, dict):
         raise CannotJudge(f"{path}: needs an entry in repositories; add it")
-    kinds = {"te": str, "a ": list, "tr": bool, "nu": int}
     for key, entry in entries.items():
         for attribute, kind in ENTRY_KINDS.items():
             value = entry.get(attribute) if isinstance(entry, dict) else None
-            missing = value is None and kind in ("text", "a list of text")
-            items = value if isinstance(value, list) else [""]
-            if (
-                missing
-                or not all(isinstance(item, str) for item in items)
-                or (value is not None and not isinstance(value, kinds[kind[:2]]))
-                or (kind[:2] == "nu" and isinstance(value, bool))
-            ):
+            if not _KINDS[kind](value):
                 raise CannotJudge(f"{path}: {key} needs {attribute} as {kind}; correct it")
     return dict(entries)

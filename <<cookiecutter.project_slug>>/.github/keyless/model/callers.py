@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.refs import ref_kinds
+from keyless.model.refs import names_branch, ref_kinds
 from keyless.model.workflows import Workflow
 
 
@@ -35,7 +35,7 @@ def caller_inputs(account: Account, entry: dict[str, Any]) -> dict[str, str]:
         "ecr-repository": entry["ecr_repository"],
         "version": "${{ github.ref_name }}",
     }
-    if any(ref.startswith("refs/heads/") for ref in entry["refs"]):
+    if names_branch(entry["refs"]):
         inputs["version"] = "main-${{ github.run_number }}"
     environment = entry.get("environment")
     return inputs if environment is None else {**inputs, "environment": environment}

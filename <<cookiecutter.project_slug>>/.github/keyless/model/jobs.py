@@ -93,6 +93,18 @@ class Job(NamedTuple):
         """Return the value of an environment variable of a step, as far as it is known."""
         return self.resolve(step, f"${{{{ env.{name} }}}}")
 
+    def value_finding(
+        self, step: Mapping, key: str, value: str, rule: str, message: str, mend: str
+    ) -> Finding:
+        """Return a finding that points at the variable that has a value, else at an input."""
+        for scope in (step, self.root, self.source.root):
+            env = scope.of("env")
+            for name in env:
+                if self.variable(step, name) == value:
+                    path = scope.path or self.source.path
+                    return Finding(path, env.line(name), rule, message, mend)
+        return self.finding(step, key, rule, message, mend)
+
     def values(self) -> Iterator[tuple[Mapping, str, int, str]]:
         """Yield step or job, name, line and text of each value in env: and with:, and of run:."""
         for part in (self.source.root, self.root, *self.steps):

@@ -27,11 +27,19 @@ def is_untrusted(event: str) -> bool:
     return bool(_UNTRUSTED.match(event))
 
 
+def value_matches(value: str, wanted: str) -> bool:
+    """Tell whether IAM accepts a value: as it is, or up to a * at the end of what is wanted."""
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
 def ref_matches(ref: str, pattern: str) -> bool:
     """Tell whether a ref, or all refs of a pattern with a trailing *, match a pattern."""
-    if pattern.endswith("*"):
-        return ref.rstrip("*").startswith(pattern[:-1])
-    return ref == pattern
+    return value_matches(ref.rstrip("*") if pattern.endswith("*") else ref, pattern)
+
+
+def names_branch(refs: list[str]) -> bool:
+    """Tell whether one of the refs is a branch, so that versions are numbers and no tags."""
+    return any(ref.startswith("refs/heads/") for ref in refs)
 
 
 def common_refs(one: str, other: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from keyless.aws import Refused, call
 from keyless.console import Problem
 from keyless.model.service import VERSION_VARIABLE, Service
-from keyless.release.environment import apply_commands, rerun_command
+from keyless.release.job_environment import apply_commands, rerun_command
 from keyless.release.running import Progress, Running, covers, one_line
 
 # How an operation ends; until then it is under way [App Runner API, OperationSummary].

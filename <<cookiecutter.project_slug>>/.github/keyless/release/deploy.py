@@ -18,7 +18,7 @@ from keyless.model.findings import CannotJudge
 from keyless.model.service import Service, read_service
 from keyless.model.service_settings import setting_errors
 from keyless.paths import SERVICE_JSON
-from keyless.release.environment import (
+from keyless.release.job_environment import (
     Release,
     apply_commands,
     is_branch,

@@ -18,10 +18,10 @@ from keyless import paths
 from keyless.aws import Refused, run_aws
 from keyless.console import Problem, report_problem
 from keyless.model.account import read_account
+from keyless.model.entry_errors import subjects_by_entry
 from keyless.model.findings import CannotJudge
-from keyless.model.refusals import subjects_by_entry
 from keyless.release.differences import GIVEN, Claims, Entry, explain_difference
-from keyless.release.environment import rerun_command, values_path
+from keyless.release.job_environment import rerun_command, values_path
 
 PATIENCE = 5  # seconds for GitHub, and for STS
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from keyless import paths
 from keyless.console import Problem
-from keyless.release.environment import (
+from keyless.model.refs import value_matches
+from keyless.release.job_environment import (
     apply_commands,
     bootstrap_command,
     infra_place,
@@ -23,7 +24,7 @@ from keyless.release.environment import (
 
 GIVEN = "it gives the role"  # what stands for the answer of STS where it does not refuse
 
-Entry = dict[str, Any]  # what model.refusals.subjects_by_entry says of one entry
+Entry = dict[str, Any]  # what model.entry_errors.subjects_by_entry says of one entry
 Claims = dict[str, Any]  # of a token, each text in one line; empty where there is no token
 
 
@@ -136,7 +137,7 @@ def repository_differs(name: str, trusted: str, presented: str) -> Problem:
 def context_differs(entry: Entry, context: str) -> Problem | None:
     """Compare what a subject holds behind its prefix with what the role trusts there."""
     subjects = [subject[len(entry["subject_prefix"]) + 1 :] for subject in entry["subjects"]]
-    if any(iam_matches(context, wanted) for wanted in subjects):
+    if any(value_matches(context, wanted) for wanted in subjects):
         return None
     kind, _, value = context.partition(":")
     wanted = " or ".join(subjects)
@@ -153,7 +154,7 @@ def context_differs(entry: Entry, context: str) -> Problem | None:
         message = f"The role trusts {wanted}, and the job runs in no environment."
         return edit_workflow(message, f"environment: {json.dumps(name, ensure_ascii=False)}")
     message = f"The role trusts {wanted}, and the run is for {value or context}."
-    if any(iam_matches(context.lower(), one.lower()) for one in subjects):
+    if any(value_matches(context.lower(), one.lower()) for one in subjects):
         message += " Upper and lower case count."
     return Problem(message, publish_refs(subjects))
 
@@ -164,7 +165,7 @@ def claim_differs(entry: Entry, claims: Claims) -> Problem | None:
         for key, wanted in tests.items():
             claim = key.rpartition(":")[2]
             value = claims.get(claim, "missing")
-            if claim != "sub" and not any(iam_matches(value, one) for one in wanted):
+            if claim != "sub" and not any(value_matches(value, one) for one in wanted):
                 message = f"The role tests {claim} for {' or '.join(wanted)}, and it is {value}."
                 if claim == "job_workflow_ref":
                     reference = re.sub("@refs/(heads|tags)/", "@", wanted[0])
@@ -186,11 +187,6 @@ def nothing_differs(entry: Entry, answer: str) -> Problem:
         f" {entry['role_arn']}.",
         *apply_commands(),
     )
-
-
-def iam_matches(value: str, wanted: str) -> bool:
-    """Tell whether IAM takes a value: as it is, or up to a * at the end."""
-    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
 
 
 def publish_refs(refs: list[str]) -> str:

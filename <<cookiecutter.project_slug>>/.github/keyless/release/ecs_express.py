@@ -13,7 +13,7 @@ from keyless.aws import Refused, call
 from keyless.console import Problem
 from keyless.model.service import PORT_VARIABLE, VERSION_VARIABLE, Service
 from keyless.paths import SERVICE_TF
-from keyless.release.environment import apply_commands
+from keyless.release.job_environment import apply_commands
 from keyless.release.running import Progress, Running, covers, one_line
 
 MISSING = ("ResourceNotFoundException", "ServiceNotFoundException")

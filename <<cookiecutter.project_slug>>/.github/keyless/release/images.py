@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from keyless.aws import Refused, call
 from keyless.console import Problem
-from keyless.release.environment import Release, is_branch, publish_command, rerun_command
+from keyless.release.job_environment import Release, is_branch, publish_command, rerun_command
 
 REVISION = "org.opencontainers.image.revision"  # the annotation that names an image's commit
 # A manifest is returned as it was pushed only if its media type is accepted (AWS docs, ECR API,

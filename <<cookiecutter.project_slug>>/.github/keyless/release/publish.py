@@ -11,8 +11,8 @@ import shlex
 
 from keyless.aws import Refused
 from keyless.console import Problem, append_to, report_problem
-from keyless.release.environment import Release, publish_command, rerun_command
 from keyless.release.images import find_published, settle_tags
+from keyless.release.job_environment import Release, publish_command, rerun_command
 from keyless.release.refusal import explain_missing_push, explain_refusal
 from keyless.release.versions import move_tag
 

@@ -8,7 +8,8 @@ import re
 
 from keyless.aws import Refused
 from keyless.console import Problem
-from keyless.release.environment import (
+from keyless.release.images import MEDIA_TYPES, call_ecr
+from keyless.release.job_environment import (
     Release,
     apply_commands,
     publish_command,
@@ -16,7 +17,6 @@ from keyless.release.environment import (
     rerun_command,
     values_path,
 )
-from keyless.release.images import MEDIA_TYPES, call_ecr
 
 
 def explain_missing_push(job: Release) -> Problem:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from keyless.console import Problem
-from keyless.release.environment import Release, apply_commands, rerun_command
 from keyless.release.images import TAKEN, call_ecr, find_image, put_tag
+from keyless.release.job_environment import Release, apply_commands, rerun_command
 
 
 def parse_version(job: Release, tag: str) -> list[int] | None:

@@ -8,7 +8,7 @@ import time
 
 from keyless.aws import Refused
 from keyless.console import Problem
-from keyless.release.environment import Release, rerun_command
+from keyless.release.job_environment import Release, rerun_command
 from keyless.release.running import Progress, Running, Target, one_line
 from keyless.release.versions import version_order
 

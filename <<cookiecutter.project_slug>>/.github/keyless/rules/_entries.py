@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyless.model.entry_errors import entry_errors
 from keyless.model.findings import Finding
-from keyless.model.refusals import entry_errors
 from keyless.model.repository import Repository
 
 

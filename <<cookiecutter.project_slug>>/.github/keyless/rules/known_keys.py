@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from keyless.model.account import ACCOUNT_KEYS, ENTRY_KINDS, INFRA_JSON_KINDS
 from keyless.model.documents import read_file
+from keyless.model.entry_errors import account_errors
 from keyless.model.findings import Finding
 from keyless.model.hcl import find_block, strip_comments
-from keyless.model.refusals import account_errors
 from keyless.model.repository import Repository
 
 ID = "known-keys"

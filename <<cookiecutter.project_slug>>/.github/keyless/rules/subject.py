@@ -15,12 +15,12 @@ from keyless.model.callers import (
     short_reference,
     uses_spellings,
 )
+from keyless.model.entry_errors import WORKFLOW_REFERENCE
 from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.jobs import Job
 from keyless.model.policies import canonical
 from keyless.model.refs import common_refs, is_untrusted, ref_matches
-from keyless.model.refusals import WORKFLOW_REFERENCE
 from keyless.model.repository import Repository, Side
 from keyless.model.subjects import ref_is_tested, trust_statement
 from keyless.paths import TOOL_ACTION

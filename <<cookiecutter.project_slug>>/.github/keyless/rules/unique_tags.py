@@ -56,24 +56,30 @@ def find(repository: Repository) -> Iterator[Finding]:
 
 def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     """Yield the finding for a tag that may name several commits."""
-    job, tag = named.job, named.tag
+    job, step, tag = named.job, named.step, named.tag
+    version = tag == job.variable(step, "IMAGE_TAG")
     inside = [text.strip() for text in re.findall(r"\$\{\{(.*?)\}\}", tag)]
     # GitHub docs, "Contexts": one value for a commit, or a new one for every run.
     unique = ["github.sha", "github.run_id", "github.run_number"]
     unique += [] if publication.to_branch else ["github.ref_name"]
     if all(run.event == "release" for run in job.runs):  # else it is empty
         unique.append("github.event.release.tag_name")
-    if any(text in unique for text in inside) or tag in ("", *publication.infra.excluded):
+    moves = tag in publication.infra.excluded
+    if not tag or any(text in unique for text in inside) or (moves and not version):
         return
     if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
         message = f"tags has {named.name}, whose value only the run knows"
         mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
         if "secrets." not in named.name:  # that is a finding of its own
-            yield job.finding(named.step, "tags", UNJUDGED, message, mend)
-    else:
-        message = f"the tag {tag} does not name one commit in every run, so a push would be refused"
-        mend = "write a tag that names the commit, for example ${{ github.sha }}"
-        yield job.finding(named.step, "tags", ID, message, mend)
+            yield job.finding(step, "tags", UNJUDGED, message, mend)
+        return
+    follows = "a version would move to another image" if moves else "a push would be refused"
+    message = f"the tag {tag} does not name one commit in every run, so {follows}"
+    mend = "write a tag that names the commit, for example ${{ github.sha }}"
+    if version:
+        number = "main-${{ github.run_number }}"
+        mend = f"write IMAGE_TAG: {number if publication.to_branch else '${{ github.ref_name }}'}"
+    yield job.value_finding(step, "tags", tag, ID, message, mend)
 
 
 def _pushed_twice(publication: Publication) -> Iterator[Finding]:

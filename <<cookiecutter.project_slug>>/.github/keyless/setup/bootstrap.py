@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keyless.console import print_problem, wrapped
 from keyless.setup import session
-from keyless.setup.again import AGAIN
+from keyless.setup.retry import AGAIN
 from keyless.setup.state import states
 from keyless.setup.steps.account import look_at_account, look_at_bucket, look_at_provider
 from keyless.setup.steps.applying import IMPORTS

@@ -10,8 +10,8 @@ from keyless.aws import Refused
 from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.model.hcl import find_block, strip_comments
-from keyless.setup.again import AGAIN
 from keyless.setup.aws_account import ask_aws
+from keyless.setup.retry import AGAIN
 from keyless.setup.terraform import INFRA
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyless.paths import WORKFLOWS
 from keyless.setup import session
-from keyless.setup.taking import take
+from keyless.setup.download import take
 
 CALLER = "make caller"
 MISSING = "its entry has no job_workflow_ref"

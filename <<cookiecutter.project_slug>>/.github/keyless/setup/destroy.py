@@ -13,7 +13,6 @@ from typing import Any
 from keyless.console import Problem, print_problem, wrapped
 from keyless.model.account import Account
 from keyless.setup import session
-from keyless.setup.again import require
 from keyless.setup.aws_account import (
     ask_aws,
     count_images,
@@ -24,6 +23,7 @@ from keyless.setup.aws_account import (
 )
 from keyless.setup.changes import planned_actions
 from keyless.setup.project import account_here, own_key, service_target
+from keyless.setup.retry import require
 from keyless.setup.state import addresses_in_state, state_of, states
 from keyless.setup.terraform import (
     IAC_TOOL,

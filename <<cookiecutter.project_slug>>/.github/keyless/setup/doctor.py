@@ -11,9 +11,9 @@ from keyless.gh import Denied
 from keyless.model.findings import CannotJudge
 from keyless.programs import Garbled
 from keyless.setup import session
-from keyless.setup.again import AGAIN
 from keyless.setup.health import here, in_aws, on_github, others
 from keyless.setup.health.patient import Concern, Line, Patient
+from keyless.setup.retry import AGAIN
 from keyless.setup.terraform import IAC_TOOL
 from keyless.setup.tools import missing_tools
 

@@ -17,18 +17,18 @@ from keyless.setup.entry_files import remove_service_files, write_entries
 from keyless.setup.moving import judge_move, move_in_states
 from keyless.setup.new_entries import Answers, ask_about, distribute, new_entry
 from keyless.setup.project import account_here, own_key
-from keyless.setup.service_files import SERVICES_FOLDER, own_name, service_files
-from keyless.setup.shared_workflow import shared_files, workflow_reference
-from keyless.setup.state import state_of
-from keyless.setup.terraform import command_line, module_address
-from keyless.setup.values import EMPTY_FILE, edit_json, read_text, with_entries, without_entry
-from keyless.setup.wanted import (
+from keyless.setup.requested import (
     Wanted,
     again_command,
     judge_changes,
     judge_options,
     read_wanted,
 )
+from keyless.setup.service_files import SERVICES_FOLDER, own_name, service_files
+from keyless.setup.shared_workflow import shared_files, workflow_reference
+from keyless.setup.state import state_of
+from keyless.setup.terraform import command_line, module_address
+from keyless.setup.values import EMPTY_FILE, edit_json, read_text, with_entries, without_entry
 
 Act = Callable[[Account, argparse.Namespace], int]
 INTERRUPTED = "Type the same again: it goes on from there."

@@ -8,6 +8,7 @@ from keyless.console import Problem, wrapped
 from keyless.model.account import Account, parse_account
 from keyless.model.findings import CannotJudge
 from keyless.paths import ROOT
+from keyless.setup.requested import ADD
 from keyless.setup.service_files import (
     SERVICES_FOLDER,
     is_written_here,
@@ -15,7 +16,6 @@ from keyless.setup.service_files import (
     service_files,
 )
 from keyless.setup.values import read_text, write_text
-from keyless.setup.wanted import ADD
 
 
 def write_entries(account: Account, texts: dict[str, str], keys: list[str]) -> None:

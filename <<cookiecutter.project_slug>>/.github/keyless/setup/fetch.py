@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyless.paths import INFRA_JSON
 from keyless.setup import session
 from keyless.setup.contract import run_check
-from keyless.setup.taking import take
+from keyless.setup.download import take
 
 FETCH = "make fetch"
 MISSING = "add this repository there, commit and push (another key: KEY=...)"

@@ -11,7 +11,7 @@ from keyless.model.account import Account
 from keyless.model.service import read_service
 from keyless.paths import ROOT, SERVICE_JSON, TFVARS
 from keyless.programs import run
-from keyless.setup.again import require
+from keyless.setup.retry import require
 from keyless.setup.state import addresses_in_state, state_of, state_of_file
 from keyless.setup.terraform import IAC_TOOL, MAIN, State, module_address, terraform
 

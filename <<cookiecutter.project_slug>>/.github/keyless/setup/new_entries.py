@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from keyless.console import Problem
 from keyless.gh import Denied
 from keyless.model.account import Account
+from keyless.model.entry_errors import entry_errors
 from keyless.model.refs import ref_kinds
-from keyless.model.refusals import entry_errors
 from keyless.setup.github import Facts, Repository, look_up
 from keyless.setup.parallel import in_parallel
 from keyless.setup.project import own_key
+from keyless.setup.requested import MIXED, Wanted
 from keyless.setup.tools import login_problems
 from keyless.setup.values import EMPTY_FILE, with_entries
-from keyless.setup.wanted import MIXED, Wanted
 
 # A file takes this many: a plan takes about 2.3 s + 16 ms for each + 22 us for each pair, so that
 # two files of 300 are faster than one of 600 (measured, Terraform 1.11).

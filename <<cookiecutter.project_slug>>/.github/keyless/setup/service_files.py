@@ -10,7 +10,8 @@ from keyless.model.account import Account
 from keyless.model.callers import caller_inputs, short_reference
 from keyless.model.documents import read_file
 from keyless.model.terraform import infra_json_by_entry
-from keyless.model.workflows import workflow_paths
+from keyless.model.triggers import starting_runs
+from keyless.model.workflows import CREDENTIALS, read_workflow, workflow_paths
 from keyless.paths import ROOT
 from keyless.setup.project import own_key
 
@@ -33,6 +34,17 @@ def is_written_here(text: str) -> bool:
     return '"written_by": ' in text or text.startswith(CALLER)
 
 
+def publishes_releases() -> bool:
+    """Tell whether a workflow here that assumes a role starts when a release is published.
+
+    Raises:
+        CannotJudge: it cannot be read.
+    """
+    texts = {path: read_file(ROOT, path) for path in workflow_paths(ROOT)}
+    publishing = [read_workflow(ROOT, path) for path in texts if CREDENTIALS in texts[path]]
+    return any(run.event == "release" for one in publishing for run in starting_runs(one))
+
+
 def service_files(account: Account, written_by: str) -> dict[str, str]:
     """Return the texts of services/ by path: for each entry but this repository's own.
 
@@ -45,8 +57,7 @@ def service_files(account: Account, written_by: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     known = infra_json_by_entry(ROOT, account, written_by)
-    texts = (read_file(ROOT, path) for path in workflow_paths(ROOT))
-    releases = any(re.search("(?m)^  release:", text) for text in texts)
+    releases = publishes_releases()
     for key, entry in account.entries.items():
         if entry["github_repository"] == written_by or not re.fullmatch(ENTRY_KEY, key):
             continue

@@ -7,8 +7,8 @@ import re
 from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.model.callers import short_reference
+from keyless.model.entry_errors import WORKFLOW_REFERENCE
 from keyless.model.refs import ref_matches
-from keyless.model.refusals import WORKFLOW_REFERENCE
 from keyless.paths import ROOT, SHARED_WORKFLOW, TOOL
 from keyless.setup.project import own_key
 from keyless.setup.service_files import own_name

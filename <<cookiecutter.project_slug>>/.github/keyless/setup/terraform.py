@@ -13,7 +13,7 @@ from keyless.model.documents import read_file
 from keyless.model.hcl import strip_comments
 from keyless.paths import ANSWERS, ROOT, SERVICE_TF, TFVARS
 from keyless.programs import Done, run
-from keyless.setup.again import require
+from keyless.setup.retry import require
 
 INFRA = ROOT / "infra"
 PROVIDER = "aws_iam_openid_connect_provider.github"  # the address of the account's provider

@@ -12,10 +12,10 @@ from keyless.model.account import Account
 from keyless.model.documents import as_list, read_file
 from keyless.model.hcl import strip_comments
 from keyless.model.policies import canonical, without_sid
+from keyless.model.refs import names_branch
 from keyless.model.subjects import trust_statement
 from keyless.paths import REGISTRY_TF, ROOT
 from keyless.programs import Done
-from keyless.setup.again import AGAIN
 from keyless.setup.aws_account import (
     audience_missing,
     find_provider,
@@ -25,6 +25,7 @@ from keyless.setup.aws_account import (
 )
 from keyless.setup.health.patient import Line, Patient
 from keyless.setup.project import service_target
+from keyless.setup.retry import AGAIN
 from keyless.setup.state import states
 from keyless.setup.terraform import INFRA, State, terraform
 
@@ -105,24 +106,25 @@ def service(patient: Patient) -> Iterator[Line]:
     name, running = target.service.name, target.find()
     newest = newest_image(patient.account, patient.entry["ecr_repository"])
     digest, version = newest.get("imageDigest"), _version_of(newest)
-    branch = any(ref.startswith("refs/heads/") for ref in patient.entry["refs"])
-    again = "gh run rerun RUN_ID" if branch else f"gh workflow run deploy.yml --ref {version}"
-    released = f"{digest or 'none'} ({version})" if newest else "none yet"
+    again: tuple[str, ...] = ("gh run list --workflow deploy.yml", "gh run rerun RUN_ID")
+    if version and not names_branch(patient.entry["refs"]):
+        again = (f"gh workflow run deploy.yml --ref {version}",)
+    released = f"{digest or 'none'}" + f" ({version})" * bool(version) if newest else "none yet"
     if running is None:
         text = f"{name} does not exist; the newest image is {released}"
-        yield Line("service", not newest, text, (again,) * bool(newest))
+        yield Line("service", not newest, text, again if newest else ())
     elif running.digest != digest and not running.doing:
         text = f"{name} runs {running.shown}, and the newest image is {released}"
-        yield Line("service", False, text, (again,))
+        yield Line("service", False, text, again)
     else:
         doing = f"; {running.doing}" * bool(running.doing)
         yield Line("service", True, f"{name} runs {running.shown}{doing} {running.url}")
 
 
 def _version_of(image: dict[str, Any]) -> str:
-    """Return the first tag of an image that is a version, and no commit; else VERSION."""
+    """Return the first tag of an image that is a version, and no commit; else an empty text."""
     tags = image.get("imageTags", [])
-    return next((tag for tag in tags if not re.fullmatch("[0-9a-f]{40}|latest", tag)), "VERSION")
+    return next((tag for tag in tags if not re.fullmatch("[0-9a-f]{40}|latest", tag)), "")
 
 
 def drift(patient: Patient) -> Iterator[Line]:

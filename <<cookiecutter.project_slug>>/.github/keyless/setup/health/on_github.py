@@ -12,11 +12,11 @@ from keyless.explain import describe_guard
 from keyless.gh import Denied, find_on_github, page_of
 from keyless.paths import TFVARS
 from keyless.programs import run
-from keyless.setup.again import AGAIN
 from keyless.setup.github import actions_disabled, find_repository
 from keyless.setup.github import subject_prefix as ask_subject_prefix
 from keyless.setup.health.patient import Line, Patient
 from keyless.setup.protection import admitted_policies, environment_path, wanted_policies
+from keyless.setup.retry import AGAIN
 
 # The names of secrets that hold a long-lived key.
 STORED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

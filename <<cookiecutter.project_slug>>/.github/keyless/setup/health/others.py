@@ -8,13 +8,13 @@ from typing import Any
 from keyless.console import Problem
 from keyless.gh import Denied, page_of
 from keyless.paths import SHARED_WORKFLOW
-from keyless.setup.again import AGAIN
 from keyless.setup.aws_account import find_registries, find_roles
 from keyless.setup.git import git
 from keyless.setup.github import Facts, look_up
 from keyless.setup.health.in_aws import trust_differences
 from keyless.setup.health.patient import Line, Patient
 from keyless.setup.parallel import in_parallel
+from keyless.setup.retry import AGAIN
 
 
 def others(patient: Patient) -> Iterator[Line]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from keyless.console import Problem
 from keyless.paths import TFVARS
-from keyless.setup.again import AGAIN
 from keyless.setup.aws_account import (
     audience_missing,
     find_provider,
@@ -26,6 +25,7 @@ from keyless.setup.bucket import (
     state_bucket,
 )
 from keyless.setup.changes import KEPT_KINDS
+from keyless.setup.retry import AGAIN
 from keyless.setup.steps.situation import Situation
 from keyless.setup.terraform import (
     IAC_TOOL,

@@ -11,9 +11,9 @@ from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.paths import TFVARS
 from keyless.programs import Done
-from keyless.setup.again import AGAIN
 from keyless.setup.aws_account import count_images, delete_registry_command
 from keyless.setup.changes import COMES_ALONG, KEPT_KINDS, describe_change, planned_actions
+from keyless.setup.retry import AGAIN
 from keyless.setup.steps.judging import judge
 from keyless.setup.steps.situation import Situation
 from keyless.setup.terraform import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from keyless.console import Problem
 from keyless.paths import ROOT, TFVARS
-from keyless.setup.again import AGAIN, require
 from keyless.setup.git import contains, git, head_commit
 from keyless.setup.project import account_here
+from keyless.setup.retry import AGAIN, require
 from keyless.setup.service_files import SERVICES_FOLDER
 from keyless.setup.steps.checkout import LOCK, Checkout
 from keyless.setup.steps.situation import Step

@@ -9,7 +9,7 @@ from typing import Any
 from keyless.console import Problem
 from keyless.model.findings import CannotJudge
 from keyless.paths import ROOT, TFVARS
-from keyless.setup.again import AGAIN
+from keyless.setup.retry import AGAIN
 from keyless.setup.service_files import SERVICES_FOLDER, is_written_here, service_files
 from keyless.setup.steps.situation import Situation
 from keyless.setup.values import OWN_VALUES, read_text, write_text

@@ -9,7 +9,6 @@ from typing import Any
 from keyless.explain import describe_guard
 from keyless.gh import Denied, call_github, find_on_github, page_of
 from keyless.model.subjects import tests_ref_claim
-from keyless.setup.again import AGAIN
 from keyless.setup.protection import (
     Policy,
     accept_refusal,
@@ -18,6 +17,7 @@ from keyless.setup.protection import (
     rulesets,
     wanted_policies,
 )
+from keyless.setup.retry import AGAIN
 from keyless.setup.steps.situation import Situation
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from keyless.console import Problem
 from keyless.gh import github_host
 from keyless.paths import ROOT
-from keyless.setup.again import AGAIN, require
 from keyless.setup.git import git, head_commit
 from keyless.setup.github import find_repository
+from keyless.setup.retry import AGAIN, require
 from keyless.setup.steps.checkout import LOCK, Checkout
 from keyless.setup.steps.situation import Step
 

@@ -9,7 +9,6 @@ from typing import Any
 from keyless.console import Problem
 from keyless.paths import SHARED_WORKFLOW, TFVARS
 from keyless.programs import run
-from keyless.setup.again import AGAIN, require
 from keyless.setup.github import (
     Repository,
     actions_disabled,
@@ -18,6 +17,7 @@ from keyless.setup.github import (
     subject_prefix,
 )
 from keyless.setup.parallel import in_parallel
+from keyless.setup.retry import AGAIN, require
 from keyless.setup.steps.files import write
 from keyless.setup.steps.situation import Situation
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from keyless.model.account import Account, parse_account
 from keyless.model.service import Service, read_service
 from keyless.paths import ROOT, TFVARS
-from keyless.setup.again import AGAIN
 from keyless.setup.github import Repository
 from keyless.setup.project import account_here, own_key
+from keyless.setup.retry import AGAIN
 from keyless.setup.terraform import State
 from keyless.setup.values import edit_json, read_text, write_text
 

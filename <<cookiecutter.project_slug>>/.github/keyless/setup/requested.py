@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.model.documents import read_file
+from keyless.model.entry_errors import entry_errors
 from keyless.model.refs import ref_kinds
-from keyless.model.refusals import entry_errors
 from keyless.setup.project import own_key
 from keyless.setup.service_files import ENTRY_KEY, SERVICES_FOLDER
 

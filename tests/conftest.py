@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ import pytest
 from pytest_cookies.plugin import Cookies
 
 from tests.standins import github
-from tests.standins.emulator import ATTACH, Emulator, emulated_aws, without
+from tests.standins.emulator import ATTACH, Emulator, without
 from tests.standins.hub import Hub
+from tests.support.aws_cli import kept_aws_cli
 from tests.support.combinations import questions
 from tests.support.desk import Desk
 from tests.support.hostile import VALUES
 from tests.support.make import forget_make
 from tests.support.prepared import Prepared, prepare
 from tests.support.project import Project
-from tests.support.provider import installed, kept_running
+from tests.support.provider import emulated_aws_at_hand, installed, kept_running
 from tests.support.service import SECRETS
 from tests.support.shared import once
 
@@ -64,7 +66,7 @@ COUNTED = {
 
 
 # Behind these fixtures stands Terraform, act or an emulated AWS: make quick leaves their tests out.
-SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "provider", "ready"}
+SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "programs", "ready"}
 SLOW |= {"running_emulator", "service_plan", "with_bucket"}
 
 
@@ -138,29 +140,31 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="session")
-def provider(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program of Terraform's AWS provider."""
-    return installed(tmp_path_factory, bake())
+def programs(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the AWS CLI running for all programs of a worker; the value is Terraform's provider."""
+    with (
+        tempfile.TemporaryDirectory() as short,  # the path of a socket must be
+        kept_aws_cli(Path(short, "aws")) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield installed(tmp_path_factory, bake())
 
 
 @pytest.fixture(scope="session")
 def running_emulator(
-    provider: Path, tmp_path_factory: pytest.TempPathFactory
+    programs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Emulator]:
     """The one emulated AWS of a worker: to start it takes 2.3 s, to empty it 0.02 s."""
-    folder = tmp_path_factory.mktemp("aws")
-    with (
-        emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as running,
-        kept_running(provider, running.environment(), folder / "provider.log") as attach,
-    ):
-        yield running._replace(provider=attach)
+    with emulated_aws_at_hand(programs, tmp_path_factory.mktemp("aws")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def offline_provider(provider: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def offline_provider(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A provider that knows of no account, for what Terraform does without one."""
     log = tmp_path_factory.mktemp("provider") / "provider.log"
-    with kept_running(provider, without("AWS_"), log) as attach:
+    with kept_running(programs, without("AWS_"), log) as attach:
         yield attach
 
 
@@ -184,7 +188,9 @@ def desk(copy: Copy, emulator: Emulator, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def bootstrapped(
+    bake: Bake, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Prepared:
     """A project after its bootstrap, and what stands in AWS then."""
 
     def make(emulator: Emulator, folder: Path) -> Desk:
@@ -194,7 +200,7 @@ def bootstrapped(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Prepar
         assert ended.status == 0, ended.out
         return made
 
-    return prepare(tmp_path_factory, "bootstrapped", make)
+    return prepare(tmp_path_factory, "bootstrapped", running_emulator, make)
 
 
 @pytest.fixture(scope="session")

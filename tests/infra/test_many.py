@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,16 +20,21 @@ import pytest
 from tests.conftest import Bake
 from tests.rehearsal import assume
 from tests.standins import github, runner
-from tests.standins.emulator import ROOT, Emulator, emulated_aws
+from tests.standins.emulator import ROOT, Emulator
 from tests.standins.hub import Hub
 from tests.standins.iam import assume_allowed
 from tests.support.desk import Desk
+from tests.support.prepared import Prepared, prepare
 from tests.support.project import Project
 
 SERVICES = 30
 OWN = "octo-org/example-service"
 CALLED = f"{OWN}/.github/workflows/publish-image.yml@refs/tags/publish-v1"
 CALLING = ("service-03", "service-04")  # these publish by publish-image.yml of the central one
+REPOSITORIES = {
+    f"service-{n:02}": github.Repository(f"octo-org/service-{n:02}", repository_id=500000 + n)
+    for n in range(SERVICES)
+}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
 
 
@@ -61,20 +65,21 @@ class Central(NamedTuple):
         return github.token(self.services[key], "release", ref, "a" * 40, called=called, **further)
 
 
-@pytest.fixture(scope="module")
-def central(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Central]:
+@pytest.fixture(scope="session")
+def central_once(
+    bake: Bake, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Prepared:
     """Thirty services added with `make add` and applied with `make bootstrap`."""
-    folder = tmp_path_factory.mktemp("central")
-    path = shutil.copytree(bake().path, folder / "example-service")
-    hub = Hub(folder / "hub")
-    names = {f"service-{n:02}": 500000 + n for n in range(SERVICES)}
-    for name, number in names.items():
-        hub.create(f"octo-org/{name}", repository_id=number)
-    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
+
+    def make(emulator: Emulator, folder: Path) -> Desk:
+        path = shutil.copytree(bake().path, folder / "example-service")
+        hub = Hub(folder / "hub")
+        for key, repository in REPOSITORIES.items():
+            hub.create(f"octo-org/{key}", repository_id=repository.repository_id)
         first = with_own_infra(folder / "first", bake, emulator, "one")
         assert first.bootstrap("--yes").status == 0
         desk = Desk(Project(path), emulator, hub)
-        (path / "list.txt").write_text("".join(f"octo-org/{name}\n" for name in names))
+        (path / "list.txt").write_text("".join(f"octo-org/{key}\n" for key in REPOSITORIES))
         callers = [f"octo-org/{key}" for key in CALLING]
         for given in ([*callers, "--calls", "refs/tags/publish-v1"], ["--file", "list.txt"]):
             ended = desk.keyless("add", *given)
@@ -82,12 +87,19 @@ def central(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
         (path / "list.txt").unlink()
         ended = desk.bootstrap("--yes")
         assert ended.status == 0, ended.out
-        services = {
-            key: github.Repository(f"octo-org/{key}", repository_id=number)
-            for key, number in names.items()
-        }
         assert "exists already, so it is looked up and not created" in " ".join(ended.out.split())
-        yield Central(desk, services, first)
+        return desk
+
+    return prepare(tmp_path_factory, "central", running_emulator, make)
+
+
+@pytest.fixture
+def central(central_once: Prepared, emulator: Emulator, tmp_path: Path) -> Central:
+    """The repository of those services, with what stands in AWS."""
+    place = tmp_path / "central"
+    desk = central_once.desk(emulator, place)
+    first = Desk(Project(place / "first/one"), emulator, Hub(place / "first/hub-one"))
+    return Central(desk, REPOSITORIES, first)
 
 
 def with_own_infra(folder: Path, bake: Bake, emulator: Emulator, name: str, **answers: str) -> Desk:

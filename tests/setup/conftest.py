@@ -15,7 +15,9 @@ from tests.support.prepared import Prepared, prepare
 
 
 @pytest.fixture(scope="session")
-def guarded_once(bootstrapped: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def guarded_once(
+    bootstrapped: Prepared, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Prepared:
     """What stands after the job has got an environment, and bootstrap has followed."""
 
     def make(emulator: Emulator, folder: Path) -> Desk:
@@ -26,7 +28,7 @@ def guarded_once(bootstrapped: Prepared, tmp_path_factory: pytest.TempPathFactor
         assert ended.status == 0, ended.out
         return desk
 
-    return prepare(tmp_path_factory, "guarded", make)
+    return prepare(tmp_path_factory, "guarded", running_emulator, make)
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def guarded(guarded_once: Prepared, emulator: Emulator, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def shared_once(bootstrapped: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def shared_once(
+    bootstrapped: Prepared, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Prepared:
     """What stands after two more repositories were added, and bootstrap has followed."""
 
     def make(emulator: Emulator, folder: Path) -> Desk:
@@ -51,7 +55,7 @@ def shared_once(bootstrapped: Prepared, tmp_path_factory: pytest.TempPathFactory
         desk.git("commit", "--quiet", "--message=two more")
         return desk
 
-    return prepare(tmp_path_factory, "shared", make)
+    return prepare(tmp_path_factory, "shared", running_emulator, make)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.standins.emulator import Emulator, emulated_aws
+from tests.standins.emulator import Emulator
 from tests.standins.hub import Hub
 from tests.support.desk import Account, Desk
 from tests.support.project import Project
@@ -41,24 +41,28 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    factory: pytest.TempPathFactory, name: str, make: Callable[[Emulator, Path], Desk]
+    factory: pytest.TempPathFactory,
+    name: str,
+    emulator: Emulator,
+    make: Callable[[Emulator, Path], Desk],
 ) -> Prepared:
     """Return what is set up once for all workers.
 
     Args:
         factory: of the temporary folders of this worker.
         name: of this state.
+        emulator: of this worker; it is emptied.
         make: sets it up in an empty AWS and a folder, and returns its desk: `project` and `hub`
             are in that folder.
     """
 
     def text() -> str:
         folder = shared_folder(factory) / name
-        with emulated_aws("111122223333", "us-east-1", Path(f"{folder}.log")) as emulator:
-            desk = make(emulator, folder)
-            assert desk.path == folder / PROJECT
-            assert desk.hub.folder == folder / "hub"
-            account = Account.of(emulator)
+        emulator.reset()
+        desk = make(emulator, folder)
+        assert desk.path == folder / PROJECT
+        assert desk.hub.folder == folder / "hub"
+        account = Account.of(emulator)
         return json.dumps({"folder": str(folder), "account": account._asdict()})
 
     made = json.loads(once(factory, f"{name}.json", text))

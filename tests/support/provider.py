@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.standins.emulator import ATTACH
+from tests.standins.emulator import ATTACH, Emulator, emulated_aws
 from tests.support.project import Project
 from tests.support.shared import once, shared_folder
 
@@ -33,6 +33,16 @@ def installed(factory: pytest.TempPathFactory, project: Project) -> Path:
         return str(program.resolve())
 
     return Path(once(factory, "provider.txt", install))
+
+
+@contextmanager
+def emulated_aws_at_hand(program: Path, folder: Path) -> Iterator[Emulator]:
+    """Run an emulated AWS for the default answers, and a provider that knows it."""
+    with (
+        emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as running,
+        kept_running(program, running.environment(), folder / "provider.log") as attach,
+    ):
+        yield running._replace(provider=attach)
 
 
 @contextmanager

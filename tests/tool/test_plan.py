@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Bake, Copy, Run
-from tests.standins.emulator import emulated_aws
+from tests.standins.emulator import Emulator
 from tests.support.check import judge
 from tests.support.edits import apply
 from tests.support.project import Project
@@ -28,18 +28,20 @@ AUD = "token.actions.githubusercontent.com:aud"
 
 
 @pytest.fixture(scope="module")
-def plans(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def plans(
+    bake: Bake, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
     """The JSON of the first plan of a fresh project whose prefix is known, and of one after it."""
     folder = tmp_path_factory.mktemp("plan")
     project = Project(shutil.copytree(bake().path, folder / "example-service"))
     project.know_subject(PREFIX)
     shown = []
-    with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
-        project.terraform("init", "-input=false")
-        for _ in range(2):
-            project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)
-            shown.append(project.terraform("show", "-json", "x.tfplan"))
-            project.terraform("apply", "-input=false", "x.tfplan", emulator=emulator)
+    running_emulator.reset()
+    project.terraform("init", "-input=false")
+    for _ in range(2):
+        project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=running_emulator)
+        shown.append(project.terraform("show", "-json", "x.tfplan", emulator=running_emulator))
+        project.terraform("apply", "-input=false", "x.tfplan", emulator=running_emulator)
     return shown
 
 

@@ -219,7 +219,7 @@ def service_plan(
         project.run_with(secrets=SECRETS)
         project.terraform("init", "-input=false")
         project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=running_emulator)
-        return project.terraform("show", "-json", "x.tfplan")
+        return project.terraform("show", "-json", "x.tfplan", emulator=running_emulator)
 
     return lambda target: once(tmp_path_factory, f"{target}.plan.json", lambda: plan(target))
 

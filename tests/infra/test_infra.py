@@ -295,7 +295,7 @@ def test_the_first_plan_shows_both_policies_and_another_account_is_refused(
     project.know_subject("repo:octo-org@123456/example-service@456789")
     project.terraform("init", "-input=false")
     project.terraform("plan", "-input=false", "-out=plan.bin", emulator=emulator)
-    plan = json.loads(project.terraform("show", "-json", "plan.bin"))
+    plan = json.loads(project.terraform("show", "-json", "plan.bin", emulator=emulator))
     resources = {
         change["address"]: change["change"]["after"] for change in plan["resource_changes"]
     }

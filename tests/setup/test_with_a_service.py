@@ -54,7 +54,7 @@ def test_a_service_is_set_up_looked_at_and_taken_away_again(desk: Desk) -> None:
     assert "Nothing to change" in desk.bootstrap("--yes").out
     # After the apply a plan shows the policies twice, and is still what was said.
     desk.project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=desk.emulator)
-    shown = desk.project.terraform("show", "-json", "x.tfplan")
+    shown = desk.project.terraform("show", "-json", "x.tfplan", emulator=desk.emulator)
     (desk.path / "infra/plan.json").write_text(shown)
     assert desk.keyless("check", "--plan", "infra/plan.json").status == 0
     (desk.path / "infra/plan.json").unlink()

@@ -157,7 +157,7 @@ def planned_trust(project: Project, emulator: Emulator) -> dict[str, Any]:
     """Return the conditions of each role that is planned, with lists for all values."""
     project.terraform("init", "-input=false")
     project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)
-    plan = json.loads(project.terraform("show", "-json", "x.tfplan"))
+    plan = json.loads(project.terraform("show", "-json", "x.tfplan", emulator=emulator))
     shown = plan["planned_values"]["outputs"]["allowed_subjects"]["value"]
     found = {}
     for module in plan["planned_values"]["root_module"]["child_modules"]:

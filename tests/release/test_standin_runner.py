@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -20,7 +22,7 @@ import pytest
 
 from tests.conftest import Copy
 from tests.standins import github, runner
-from tests.standins.emulator import STARTED_WITHIN, Emulator
+from tests.standins.emulator import ROOT, STARTED_WITHIN, Emulator
 from tests.support.project import Failed, Project
 
 REPOSITORY = github.Repository("octo-org/example-service")
@@ -107,6 +109,24 @@ def test_a_run_that_takes_too_long_is_ended_with_its_steps(
         for _ in range(600):
             os.kill(int(pid.read_text()), 0)
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("before", "name"), [("nohup", "HUP"), ("trap '' INT;", "INT")])
+def test_what_is_started_can_be_interrupted_also_from_the_background(
+    before: str, name: str
+) -> None:
+    command = f"import subprocess; subprocess.run(['sh', '-c', 'kill -{name} $$; echo goes on'])"
+    for imported, printed in (("", "goes on\n"), ("import tests; ", "")):
+        done = subprocess.run(
+            ["sh", "-c", f'{before} "$@"', "sh", sys.executable, "-c", imported + command],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == printed
 
 
 def test_where_act_is_missing_the_line_that_installs_it_is_shown(

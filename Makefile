@@ -38,6 +38,7 @@ lint: $(VENV)/test ## style, types and layers of the Python code
 
 bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
+	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.plan_times
 	@PATH="$(CURDIR)/$(RUN):$$PATH" GOGC=100 tools/with-terraform $(RUN)/python -m tests.scale $(ARGS)
 
 lock: $(VENV)/test ## pin what pyproject.toml declares

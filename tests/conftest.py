@@ -23,6 +23,7 @@ from tests.support.combinations import questions
 from tests.support.desk import Desk
 from tests.support.hostile import VALUES
 from tests.support.make import forget_make
+from tests.support.planning import installed_nothing, kept_planning
 from tests.support.prepared import Prepared, prepare
 from tests.support.project import Project
 from tests.support.provider import emulated_aws_at_hand, installed, kept_running
@@ -67,7 +68,7 @@ COUNTED = {
 
 # Behind these fixtures stands Terraform, act or an emulated AWS: make quick leaves their tests out.
 SLOW = {"bootstrapped", "central", "desk", "emulator", "judges", "programs", "ready"}
-SLOW |= {"running_emulator", "service_plan", "with_bucket"}
+SLOW |= {"planning", "running_emulator", "service_plan", "with_bucket"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -172,6 +173,15 @@ def offline_provider(programs: Path, tmp_path_factory: pytest.TempPathFactory) -
 def offline(offline_provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Terraform use that provider in this test."""
     monkeypatch.setenv(ATTACH, offline_provider)
+
+
+@pytest.fixture(scope="session")
+def planning(
+    programs: Path, bake: Bake, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Project], Project]]:
+    """Plans without AWS take a third of the time; a project must be made ready for them."""
+    with kept_planning(programs, bake(), tmp_path_factory.mktemp("planning") / "provider.log"):
+        yield installed_nothing
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ variable "tags" {
 
   validation {
     condition = length(var.tags) <= 50 && alltrue([
-      for key, value in var.tags : length(key) > 0 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
+      for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", "${key}${value}")) && length(key) > 0 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
     ])
-    error_message = "tags has more than 50, a key that is empty, longer than 128 characters or begins with aws:, or a value of more than 256, so AWS refuses it. Write for example {\"team\": \"web\"}."
+    error_message = "tags has more than 50, a key that is empty, longer than 128 characters or begins with aws:, a value of more than 256, or a character that is no letter, number, space or one of _.:/=+-@, so AWS refuses it. Write for example {\"team\": \"web\"}."
   }
 }
 

@@ -29,7 +29,8 @@ def defects(repository: Generated) -> tuple[list[str], list[str]]:
     found += [*taken(repository), *ignored(repository)]
     skipped: list[str] = []
     if not found:  # the contract can only be read in files that parse
-        found += contract(repository.root)
+        found += contract(repository)
+        skipped += changed(repository)
         ours = {*repository.kept, *repository.added}
         linted = [path for path in repository.workflows if not repository.adopted or path in ours]
         found += command(skipped, 1, "actionlint", *linted)
@@ -92,6 +93,35 @@ def taken(repository: Generated) -> Iterator[str]:
         )
 
 
+def changed(repository: Generated) -> Iterator[str]:
+    """Yield, as a program that could not be run, a plan of an infra/ that was changed."""
+    from keyless.model.account import read_account
+    from keyless.model.findings import CannotJudge
+    from keyless.planning.entries import changed_infra
+
+    try:
+        account = read_account(repository.root)
+        if changed_infra(repository.root, account):
+            yield "a plan of infra/, which was changed (make check makes it)"
+    except CannotJudge:
+        return
+
+
+def replaced(repository: Generated) -> Iterator[str]:
+    """Yield the files of somebody else's infra/ that stand where this template needs its own."""
+    if repository.answers["__existing"] == "generated" or not repository.has_infra:
+        return
+    from keyless.model.generated import SUMS, kind_of
+
+    for path in sorted({*repository.kept} & {*SUMS}):
+        if not kind_of(repository.root, path):
+            yield (
+                f"{path}:1: taken this file was there before, so the one that is needed is missing"
+                "\n    move the folder out of the way: git mv infra infra-old, and type the same"
+                " command once more"
+            )
+
+
 def ignored(repository: Generated) -> Iterator[str]:
     """Yield the files that a .gitignore of the repository would leave out of a commit."""
     if not (repository.adopted and repository.has_git):
@@ -114,16 +144,23 @@ def ignored(repository: Generated) -> Iterator[str]:
             )
 
 
-def contract(root: Path) -> list[str]:
-    """Return what the repository's own tool finds; it is loaded by its place, and not started."""
+def contract(repository: Generated) -> list[str]:
+    """Return what the repository's own tool finds; it is loaded by its place, and not started.
+
+    Where infra/ was changed since it was generated, only a plan could tell what it makes.
+    """
+    root = repository.root
     try:
         load_tool(root / TOOL)
+        found = [*replaced(repository)]
+        if found:
+            return found
         from keyless.check import findings
         from keyless.model.findings import CannotJudge
     except (OSError, ImportError, SyntaxError) as error:
         return [f"{TOOL}/check.py:1: cannot-be-judged {error}\n    restore the folder"]
     try:
-        return [str(finding) for finding in findings(root)]
+        return [str(finding) for finding in findings(root, planning=False)]
     except CannotJudge as reason:
         return [f"{reason}\n    correct the file, so that workflow and trust can be compared"]
 

@@ -30,7 +30,7 @@ from tests.support.project import Project
 BUCKET = "octo-org-terraform"
 NAME = "octo-org/example-service"
 KEY = f"{NAME}/terraform.tfstate"
-BACKEND = "infra/versions.tf"
+BACKEND = "infra/backend.tf"
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_what_nobody_was_asked_is_applied_and_agreed_with(
                 **json.loads(path.read_text()),
                 "role_path": "/github/",
                 "permissions_boundary": boundary,
-                "tags": {"team": "web ${x} %{y}"},
+                "tags": {"team": "web + Zürich @ 4711"},
             },
             indent=2,
         )
@@ -299,7 +299,7 @@ def test_what_nobody_was_asked_is_applied_and_agreed_with(
     role = emulator.client("iam").get_role(RoleName="example-service-push")["Role"]
     assert (role["Path"], role["MaxSessionDuration"]) == ("/github/", 7200)
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
-    assert {"Key": "team", "Value": "web ${x} %{y}"} in role["Tags"]
+    assert {"Key": "team", "Value": "web + Zürich @ 4711"} in role["Tags"]
     ecr = emulator.client("ecr")
     name = {"repositoryName": "example-service"}
     (statement,) = json.loads(ecr.get_repository_policy(**name)["policyText"])["Statement"]

@@ -51,12 +51,11 @@ def test_the_generated_test_states_the_trust_and_the_actions_of_its_answers(
     # The entries in it are the one in terraform.tfvars.json, with a prefix.
     given = {key: value for key, value in entry.items() if value is not None}
     in_text = re.findall(r"^ +github_repository (?:.*\n)+?(?= +\}\n)", text, re.MULTILINE)
-    assert len(in_text) == 2
+    assert len(in_text) == 1
     for shown in map(literal, in_text):
         assert shown.pop("pull_accounts", None) in (None, ["444455556666"])
         assert shown == given
-    widest = 180 if project.answers["deploy_to"] == "nothing" else 210
-    assert len(text.splitlines()) < widest
+    assert len(text.splitlines()) < 125
 
 
 def shortened(value: Any) -> Any:

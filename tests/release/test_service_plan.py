@@ -49,7 +49,7 @@ def test_a_plan_is_what_is_derived_and_each_weakening_of_it_is_caught(
     plan = copying.deepcopy(first)
     project.run_with(secrets=SECRETS)
     for kind in ("aws_iam_role_policy_attachment", "aws_iam_role_policy"):
-        known = {"role": "ROLE", "name": "more", "policy": EVERYTHING, "policy_arn": ADMINISTRATOR}
+        known = {"role": "ROLE", "name": "more", "policy": READING, "policy_arn": READ_ONLY}
         added(kind, **known)(plan["planned_values"]["root_module"]["resources"], own)
     assert judged(plan) == [], "what the application may do is its owner's to say"
     project.run_with(secrets={"A": SECRET.replace("main", "other")})
@@ -86,11 +86,16 @@ def added(kind: str, **values: str) -> Callable[[list[Any], str], None]:
 
     def changed(resources: list[Any], role: str) -> None:
         known = {k: v.replace("ROLE", f"example-service-{role}") for k, v in values.items()}
-        resources.append({"type": kind, "name": "more", "mode": "managed", "values": known})
+        address = f"{kind}.more"
+        resources.append({"type": kind, "address": address, "name": "more", "values": known})
 
     return changed
 
 
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+READING = json.dumps(
+    {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+)
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 EVERYTHING = json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 WEAKER: dict[str, Callable[[list[Any], str], None]] = {

@@ -180,12 +180,15 @@ def test_nobody_reads_to_the_end(without_aws: Desk) -> None:
     assert without_aws.run("sh", "-c", command).out == ""
 
 
-def test_where_infra_was_rewritten_the_entry_is_added_and_the_rest_told(without_aws: Desk) -> None:
-    trust = without_aws.path / "infra/repository/trust.tf"
-    trust.write_text(trust.read_text().replace('endswith(subject, "*")', 'endswith(subject, "x")'))
+@pytest.mark.slow
+def test_where_infra_cannot_be_planned_the_entry_is_added_and_the_rest_told(
+    without_aws: Desk,
+) -> None:
+    more = without_aws.path / "infra/more.tf"
+    more.write_text('variable "more" {\n  type = string\n}\n')
     ended = without_aws.keyless("add", "octo-org/api")
     assert ended.status == 0, ended.out
-    assert "services/ is not written: infra/repository/trust.tf:1: it was rewritten" in ended.out
+    assert "services/ is not written: infra: cannot be planned here (No value for" in ended.out
     assert keys(without_aws) == ["api", "example-service"]
     assert not (without_aws.path / "services").exists()
 

@@ -97,7 +97,8 @@ def expected(project: Project) -> list[str]:
     """Return the paths of all files that a project's answers lead to, without the tool's."""
     if project.answers["iac_tool"] == "none":  # infra/ is elsewhere
         return sorted([*(name for name in FILES if not name.startswith("infra/")), "infra.json"])
-    return sorted([*FILES, *SERVED * (project.answers["deploy_to"] != "nothing")])
+    served = SERVED * (project.answers["deploy_to"] != "nothing")
+    return sorted([*FILES, *served, *["infra/backend.tf"] * bool(project.answers["state_bucket"])])
 
 
 def tool(folder: Path) -> dict[str, bytes]:

@@ -289,7 +289,8 @@ def test_an_infra_folder_of_its_own_is_kept_and_named(ours: Path, run: Run) -> N
     (ours / "infra/main.tf").write_text('resource "null_resource" "x" {}\n')
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 1
-    assert "infra/main.tf:1: cannot-be-judged" in printed
+    assert "infra/main.tf:1: taken this file was there before" in printed
+    assert "git mv infra infra-old" in printed
     assert (ours / "infra/main.tf").read_text() == 'resource "null_resource" "x" {}\n'
 
 
@@ -561,3 +562,14 @@ def test_the_comment_hides_nothing_where_a_token_can_be_had(ours: Path, run: Run
     assert found() == set()
     (flows / "caller.yml").write_text(caller.replace("PERM", "id-token: write"))
     assert "pinned-actions" in found()
+
+
+def test_what_a_team_has_changed_in_infra_is_left_to_make_check(ours: Path, run: Run) -> None:
+    ended, printed = adopt(ours, run, "--no-input")
+    assert ended == 0, printed
+    trust = ours / "infra/repository/trust.tf"
+    trust.write_text(f"# Ours.\n{trust.read_text()}")
+    ended, printed = adopt(ours, run, "--no-input")
+    assert ended == 0, printed
+    assert "a plan of infra/, which was changed (make check makes it)" in printed
+    assert trust.read_text().startswith("# Ours.\n")

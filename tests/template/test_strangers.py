@@ -140,9 +140,10 @@ DEPLOY = ".github/workflows/deploy.yml"
 
 def bucket(project: Project) -> str:
     """Return the bucket of the backend, empty without one."""
-    (terraform,) = hcl2.loads((project.path / "infra/versions.tf").read_text())["terraform"]
-    if "backend" not in terraform:
+    file = project.path / "infra/backend.tf"
+    if not file.exists():
         return ""
+    (terraform,) = hcl2.loads(file.read_text())["terraform"]
     name: str = terraform["backend"][0]['"s3"']["bucket"]
     return name.strip('"')
 

@@ -210,6 +210,8 @@ def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
         "terraform -chdir=infra init -backend=false -input=false",
         "terraform -chdir=infra validate",
         "terraform -chdir=infra test",
+        "python -m pip install --requirement .github/keyless/requirements.txt",
+        "python .github/keyless check --format github",
     ]
 
 

@@ -16,7 +16,7 @@ from tests.conftest import Bake, Copy, Run
 from tests.standins.emulator import ROOT
 from tests.standins.hub import Hub
 from tests.support.check import judge
-from tests.support.edits import CI, DEPLOY, LIFECYCLE, REGISTRY, TFVARS
+from tests.support.edits import CI, DEPLOY, LIFECYCLE, TFVARS
 from tests.support.edits import change as change_file
 from tests.support.project import Project
 
@@ -68,13 +68,6 @@ def test_other_files_beside_the_workflows_are_left_alone(copy: Copy) -> None:
     assert check(project)[0] == 0
 
 
-def test_latest_must_be_excluded_from_immutability(copy: Copy) -> None:
-    project = copy(second_tag="latest")
-    change(project, REGISTRY, 'filter      = "latest"', 'filter      = "dev-*"')
-    status, printed = check(project)
-    assert (status, "unique-tags the tag latest" in printed) == (1, True)
-
-
 VALUES = (
     '{"aws_account_id": "111122223333", "aws_region": "us-east-1", "create_oidc_provider": true, '
 )
@@ -119,7 +112,7 @@ def test_each_job_is_held_against_the_entry_of_its_role(copy: Copy) -> None:
         (TFVARS, VALUES + '"role_path": "github"}', "needs role_path"),
         (TFVARS, VALUES.replace("true", "null") + '"x": 1}', "needs create_oidc_provider"),
         (TFVARS, VALUES + '"x": NaN}', "NaN is no value"),
-        (REGISTRY, None, "cannot be read"),
+        (LIFECYCLE, None, "cannot be read"),
         (TFVARS, '{"aws_region": "a", "aws_region": "b"}', "twice"),
         (DEPLOY, "a: [", "not YAML"),
         (DEPLOY, "", "no jobs"),
@@ -342,15 +335,6 @@ def test_an_unreadable_file_is_refused_in_one_line(copy: Copy) -> None:
         1,
         True,
     )
-
-
-def test_what_overrules_the_files_is_not_passed_over(copy: Copy) -> None:
-    for name in ("infra/x.auto.tfvars", "infra/repository/override.tf", "infra/more.tf.json"):
-        project = copy()
-        (project.path / name).write_text("{}" if name.endswith("json") else "\n")
-        status, printed = check(project)
-        assert (status, printed.startswith(f"{name}:1: cannot-be-judged")) == (2, True)
-        shutil.rmtree(project.path)
 
 
 def test_without_a_publishing_job_it_says_so(copy: Copy) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keyless.model.account import read_account
+from keyless.planning.entries import infra_of_entries
 
 from tests.conftest import Bake, Copy, Run
 from tests.standins import runner
@@ -347,12 +349,25 @@ def test_a_workflow_for_others_that_does_not_fit_is_caught(copy: Copy, run: Run,
     assert rule in rules, printed
 
 
-def test_a_rewritten_infra_writes_nothing_for_others(copy: Copy, run: Run) -> None:
+@pytest.mark.slow
+def test_an_infra_that_cannot_be_planned_writes_nothing_for_others(copy: Copy, run: Run) -> None:
     central = with_services(copy(), run)
-    replaced("infra/repository/trust.tf", 'sub"', 'sub_"')(central.path)
+    (central.path / "infra/more.tf").write_text('variable "more" {\n  type = string\n}\n')
     done = run(sys.executable, "-B", ".github/keyless", "outputs", cwd=central.path)
     assert done.returncode == 1
-    assert "so what is trusted and granted is not known" in done.stdout
+    assert "No value for required variable" in " ".join(done.stdout.split())
+
+
+def test_a_changed_infra_writes_what_its_plan_shows(
+    copy: Copy, run: Run, planning: Callable[[Project], Project]
+) -> None:
+    central = with_services(planning(copy()), run)
+    registry = central.path / "infra/repository/registry.tf"
+    registry.write_text(registry.read_text().replace('"IMMUTABLE"', '"MUTABLE"'))
+    account = read_account(central.path)
+    found = infra_of_entries(central.path, account)
+    assert {key: each.mutability for key, each in found.items()} == dict.fromkeys(found, "MUTABLE")
+    assert len(found) > 1
 
 
 def test_make_fetch_takes_what_the_central_repository_says(

@@ -16,6 +16,7 @@ FURTHER_VALUES = "repositories-*.tfvars.json"  # beside it: entries with a state
 INFRA_JSON = "infra.json"  # without infra/: what another repository's infra/ says of this one
 TRUST_TF = "infra/repository/trust.tf"
 REGISTRY_TF = "infra/repository/registry.tf"
+BACKEND_TF = "infra/backend.tf"
 PUSH_ACTIONS = "infra/repository/push-actions.json"
 LIFECYCLE = "infra/repository/lifecycle.json"
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from keyless.console import Problem
@@ -36,6 +37,7 @@ def run(
     show: bool = False,
     known: dict[str, str] | None = None,
     seconds: float | None = None,
+    root: Path = ROOT,
 ) -> Done:
     """Run a program in the repository's root, to its end.
 
@@ -48,6 +50,7 @@ def run(
         show: whether it prints by itself; `out` and `err` are then empty.
         known: further variables of its environment.
         seconds: after so long it is killed.
+        root: of another repository than this one.
 
     Raises:
         OSError: it cannot be started.
@@ -56,7 +59,7 @@ def run(
     to = None if show else subprocess.PIPE
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, **(known or {})},
         stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
         stdout=to,

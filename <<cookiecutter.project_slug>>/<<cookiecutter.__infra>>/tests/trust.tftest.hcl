@@ -1,5 +1,6 @@
 # Who may publish from this project, and what its role may do. A change that widens either fails here.
 # If you want such a change, make it here, too, in the same pull request. "make test" needs no AWS account.
+# Who else may publish by what you add to infra/, "make check" finds.
 
 provider "aws" {
   region                      = "<< cookiecutter.aws_region >>"
@@ -20,7 +21,7 @@ provider "aws" {
 # % set test_ref = place != "" and partition == "aws"
 # % set on_ref = "the_branch_main" if cookiecutter.deploy_on == "branch" else "a_tag_that_begins_with_v"
 # % set publisher = "a_job_in_the_environment" ~ ("_on_" ~ on_ref if test_ref else "") if place else on_ref
-# % set role, target = cookiecutter.project_slug | role_name, cookiecutter.deploy_to
+# % set role = cookiecutter.project_slug | role_name
 # The entry of terraform.tfvars.json. The ids 1 and 2 stand for those that GitHub reports.
 variables {
   account = {
@@ -126,14 +127,6 @@ run "its_role_may_push_to_one_registry_and_do_nothing_else" {
   }
 
   assert {
-    condition = length(flatten([
-      for name in fileset(path.module, "*.{tf,tf.json,tofu}") :
-      regexall("resource \"aws_iam|managed_policy_arns|inline_policy", file("${path.module}/${name}"))
-    ])) == 2
-    error_message = "repository/ makes more of IAM than the role and its one policy."
-  }
-
-  assert {
     condition     = jsondecode(aws_ecr_repository_policy.pull[0].policy).Statement[*].Action == [["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability"]]
     error_message = "Another account may do more than pull: ${aws_ecr_repository_policy.pull[0].policy}"
   }
@@ -148,119 +141,5 @@ run "its_role_may_push_to_one_registry_and_do_nothing_else" {
   assert {
     condition     = aws_ecr_repository.image.image_tag_mutability == "<< cookiecutter.__tag_mutability >>"
     error_message = "A tag can be moved to another image."
-  }
-}
-
-run "the_rest_of_infra_lets_it_do_<< "nothing_more" if target == "nothing" else "no_more_than_deploy_one_service" >>" {
-  command = plan
-
-  variables {
-    aws_account_id       = "<< cookiecutter.aws_account_id >>"
-    aws_region           = "<< cookiecutter.aws_region >>"
-    create_oidc_provider = true
-    # % if target != "nothing"
-    role_path            = "/"
-    # % endif
-    repositories = {
-      "<< cookiecutter.project_slug >>" = {
-        github_repository = "<< cookiecutter.github_repository >>"
-        subject_prefix    = "<< prefix >>"
-        refs              = ["<< ref >>"]
-        # % if place
-        environment       = "<< place >>"
-        # % endif
-        # % if place and not test_ref
-        test_ref          = false
-        # % endif
-        ecr_repository    = "<< cookiecutter.ecr_repository >>"
-        role_name         = "<< role >>"
-      }
-    }
-  }
-
-  # % if target != "nothing"
-  assert {
-    condition     = [for policy in aws_iam_role_policy.deploy : policy.role] == ["<< role >>"]
-    error_message = "Another role may deploy."
-  }
-
-  assert {
-    condition = jsondecode(data.aws_iam_policy_document.deploy.json).Statement == [
-      # % if target == "ecs-express"
-      {
-        Sid      = "Service"
-        Effect   = "Allow"
-        Action   = ["ecs:UpdateExpressGatewayService", "ecs:ListServiceDeployments", "ecs:DescribeServices", "ecs:DescribeExpressGatewayService", "ecs:CreateExpressGatewayService"]
-        Resource = "arn:aws:ecs:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:service/${local.service.name}/${local.service.name}"
-      },
-      { Sid = "Deployments", Effect = "Allow", Action = "ecs:DescribeServiceDeployments", Resource = "arn:aws:ecs:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:service-deployment/${local.service.name}/${local.service.name}/*" },
-      { Sid = "TaskDefinition", Effect = "Allow", Action = "ecs:RegisterTaskDefinition", Resource = "*" },
-      {
-        Sid    = "PassRoles"
-        Effect = "Allow"
-        Action = "iam:PassRole"
-        Resource = [
-          "arn:aws:iam::<< cookiecutter.aws_account_id >>:role/${local.service.name}-task",
-          "arn:aws:iam::<< cookiecutter.aws_account_id >>:role/${local.service.name}-infrastructure",
-          "arn:aws:iam::<< cookiecutter.aws_account_id >>:role/${local.service.name}-execution",
-        ]
-        Condition = { StringEquals = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"] } }
-      },
-      # % else
-      { Sid = "Find", Effect = "Allow", Action = "apprunner:ListServices", Resource = "*" },
-      {
-        Sid    = "Deploy"
-        Effect = "Allow"
-        Action = ["apprunner:UpdateService", "apprunner:CreateService"]
-        Resource = [
-          "arn:aws:apprunner:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:service/${local.service.name}/*",
-          "arn:aws:apprunner:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:autoscalingconfiguration/instances-*",
-        ]
-      },
-      {
-        Sid      = "Look"
-        Effect   = "Allow"
-        Action   = ["apprunner:ListOperations", "apprunner:DescribeService"]
-        Resource = "arn:aws:apprunner:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:service/${local.service.name}/*"
-      },
-      {
-        Sid      = "Scaling"
-        Effect   = "Allow"
-        Action   = ["apprunner:DescribeAutoScalingConfiguration", "apprunner:CreateAutoScalingConfiguration"]
-        Resource = "arn:aws:apprunner:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:autoscalingconfiguration/instances-*"
-      },
-      { Sid = "Events", Effect = "Allow", Action = "logs:FilterLogEvents", Resource = "arn:aws:logs:<< cookiecutter.aws_region >>:<< cookiecutter.aws_account_id >>:log-group:/aws/apprunner/${local.service.name}/*" },
-      {
-        Sid    = "PassRoles"
-        Effect = "Allow"
-        Action = "iam:PassRole"
-        Resource = [
-          "arn:aws:iam::<< cookiecutter.aws_account_id >>:role/${local.service.name}-instance",
-          "arn:aws:iam::<< cookiecutter.aws_account_id >>:role/${local.service.name}-access",
-        ]
-        Condition = { StringEquals = { "iam:PassedToService" = ["apprunner.amazonaws.com", "build.apprunner.amazonaws.com", "tasks.apprunner.amazonaws.com"] } }
-      },
-      # % endif
-    ]
-    error_message = "The role may do something else: ${data.aws_iam_policy_document.deploy.json}"
-  }
-
-  # % endif
-  assert {
-    condition     = output.allowed_subjects == { "<< cookiecutter.project_slug >>" = ["<< subject >>"] }
-    error_message = "The role trusts other subjects: ${jsonencode(output.allowed_subjects)}"
-  }
-
-  assert {
-    condition     = aws_iam_openid_connect_provider.github[0].client_id_list == toset(["<< audience >>"])
-    error_message = "The provider accepts tokens for another audience."
-  }
-
-  assert {
-    condition = join(" ", [
-      for name in fileset(path.module, "*.{tf,tf.json,tofu}") : name
-      if can(regex("<< role >>|role_name|role_arn", file("${path.module}/${name}")))
-    ]) == "outputs.tf << 'service.tf ' if target != 'nothing' >>variables.tf"
-    error_message = "Another file of infra/ names the role, and may let it do more."
   }
 }

@@ -84,3 +84,21 @@ run "another_issuer_than_githubs_is_refused_and_so_are_tags_of_aws" {
 
   expect_failures = [var.oidc_issuer, var.tags]
 }
+
+run "a_tag_with_a_character_that_aws_refuses_is_refused" {
+  command = plan
+
+  variables {
+    tags = { team = "R&D" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "a_tag_in_any_script_is_taken" {
+  command = plan
+
+  variables {
+    tags = { Kostenstelle = "4711 @ Zürich/Süd" }
+  }
+}

@@ -140,6 +140,10 @@ class Account(NamedTuple):
         match = re.fullmatch(ISSUERS, f"https://{self.issuer}")
         return (match and (match[3] or match[4])) or "github.com"
 
+    def registry_arn(self, name: str) -> str:
+        """Return the ARN of a repository in ECR."""
+        return f"arn:{self.partition}:ecr:{self.region}:{self.id}:repository/{name}"
+
     def role(self, entry: dict[str, Any]) -> str:
         """Return the ARN of an entry's role."""
         return self.arn(f"role{self.role_path}{entry['role_name']}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from keyless.model.account import Account
 from keyless.model.subjects import trust_conditions, trust_length, trusted_claims
+from keyless.model.tags import tag_errors
 
 # The claim job_workflow_ref: a workflow of some repository, at a ref or a commit.
 WORKFLOW_REFERENCE = (
@@ -86,13 +87,16 @@ def account_errors(account: Account) -> Iterator[tuple[str, str, str]]:
             yield key, f"{value!r} is no such ARN in {account.region}", "write its ARN, or null"
     if len(account.role_path) > 512:
         yield "role_path", "is longer than 512 characters", "write for example /github/"
-    tags = values.get("tags") or {}
-    good = isinstance(tags, dict) and len(tags) <= 50
-    for key, value in tags.items() if isinstance(tags, dict) else ():
-        short = isinstance(value, str) and 0 < len(key) <= 128 and len(value) <= 256
-        good = good and short and not key.lower().startswith("aws:")
-    if not good:
-        yield "tags", f"{tags!r:.60} is not what AWS takes", 'write for example {"team": "web"}'
+    yield from _tag_errors(values.get("tags") or {})
+
+
+def _tag_errors(tags: Any) -> Iterator[tuple[str, str, str]]:
+    mend = 'write for example {"team": "web"}'
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        yield "tags", f"{tags!r:.60} is no object with text", mend
+        return
+    for why in tag_errors(tags):
+        yield "tags", why, mend
 
 
 def subjects_by_entry(account: Account) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyless.model.account import Account, read_account
+from keyless.model.account import Account
 from keyless.model.callers import lending_entries
+from keyless.model.findings import Finding
 from keyless.model.images import Named, Pushes, pushes_of
 from keyless.model.infra import Infra
 from keyless.model.jobs import Job, calls_trusted, find_jobs, keys_of_roles
-from keyless.model.plan import Plan, PlannedEntry, planned_entry, read_plan
+from keyless.model.plan import Plan, planned_keys
+from keyless.model.planned import PlannedEntry, planned_entry
 from keyless.model.refs import common_refs
 from keyless.model.service import Service, read_service
 from keyless.model.subjects import ref_is_tested
-from keyless.model.terraform import Rewritten, read_infra
+from keyless.model.terraform import read_infra
 from keyless.model.workflows import Workflow, inline_actions, read_workflow, workflow_paths
 
 
@@ -57,7 +60,7 @@ class Side:
     key: str
     entry: dict[str, Any]
     jobs: list[Job]
-    infra: Infra
+    infra: Infra | None  # None where it is not known in full, which is a finding
     planned: PlannedEntry | None  # only where a plan is judged
     service: Service | None  # only where this entry's image is run
     publication: Publication | None  # None where no job assumes the role itself
@@ -76,7 +79,7 @@ class Repository:
     assuming: list[Job]  # jobs that assume a role, or call a workflow that a role trusts
     publishing: dict[str, list[Job]]  # jobs by the key of the entry that they are held against
     plan: Plan | None
-    rewritten: list[Rewritten]
+    unplanned: list[Finding]  # why infra/, which is not as it was generated, has no plan
     sides: list[Side]
 
     @property
@@ -91,7 +94,7 @@ class Repository:
 
     @property
     def publications(self) -> list[Publication]:
-        """What is published, entry by entry."""
+        """What is published, entry by entry, as far as it is known what infra/ makes."""
         return [side.publication for side in self.sides if side.publication]
 
     def needs_token(self, job: Job) -> bool:
@@ -104,18 +107,20 @@ class Repository:
         return keys_of_roles(self.account, job, guess)
 
 
-def read_repository(root: Path, plan: Path | None = None, values: Path | None = None) -> Repository:
+def read_repository(
+    root: Path, account: Account, plan: Plan | None = None, unplanned: Iterable[Finding] = ()
+) -> Repository:
     """Read a repository.
 
     Args:
         root: its folder.
-        plan: what `terraform show -json` has printed, judged in place of the files of infra/.
-        values: what infra/terraform.tfvars.json will say; further files stand beside it.
+        account: what it says of its account.
+        plan: what Terraform makes of infra/, judged in place of its files.
+        unplanned: where there is none and infra/ is not as it was generated: why.
 
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.
     """
-    account = read_account(root, values)
     service = read_service(root, account)
     workflows = [read_workflow(root, path) for path in workflow_paths(root)]
     actions: dict[str, Workflow] = {}
@@ -124,21 +129,19 @@ def read_repository(root: Path, plan: Path | None = None, values: Path | None = 
     jobs = list(find_jobs(workflows, account))
     assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
     publishing = _by_entry(account, assuming)
-    shown = read_plan(plan, account) if plan else None
-    written, rewritten = (None, []) if shown else read_infra(root, account, service)
+    unplanned = [*unplanned]
+    written = read_infra(root, account) if not plan and not unplanned else None
+    planned = planned_keys(plan, account) if plan else {*account.entries}
     sides = []
     for key, own in publishing.items():
-        entry = account.entries[key]
-        if shown and key not in shown.keys:
+        if key not in planned:
             continue  # another state's, which has a plan of its own
+        entry = account.entries[key]
         runs = service if service and service.entry is entry else None
-        planned = planned_entry(shown, account, entry, runs) if shown else None
-        infra = planned.infra if planned else written.of_entry(entry) if written else None
-        if infra is None:
-            raise AssertionError("neither a plan nor files were read")
-        sides.append(
-            Side(key, entry, own, infra, planned, runs, _publication(account, entry, own, infra))
-        )
+        shown = planned_entry(plan, account, entry, runs) if plan else None
+        infra = shown.infra if shown else written.of_entry(entry) if written else None
+        published = _publication(account, entry, own, infra) if infra else None
+        sides.append(Side(key, entry, own, infra, shown, runs, published))
     return Repository(
         root=root,
         account=account,
@@ -148,8 +151,8 @@ def read_repository(root: Path, plan: Path | None = None, values: Path | None = 
         jobs=jobs,
         assuming=assuming,
         publishing=publishing,
-        plan=shown,
-        rewritten=rewritten,
+        plan=plan,
+        unplanned=unplanned,
         sides=sides,
     )
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from keyless.model.account import Account
 from keyless.model.documents import LARGEST, line_of_key, parse_json, read_file
 from keyless.model.findings import CannotJudge
-from keyless.model.hcl import checksum, strip_comments
 from keyless.paths import SERVICE_JSON, SERVICE_TF
 
 ECS, APP_RUNNER = "ecs-express", "app-runner"
@@ -59,9 +58,6 @@ SERVICE_ROLES = {
 }
 SECRETS_ROLE = {ECS: "execution", APP_RUNNER: "instance"}  # the role that reads the secrets
 APPLICATION_ROLES = ("task", "instance")  # the application's own: policies may be added to these
-
-# Checksums of infra/service.tf as it is generated for each target (model/hcl.py).
-SERVICE_CHECKSUMS = {ECS: "936e4a49", APP_RUNNER: "12e71c8d"}
 
 
 class Service(NamedTuple):
@@ -115,11 +111,6 @@ class Service(NamedTuple):
         }
         return {**names, **({"aws_ecs_cluster.service": self.name} if self.target == ECS else {})}
 
-    @property
-    def terraform_checksum(self) -> str:
-        """The checksum of infra/service.tf as it is generated for the target."""
-        return SERVICE_CHECKSUMS[self.target]
-
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of a service of AWS, in the account and the region."""
         account = self.account
@@ -171,13 +162,3 @@ def kind_errors(settings: Any) -> Iterator[tuple[str, str, str]]:
     for key in sorted(set(settings) - set(SETTING_KINDS)):
         known = ", ".join(SETTING_KINDS)
         yield ascii(key), "is no setting, so it has no effect", f"remove it, or write: {known}"
-
-
-def terraform_target(root: Path) -> str:
-    """Return the target that infra/service.tf was generated for, empty where it was rewritten.
-
-    Raises:
-        CannotJudge: it cannot be read.
-    """
-    found = checksum(strip_comments(read_file(root, SERVICE_TF)))
-    return next((target for target in TARGETS if SERVICE_CHECKSUMS[target] == found), "")

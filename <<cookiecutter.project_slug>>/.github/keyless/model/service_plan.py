@@ -110,7 +110,8 @@ def role_errors(service: Service, resources: Resources, parse: ParsePolicy) -> I
     """
     for kind, (principal, policy) in SERVICE_ROLES[service.target].items():
         name = f"{service.name}-{kind}"
-        role = next((one for one in resources.get("aws_iam_role", []) if one["name"] == name), {})
+        roles = resources.get("aws_iam_role", [])
+        role = next((one for one in roles if one.get("name") == name), {})
         trust = [
             {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": principal}}
         ]
@@ -131,7 +132,8 @@ def _attachment_errors(
 ) -> Iterator[str]:
     """Yield where a role has other policies of AWS than the one that it needs (empty: none)."""
     attachments = resources.get("aws_iam_role_policy_attachment", [])
-    attached = [_policy_name(one["policy_arn"]) for one in attachments if one["role"] == name]
+    own = [one for one in attachments if one.get("role") == name]
+    attached = [_policy_name(one.get("policy_arn") or "") for one in own]
     managed = {_policy_name(arn) for arn in role.get("managed_policy_arns") or []}
     if attached != [policy] * bool(policy) or not managed <= {policy}:
         shown = ", ".join({*attached, *managed}) or "no one"
@@ -144,8 +146,8 @@ def _policy_name(arn: str) -> str:
 
 def _own_policies(resources: Resources, role: dict[str, Any], name: str) -> list[Any]:
     """Return the policies that are a role's own; after an apply a plan shows them inline, too."""
-    own = [one for one in resources.get("aws_iam_role_policy", []) if one["role"] == name]
-    names = [one["name"] for one in own]
+    own = [one for one in resources.get("aws_iam_role_policy", []) if one.get("role") == name]
+    names = [one.get("name") for one in own]
     inline = [
         one["policy"]
         for one in role.get("inline_policy") or []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.plan import Plan, configured_resources
 from keyless.model.repository import Repository
 from keyless.model.workflows import BUILD, CREDENTIALS
 from keyless.paths import WORKFLOWS
 
 ID = UNJUDGED
-WHY = "The value is known only in the run, or the file was rewritten: nothing is guessed."
+WHY = (
+    "The value is known only in the run, or something in infra/ does what no plan shows: nothing is"
+    " guessed."
+)
 SOURCES = ()
 BEFORE = """\
 tags: ${{ vars.REGISTRY }}/example-service:${{ github.ref_name }}"""
@@ -19,16 +24,16 @@ tags: ${{ steps.registry.outputs.registry }}/example-service:${{ github.ref_name
 
 
 def find(repository: Repository) -> Iterator[Finding]:
-    """Report rewritten parts of infra/, and jobs whose pushes cannot be read.
+    """Report what a plan does not show, and jobs whose pushes cannot be read.
 
     Other rules report under this name what they themselves cannot judge.
     """
     if not repository.assuming:
         message = f"no job has a step of {CREDENTIALS} with role-to-assume"
         yield Finding(WORKFLOWS, 1, ID, message, "restore deploy.yml")
-    for part in repository.rewritten:
-        mend = "judge a plan, which shows it: make plan"
-        yield Finding(part.path, part.line, ID, part.message, mend)
+    yield from (each for each in repository.unplanned if each.rule == ID)
+    if repository.plan:
+        yield from _beyond_the_plan(repository.plan)
     for publication in repository.publications:
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.hidden:
@@ -39,3 +44,36 @@ def find(repository: Repository) -> Iterator[Finding]:
             first = publication.jobs[0]
             message = f"job {first.name} assumes the role and no step of {BUILD} pushes tags"
             yield Finding(*first.where, ID, message, "push with push: true and tags")
+
+
+# What makes something else than the plan says: another program, or another description.
+HIDING = {
+    "aws_cloudcontrolapi_resource": "makes what its own description says",
+    "aws_cloudformation_stack": "makes what its template says",
+    "aws_cloudformation_stack_instances": "makes what its template says",
+    "aws_cloudformation_stack_set": "makes what its template says",
+    "aws_cloudformation_stack_set_instance": "makes what its template says",
+    "aws_serverlessapplicationrepository_cloudformation_stack": "makes what its template says",
+    "external": "runs a program",
+    "null_resource": "is there to run programs",
+}
+# Providers that can neither call AWS nor run a program.
+PROVIDERS = r".*/(hashicorp/(archive|aws|local|random|time|tls)|builtin/terraform)"
+
+
+def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:
+    """Yield the blocks that may grant or trust something, and of which no plan shows what."""
+    used = plan.shown["configuration"].get("provider_config", {})
+    for address, block in configured_resources(plan).items():
+        kind = str(block.get("type"))
+        why = HIDING.get(kind, "")
+        if block.get("provisioners"):
+            why = "has a provisioner, which runs a program at the apply"
+        key = str(block.get("provider_config_key", ""))
+        name = str((used.get(key) or used.get(key.rpartition(":")[2]) or {}).get("full_name", ""))
+        if not why and name and not re.fullmatch(PROVIDERS, name):
+            why = f"is made by {name.rpartition('/')[2]}, whose values say nothing of AWS"
+        if why:
+            mend = "move it into another root module: nothing there can be judged here"
+            message = f"{address} {why}, so nobody can tell whom it lets publish"
+            yield Finding(*plan.where(address), ID, message, mend)

@@ -9,7 +9,7 @@ from keyless.model.account import ACCOUNT_KEYS, ENTRY_KINDS, INFRA_JSON_KINDS
 from keyless.model.documents import read_file
 from keyless.model.entry_errors import account_errors
 from keyless.model.findings import Finding
-from keyless.model.hcl import find_block, strip_comments
+from keyless.model.plan import Plan
 from keyless.model.repository import Repository
 
 ID = "known-keys"
@@ -31,8 +31,10 @@ def find(repository: Repository) -> Iterator[Finding]:
     for key, why, mend in account_errors(account):
         message = f"{key} {why}, so Terraform refuses it"
         yield Finding(account.path, account.at(key), ID, message, mend)
+    if repository.plan and repository.plan.made_without_aws:
+        yield from _replaced(repository.plan)
     there = (repository.root / VARIABLES).is_file()
-    declared = strip_comments(read_file(repository.root, VARIABLES)) if there else ""
+    declared = read_file(repository.root, VARIABLES) if there else ""
     known = {*ACCOUNT_KEYS, *(() if account.made_here else INFRA_JSON_KINDS)}
     for key in sorted(set(account.values) - known):
         if not re.search(rf'(?m)^variable "{re.escape(key)}"', declared):
@@ -41,10 +43,25 @@ def find(repository: Repository) -> Iterator[Finding]:
             if key in ENTRY_KINDS:
                 mend = "write it into its entry of repositories"
             yield Finding(account.path, account.at(key), ID, message, mend)
-    entry_type = find_block(declared, 'variable "repositories"')[1].partition("validation")[0]
+    entry_type = declared.partition('variable "repositories"')[2].partition("validation")[0]
     for key, entry in account.entries.items():
         for attribute in sorted(set(entry) - set(ENTRY_KINDS)):
             if not re.search(rf"(?m)^ {{4}}{re.escape(attribute)}\s*=", entry_type):
                 message = f"{key}: Terraform ignores {attribute!r}, so it has no effect"
                 mend = f"remove it, or write one of: {', '.join(ENTRY_KINDS)}"
                 yield account.finding(key, attribute, ID, message, mend)
+
+
+def _replaced(plan: Plan) -> Iterator[Finding]:
+    """Yield the values that another file replaces [Terraform, "Variable Definition Precedence"]."""
+    account, root = plan.account, plan.root
+    files = [*root.glob("infra/*.auto.tfvars*"), *root.glob("infra/terraform.tfvars")]
+    place = min((each.relative_to(root).as_posix() for each in files), default=account.path)
+    written = {**account.values, "repositories": account.entries}
+    for key, value in written.items():
+        planned = plan.shown["variables"].get(key, {}).get("value", value)
+        if planned != value:
+            message = (
+                f"Terraform takes another {key} than {account.path} says: this file replaces it"
+            )
+            yield Finding(place, 1, ID, message, f"write it into {account.path}, and nowhere else")

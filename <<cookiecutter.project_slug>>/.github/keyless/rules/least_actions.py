@@ -1,19 +1,26 @@
-"""The role may do what the steps do, and nothing else."""
+"""The role may do what the steps do, and nothing else; nobody else may do it."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.documents import as_list
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.infra import LOGIN_ACTION
-from keyless.model.plan import PlannedEntry, shown_in_full
-from keyless.model.policies import canonical, only_pulls, parse_policy, principals_of
+from keyless.model.grants import Grant, grants_of, reach_of
+from keyless.model.plan import Plan, Resource
+from keyless.model.planned import PlannedEntry, shown_in_full
+from keyless.model.policies import (
+    PUSHING,
+    only_pulls,
+    parse_policy,
+    principals_of,
+    pulled_by_anybody,
+    reaches,
+    statements_of,
+)
 from keyless.model.repository import Publication, Repository, Side
 from keyless.model.service_plan import role_errors
 from keyless.paths import INFRA_JSON, PUSH_ACTIONS, SERVICE_TF, TRUST_TF
@@ -35,7 +42,7 @@ AFTER = '["ecr:BatchCheckLayerAvailability", "ecr:PutImage", ...]'
 
 
 def find(repository: Repository) -> Iterator[Finding]:
-    """Compare what is granted with what the steps call, and a plan with the entry."""
+    """Compare what is granted with what the steps call, and a plan with the entries."""
     for publication in repository.publications:
         if publication.pushed and not publication.unseen:
             yield from _compare(publication)
@@ -43,7 +50,10 @@ def find(repository: Repository) -> Iterator[Finding]:
     for side in repository.sides:
         if side.planned:
             with shown_in_full(side.planned.plan.path, side.entry["role_name"]):
-                yield from list(_planned(repository.account, side, side.planned))
+                yield from list(_planned(side, side.planned))
+    if repository.plan:
+        yield from _others(repository.plan)
+        yield from _on_registries(repository.plan)
 
 
 def _compare(publication: Publication) -> Iterator[Finding]:
@@ -63,81 +73,143 @@ def _compare(publication: Publication) -> Iterator[Finding]:
         yield Finding(*where, ID, message, f"remove it from {place}{apply}")
 
 
-def _planned(account: Account, side: Side, planned: PlannedEntry) -> Iterator[Finding]:
-    """Judge what a plan grants to an entry's role, and to others on its registry."""
-    name, service = side.entry["role_name"], side.service
+def _planned(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
+    """Judge what a plan grants to an entry's role, and to what runs its image."""
+    name, service, role = side.entry["role_name"], side.service, planned.role
+    if role is None:
+        return  # which is a finding already
     for statement in planned.lacking:
         message = f"{name} is not granted {json.dumps(statement)}, so no image could be run"
-        yield Finding(*planned.where, ID, message, f"restore {SERVICE_TF}")
-    path, resources = planned.plan.path, planned.plan.resources
-    parse = partial(parse_policy, path)
-    for message in role_errors(service, resources, parse) if service else ():
+        yield Finding(*planned.at(role), ID, message, f"restore {SERVICE_TF}")
+    plan = planned.plan
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for each in plan.resources:
+        by_type.setdefault(each.type, []).append(each.values)
+    parse = partial(parse_policy, plan.path)
+    for message in role_errors(service, by_type, parse) if service else ():
         mend = f"restore {SERVICE_TF}: it is passed on to the service"
-        yield Finding(*planned.where, ID, message, mend)
-    yield from _more_than_pushing(account, side.entry, planned)
-    yield from _further_policies(side.entry, planned)
-    yield from _other_than_written(account, side.entry, planned)
-
-
-def _more_than_pushing(
-    account: Account, entry: dict[str, Any], planned: PlannedEntry
-) -> Iterator[Finding]:
-    name, repository = entry["role_name"], entry["ecr_repository"]
-    arn = f"arn:{account.partition}:ecr:{account.region}:{account.id}:repository/{repository}"
-    for statement in planned.granted:
-        login = canonical(statement.get("Action")) == [LOGIN_ACTION]
-        allowed = {"Effect": ["Allow"], "Resource": ["*"] if login else [arn]}
-        kept = {key: statement[key] for key in statement if key not in ("Sid", "Action")}
-        if canonical(kept) != allowed or "Action" not in statement:
-            message = f"{name} is granted {json.dumps(statement)}, which is more than pushing"
-            yield Finding(*planned.where, ID, message, f"grant it on {arn} alone")
-
-
-def _further_policies(entry: dict[str, Any], planned: PlannedEntry) -> Iterator[Finding]:
-    """Judge what grants to the role, or on the registry, beside the two known policies."""
-    name, repository = entry["role_name"], entry["ecr_repository"]
-    resources = planned.plan.resources
-    for kind, item in [(kind, item) for kind, items in resources.items() for item in items]:
-        roles = [item[key] for key in ("role", "role_name", "roles") if item.get(key)]
-        if re.fullmatch(r"aws_iam_(role_|policy_)\w*polic\w*|aws_iam_policy_attachment", kind):
-            if not roles:
-                message = f"an {kind} names a role that is known only after the apply"
-                mend = "write the role's name as text, not its id"
-                yield Finding(*planned.where, UNJUDGED, message, mend)
-            elif kind != "aws_iam_role_policy" and name in [
-                each for role in roles for each in as_list(role)
-            ]:
-                message = f"{name} gets an {kind}, so it may do more than push"
-                yield Finding(*planned.where, ID, message, "remove it from infra/")
-        elif (
-            kind == "aws_iam_role" and item.get("name") == name and item.get("managed_policy_arns")
-        ):
-            message = f"{name} gets managed policies, so it may do more than push"
-            yield Finding(*planned.where, ID, message, "remove them from infra/")
-        elif (
-            re.fullmatch(r"aws_ecr_(repository|registry)_policy", kind)
-            and item.get("repository") in (None, repository)
-            and not only_pulls(item.get("policy"))
-        ):
-            message = f"an {kind} lets others change what stands in {repository}"
-            yield Finding(*planned.where, ID, message, "let it grant pulling alone")
-
-
-def _other_than_written(
-    account: Account, entry: dict[str, Any], planned: PlannedEntry
-) -> Iterator[Finding]:
-    """Hold a plan against the values that nobody was asked for, where they are set."""
-    name, repository = entry["role_name"], entry["ecr_repository"]
+        yield Finding(*_service_place(plan, message), ID, message, mend)
+    for each in planned.unknown:
+        message = f"what {each.address} lets {name} do is known only after the apply, or is ignored"
+        mend = "write what it needs as text, and remove ignore_changes"
+        yield Finding(*planned.at(each), UNJUDGED, message, mend)
+    yield from _more_than_pushing(side.entry, planned)
+    yield from _further_policies(name, plan)
+    account = plan.account
     boundary = account.values.get("permissions_boundary")
-    if boundary and planned.role.get("permissions_boundary") != boundary:
+    if boundary and role.get("permissions_boundary") != boundary:
         message = f"{name} is not bounded by {boundary}, as {account.path} says"
-        yield Finding(*planned.where, ID, message, f"let {TRUST_TF} read permissions_boundary")
+        mend = f"let {TRUST_TF} read permissions_boundary"
+        yield Finding(*planned.at(role), ID, message, mend)
+
+
+def _service_place(plan: Plan, message: str) -> tuple[str, int]:
+    found = plan.find("aws_iam_role", "name", message.split()[0])
+    return plan.where(found[0].address) if found else (SERVICE_TF, 1)
+
+
+def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator[Finding]:
+    arn = planned.plan.account.registry_arn(entry["ecr_repository"])
+    name = entry["role_name"]
+    own = planned.plan.find("aws_iam_role_policy", "role", name)
+    for statement in planned.beyond:
+        message = f"{name} is granted {json.dumps(statement)}, which is more than pushing"
+        holds = [each for each in own if statement in (statements_of(each.get("policy")) or [])]
+        where = planned.at(holds[0] if holds else planned.role)
+        yield Finding(*where, ID, message, f"grant it on {arn} alone, or remove it")
+
+
+def _further_policies(name: str, plan: Plan) -> Iterator[Finding]:
+    """Yield what gives an entry's role more than its own inline policies, or takes these away."""
+    for each in grants_of(plan):
+        if each.kind == "role" and each.name == name and each.attached:
+            message = f"{each.resource.address} gives {name} a policy, so it may do more than push"
+            where = plan.where(each.resource.address)
+            yield Finding(*where, ID, message, "remove it from infra/")
+    own = {each.get("name") for each in plan.find("aws_iam_role_policy", "role", name)}
+    for resource in plan.find("aws_iam_role_policies_exclusive", "role_name", name):
+        if not own <= {*(resource.get("policy_names") or [])}:
+            message = f"{resource.address} removes policies that {name} needs"
+            yield Finding(*plan.where(resource.address), ID, message, "remove it from infra/")
+
+
+def _others(plan: Plan) -> Iterator[Finding]:
+    """Yield who may push beside the entries' roles, and what may be such a grant."""
+    account = plan.account
+    ours = {entry["role_name"] for entry in account.entries.values()}
+    for each in grants_of(plan):
+        where = plan.where(each.resource.address)
+        if each.kind == "role" and each.name in ours:
+            continue  # judged above
+        reach = reach_of(each.statements or [], account)
+        if reach:
+            message = f"{each.resource.address} lets {each.who} {reach}, so it could publish, too"
+            mend = "narrow it to what it needs, or move it into another root module"
+            yield Finding(*where, ID, message, mend)
+        elif each.kind == "role" and each.name is None and not _is_harmless(each):
+            message = f"{each.resource.address} names a role that is known only after the apply"
+            mend = "write the role's name as text, not its id"
+            yield Finding(*where, UNJUDGED, message, mend)
+
+
+def _is_harmless(grant: Grant) -> bool:
+    """Tell whether an entry's role could be given this without harm: nothing at all."""
+    return grant.statements == []
+
+
+def _on_registries(plan: Plan) -> Iterator[Finding]:
+    """Judge the policies of registries: others may pull, and nothing else."""
+    account = plan.account
+    registries = {entry["ecr_repository"]: entry for entry in account.entries.values()}
+    for each in plan.of("aws_ecr_repository_policy", "aws_ecr_registry_policy"):
+        whole = each.type == "aws_ecr_registry_policy"
+        name = each.get("repository")
+        if not whole and name is not None and name not in registries:
+            continue
+        where, policy = plan.where(each.address), each.get("policy")
+        shown = "every registry" if whole else name or "a registry that is not known yet"
+        if policy is None or (name is None and not whole):
+            message = f"what {each.address} lets others do is known only after the apply"
+            mend = "write what it needs as text, and remove ignore_changes"
+            yield Finding(*where, UNJUDGED, message, mend)
+        elif whole:
+            yield from _on_every_registry(each, where, account)
+        elif not only_pulls(policy):
+            message = f"{each.address} lets others change what stands in {shown}, or refuses a push"
+            yield Finding(*where, ID, message, "let it grant pulling alone")
+        elif pulled_by_anybody(policy):
+            message = f"{shown} may be pulled by * by {each.address}, so by everybody"
+            mend = "name accounts or services, or add a condition, for example aws:PrincipalOrgID"
+            yield Finding(*where, ID, message, mend)
+        else:
+            yield from _other_accounts(account, registries[name], each, where)
+
+
+def _on_every_registry(
+    resource: Resource, where: tuple[str, int], account: Account
+) -> Iterator[Finding]:
+    statements = statements_of(resource.get("policy"))
+    names = [entry["ecr_repository"] for entry in account.entries.values()]
+    for each in statements or []:
+        turned = {**each, "Effect": "Allow"}
+        reached = [name for name in names if reaches(turned, PUSHING, [account.registry_arn(name)])]
+        if reached and each.get("Effect") != "Deny":
+            message = f"{resource.address} lets others change what stands in {reached[0]}"
+            mend = "let it grant pulling alone, or name other registries"
+            yield Finding(*where, ID, message, mend)
+        elif reached:
+            message = f"{resource.address} may refuse a push to {reached[0]}"
+            yield Finding(*where, ID, message, "remove it, or name other registries")
+
+
+def _other_accounts(
+    account: Account, entry: dict[str, Any], resource: Resource, where: tuple[str, int]
+) -> Iterator[Finding]:
+    """Hold who may pull against the accounts of an entry, where it names some."""
     written = entry.get("pull_accounts") or []
     known = {f"arn:{account.partition}:iam::{number}:root" for number in written}
-    for item in planned.plan.find("aws_ecr_repository_policy", "repository", repository):
-        if written and only_pulls(item.get("policy")):
-            who = principals_of(item["policy"])
-            if not who <= known:
-                message = f"{repository} may be pulled by {', '.join(sorted(who))}"
-                mend = f"name all in pull_accounts of {account.path}"
-                yield Finding(*planned.where, ID, message, mend)
+    who = principals_of(resource.get("policy")) if written else set()
+    if not who <= known:
+        message = f"{entry['ecr_repository']} may be pulled by {', '.join(sorted(who))}"
+        mend = f"name all in pull_accounts of {account.path}"
+        yield Finding(*where, ID, message, mend)

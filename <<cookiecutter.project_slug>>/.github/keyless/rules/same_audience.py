@@ -25,9 +25,10 @@ def find(repository: Repository) -> Iterator[Finding]:
     account = repository.account
     in_china = account.partition == "aws-cn"  # elsewhere the action's default is right
     yield from compare_input(repository, "audience", ID, account.audience, needed=in_china)
-    for side in repository.sides:
-        resources = side.planned.plan.resources if side.planned else {}
-        for provider in resources.get("aws_iam_openid_connect_provider", []):
-            if side.planned and account.audience not in provider.get("client_id_list", []):
-                message = f"the identity provider does not know {account.audience}"
-                yield Finding(*side.planned.where, ID, message, "add it to client_id_list")
+    plan = repository.plan
+    for provider in plan.of("aws_iam_openid_connect_provider") if plan else []:
+        ours = str(provider.get("url")).replace("https://", "") == account.issuer
+        if plan and ours and account.audience not in (provider.get("client_id_list") or []):
+            message = f"the identity provider does not know {account.audience}"
+            where = plan.where(provider.address)
+            yield Finding(*where, ID, message, "add it to client_id_list")

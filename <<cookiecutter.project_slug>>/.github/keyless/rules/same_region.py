@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keyless.model.findings import Finding
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.plan import Resource
+from keyless.model.planned import PlannedEntry
 from keyless.model.repository import Repository
 from keyless.model.workflows import LOGIN
 from keyless.rules._values import Step, compare_called, compare_input, differs
@@ -30,7 +32,20 @@ def find(repository: Repository) -> Iterator[Finding]:
                     yield from differs(
                         where, "env: AWS_REGION", ID, region, account.region, account
                     )
-        planned = side.planned
-        if planned and not planned.in_region:
-            message = "the registry is not made there"
-            yield Finding(*planned.where, ID, message, f"use {account.region}")
+        if side.planned and side.planned.registry:
+            yield from _planned_region(account.region, side.planned, side.planned.registry)
+
+
+def _planned_region(expected: str, planned: PlannedEntry, registry: Resource) -> Iterator[Finding]:
+    """Judge the region that a plan makes a registry in: its own, or that of its provider."""
+    region = registry.get("region")  # of a resource, since version 6 of the provider
+    setting = planned.plan.provider_of(registry).get("region") or {}
+    if region is None:
+        region = setting.get("constant_value", "")
+        if setting.get("references") == ["var.aws_region"]:
+            region = expected
+    if region != expected:
+        message = f"the registry is made in {region or 'a region that a plan does not show'}, and"
+        message += f" {planned.plan.account.path} says {expected}"
+        mend = "write region = var.aws_region into the block of its provider"
+        yield Finding(*planned.at(registry), ID if region else UNJUDGED, message, mend)

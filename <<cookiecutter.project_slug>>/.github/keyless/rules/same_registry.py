@@ -12,6 +12,7 @@ from keyless.model.images import Named, split_image
 from keyless.model.jobs import Job
 from keyless.model.repository import Repository
 from keyless.model.workflows import LOGIN, script_of
+from keyless.paths import REGISTRY_TF
 from keyless.rules._entries import refused, shared_by_entries
 from keyless.rules._values import Step, compare_called, differs
 
@@ -40,6 +41,12 @@ def find(repository: Repository) -> Iterator[Finding]:
     yield from compare_called(repository, "ecr-repository", ID)
     yield from refused(repository, ID, {"ecr_repository"})
     yield from shared_by_entries(repository, ID, "ecr_repository")
+    for side in repository.sides:
+        if side.planned and side.planned.registry is None:
+            name = side.entry["ecr_repository"]
+            message = f"infra/ makes no registry {name}, so there is none that could be pushed to"
+            mend = f"let {REGISTRY_TF} name it var.entry.ecr_repository"
+            yield Finding(*side.planned.at(side.planned.role), ID, message, mend)
 
 
 def _other_logins(where: Step, account: Account) -> Iterator[Finding]:

@@ -9,10 +9,11 @@ from keyless.model.deployments import MINUTES, Deployment, deploying_steps, find
 from keyless.model.documents import Mapping, line_of_key, read_file
 from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import Finding
+from keyless.model.generated import kind_of
 from keyless.model.images import judges_push
 from keyless.model.jobs import Job
 from keyless.model.repository import Repository
-from keyless.model.service import Service, terraform_target
+from keyless.model.service import Service
 from keyless.model.workflows import BUILD
 from keyless.paths import SERVICE_JSON, SERVICE_TF
 
@@ -41,7 +42,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         yield from _without_settings(repository)
         return
     text = read_file(repository.root, SERVICE_JSON)
-    other = terraform_target(repository.root)
+    other = kind_of(repository.root, SERVICE_TF)
     if other not in ("", service.target):
         message = f"deploy_to is {service.target}, and {SERVICE_TF} is that of {other}"
         mend = "see 'Change an answer later' in the guide: where it runs"

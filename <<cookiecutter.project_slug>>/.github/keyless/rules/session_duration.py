@@ -20,6 +20,7 @@ SOURCES = (
 )
 BEFORE = "role-duration-seconds: 7200 # and the role allows 3600"
 AFTER = "role-duration-seconds: 3600"
+LONGEST = 43200  # seconds that any role may allow [CreateRole, MaxSessionDuration]
 SHORTEST = 900  # seconds [AssumeRoleWithWebIdentity, DurationSeconds]
 
 
@@ -27,7 +28,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     """Compare the seconds of each step with those of the role, and these with the entry."""
     for where in assuming_steps(repository):
         lasts = where.job.input(where.step, "role-duration-seconds") or "3600"
-        longest = where.side.infra.longest
+        longest = where.side.infra.longest if where.side.infra else LONGEST
         if not lasts.isdigit() or not SHORTEST <= int(lasts) <= longest:
             message = (
                 f"role-duration-seconds is {lasts} and the role allows {SHORTEST} to {longest}"
@@ -38,9 +39,12 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield where.job.finding(where.step, "role-duration-seconds", rule, message, mend)
     yield from refused(repository, ID, {"max_session_duration"})
     for side in repository.sides:
-        wanted = side.entry.get("max_session_duration")
-        planned = side.planned.role.get("max_session_duration") if side.planned else wanted
-        if side.planned and wanted is not None and planned != wanted:
-            message = f"sessions of {side.entry['role_name']} last {planned} s, not {wanted}"
-            mend = f"let {TRUST_TF} read max_session_duration"
-            yield Finding(*side.planned.where, ID, message, mend)
+        planned, wanted = side.planned, side.entry.get("max_session_duration") or 3600
+        role = planned.role if planned else None
+        longest = role.get("max_session_duration") if role else wanted
+        if planned and role and longest != wanted:
+            message = f"sessions of {side.entry['role_name']} last {longest} s, not {wanted}"
+            if longest is None:
+                message = f"how long sessions of {side.entry['role_name']} last is not known"
+            mend = f"let {TRUST_TF} read max_session_duration, and ignore no changes of it"
+            yield Finding(*planned.at(role), ID if longest else UNJUDGED, message, mend)

@@ -51,6 +51,12 @@ def find(repository: Repository) -> Iterator[Finding]:
                 )
                 mend = "write a filter for the moving tag alone, for example latest"
                 yield Finding(*where, ID, message, mend)
+    for side in repository.sides:
+        planned = side.planned
+        if planned and planned.registry and planned.registry.get("image_tag_mutability") is None:
+            message = "whether a tag of the registry may be moved is not known: changes are ignored"
+            mend = "remove ignore_changes"
+            yield Finding(*planned.at(planned.registry), UNJUDGED, message, mend)
     yield from compare_called(repository, "version", ID)
 
 

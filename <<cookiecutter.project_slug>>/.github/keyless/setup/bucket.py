@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from keyless.aws import Refused
 from keyless.console import Problem
 from keyless.model.account import Account
-from keyless.model.hcl import find_block, strip_comments
 from keyless.setup.aws_account import ask_aws
 from keyless.setup.retry import AGAIN
 from keyless.setup.terraform import INFRA
@@ -26,8 +25,10 @@ class Bucket(NamedTuple):
 def state_bucket() -> Bucket | None:
     """Return where the state is kept in S3, None where it is kept otherwise."""
     for path in sorted(INFRA.glob("*.tf")):
-        _, body = find_block(strip_comments(path.read_text(encoding="utf-8")), '  backend "s3"')
-        found = dict(re.findall(r'(?m)^\s*(bucket|region)\s*=\s*"([^"]*)"', body))
+        text = path.read_text(encoding="utf-8")
+        body = re.search(r'(?ms)^ *backend "s3" \{$(.*?)^ *\}$', text)
+        lines = body[1] if body else ""
+        found = dict(re.findall(r'(?m)^\s*(bucket|region)\s*=\s*"([^"]*)"', lines))
         if len(found) == 2:
             return Bucket(found["bucket"], found["region"], f"infra/{path.name}")
     return None

@@ -13,6 +13,7 @@ from keyless.model.terraform import infra_json_by_entry
 from keyless.model.triggers import starting_runs
 from keyless.model.workflows import CREDENTIALS, read_workflow, workflow_paths
 from keyless.paths import ROOT
+from keyless.planning.entries import infra_of_entries
 from keyless.setup.project import own_key
 
 SERVICES_FOLDER = "services"
@@ -53,10 +54,10 @@ def service_files(account: Account, written_by: str) -> dict[str, str]:
         written_by: the name of this repository.
 
     Raises:
-        CannotJudge: infra/ was rewritten, so what they should say is not known.
+        CannotJudge: infra/ was changed, and what it makes cannot be planned here.
     """
     found: dict[str, str] = {}
-    known = infra_json_by_entry(ROOT, account, written_by)
+    known = infra_json_by_entry(account, infra_of_entries(ROOT, account), written_by)
     releases = publishes_releases()
     for key, entry in account.entries.items():
         if entry["github_repository"] == written_by or not re.fullmatch(ENTRY_KEY, key):

@@ -9,27 +9,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from keyless.model.documents import read_file
-from keyless.model.hcl import strip_comments
-from keyless.paths import ANSWERS, ROOT, SERVICE_TF, TFVARS
+from keyless.model.answers import applying_program
+from keyless.paths import ROOT, SERVICE_TF, TFVARS
 from keyless.programs import Done, run
 from keyless.setup.retry import require
 
 INFRA = ROOT / "infra"
 PROVIDER = "aws_iam_openid_connect_provider.github"  # the address of the account's provider
-
-
-def applying_program(root: Path) -> str:
-    """Return the program that applies a repository's infra/: what was answered for iac_tool.
-
-    Where the answers cannot be read, it is Terraform.
-    """
-    try:
-        answers = json.loads((root / ANSWERS).read_text(encoding="utf-8"))["default_context"]
-        opentofu = answers["iac_tool"] == "opentofu"
-    except (OSError, ValueError, LookupError, TypeError):
-        return "terraform"
-    return "tofu" if opentofu else "terraform"
 
 
 IAC_TOOL = applying_program(ROOT)
@@ -120,7 +106,6 @@ def resource_type(address: str) -> str:
 
 def service_addresses() -> list[str]:
     """Return the addresses of what infra/service.tf makes, without their keys."""
-    if not (ROOT / SERVICE_TF).is_file():
-        return []
-    text = strip_comments(read_file(ROOT, SERVICE_TF))
+    path = ROOT / SERVICE_TF
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return [".".join(pair) for pair in re.findall(r'(?m)^resource "(\w+)" "(\w+)"', text)]

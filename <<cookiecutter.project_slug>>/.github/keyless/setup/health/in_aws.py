@@ -9,12 +9,12 @@ from typing import Any
 
 from keyless.console import Problem
 from keyless.model.account import Account
-from keyless.model.documents import as_list, read_file
-from keyless.model.hcl import strip_comments
+from keyless.model.documents import as_list
 from keyless.model.policies import canonical, without_sid
 from keyless.model.refs import names_branch
 from keyless.model.subjects import trust_statement
-from keyless.paths import REGISTRY_TF, ROOT
+from keyless.paths import ROOT
+from keyless.planning.entries import infra_of_entries
 from keyless.programs import Done
 from keyless.setup.aws_account import (
     audience_missing,
@@ -88,13 +88,13 @@ def registry(patient: Patient) -> Iterator[Line]:
     if not found:
         yield Line("registry", False, f"{name} does not exist", (AGAIN,))
         return
-    written = strip_comments(read_file(ROOT, REGISTRY_TF))
-    wanted = re.findall(r'(?m)^\s*image_tag_mutability\s*=\s*"(\w+)"', written)
+    key = next(key for key, one in patient.account.entries.items() if one is patient.entry)
+    wanted = infra_of_entries(ROOT, patient.account)[key].mutability
     has = found["imageTagMutability"]
-    if [has] == wanted:
+    if has == wanted:
         yield Line("registry", True, f"{found['repositoryUri']}, tags {has}")
     else:
-        text = f"tags of {name} are {has}, and infra/ says {' '.join(wanted) or 'nothing'}"
+        text = f"tags of {name} are {has}, and infra/ says {wanted}"
         yield Line("registry", False, text, (AGAIN,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyless.console import Problem
+from keyless.model.findings import UNJUDGED
 from keyless.paths import TFVARS
 from keyless.setup.contract import run_check
 from keyless.setup.steps.situation import Situation
@@ -23,18 +24,21 @@ def judge_before_github(situation: Situation) -> None:
 
 
 def judge(situation: Situation, *arguments: str) -> None:
-    """Let the check judge the values; what the files do not show, a plan must.
+    """Let the check judge the values, as CI does; then also what Terraform is about to do.
+
+    What the plan for AWS does not show yet, the check has seen in a plan of its own before.
 
     Args:
         situation: with the values as they shall be.
         arguments: further ones of the check: --plan and a file.
 
     Raises:
-        Problem: it has findings, or cannot judge the plan, or lacks PyYAML.
+        Problem: it has findings, or cannot judge, or lacks PyYAML.
     """
     values = situation.write_aside()
     file = values / TFVARS.rpartition("/")[2]
     done = run_check("--values", str(file), *arguments)
-    if done.status == 1 or (done.status and (arguments or "PyYAML" in done.out)):
+    seen_before = bool(arguments) and done.status == 2 and f": {UNJUDGED} " in done.out
+    if done.status and not seen_before:
         text = f"{done.out}{done.err}".strip().replace(f"{values}/", "infra/")
         raise Problem(f"The check does not agree, so nothing is applied:\n{text}", "make check")

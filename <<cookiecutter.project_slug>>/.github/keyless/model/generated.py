@@ -1,0 +1,108 @@
+"""Whether infra/ is as it was generated: then what it makes is known, and nothing need be planned.
+
+The sums are of whole files. (They are against mistakes: whoever can change such a file can change
+this one, too.) `python -m tests.support.sums` of the template writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from keyless.paths import BACKEND_TF, REGISTRY_TF, SERVICE_TF
+
+# For each file, the sum of each way in which it is generated.
+SUMS: dict[str, dict[str, str]] = {
+    "infra/backend.tf": {
+        "faaab65b86d74864968b07ab8689d547": "backend",
+    },
+    "infra/main.tf": {
+        "560e48b35cef14d6ed92588f748dac7e": "plain",
+    },
+    "infra/oidc.tf": {
+        "91728b005b4bf31859f7bf3f6de49ec5": "plain",
+    },
+    "infra/outputs.tf": {
+        "3a90c09fc867e1d03f3f1dbd577dc140": "plain",
+    },
+    "infra/repository/outputs.tf": {
+        "88890d93d3d20f05b773a034dc326165": "plain",
+    },
+    "infra/repository/registry.tf": {
+        "f8dc10e67ac7501b5809a809b936aa3e": "plain",
+        "019aa2929a26fb3bf7244e8fd9d7a067": "latest",
+    },
+    "infra/repository/trust.tf": {
+        "2059101fa90fba494e4cee7e418d680c": "plain",
+    },
+    "infra/repository/variables.tf": {
+        "63912ad9de29e0c03cddb756b39dfb93": "plain",
+    },
+    "infra/repository/versions.tf": {
+        "14ec582a8798ce6e2143e19d6b0cc13d": "plain",
+        "654f80059318d9f5dd4f9f1d5e25429d": "latest",
+    },
+    "infra/service.tf": {
+        "14efe414266fa6049f3fbba41d869d01": "ecs-express",
+        "5f5a2f9c26f5050b4b01aadca34fd917": "app-runner",
+    },
+    "infra/variables.tf": {
+        "1d0d6d6bfb2b97a9dd837d08a7608b26": "plain",
+    },
+    "infra/versions.tf": {
+        "e818d40d41679ccd77e4ae8b25b23efd": "plain",
+        "74003814d2267c062ebc40408326c526": "latest",
+    },
+}
+# What Terraform reads in the root module and in the module of an entry, and no other program.
+_CODE = re.compile(r"\.(tf|tofu)(\.json)?$")
+_VALUES = re.compile(r"\.auto\.tfvars(\.json)?$|^terraform\.tfvars$")
+VERSIONS = ("infra/versions.tf", "infra/repository/versions.tf")
+FOLDERS = ("infra", "infra/repository")
+
+
+def sum_of(path: str, text: str) -> str:
+    """Return the sum of a file's text; of the backend, which grants nothing, that of its form."""
+    if path == BACKEND_TF:
+        text = re.sub(r'"[^"\n]*"', '""', text)
+        text = re.sub(r"[ \t]*#[^\n]*|\n(?=\s*(\n|#))", "", text)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def kind_of(root: Path, path: str) -> str:
+    """Return in which way a file was generated; empty where it is another one, or missing."""
+    try:
+        text = (root / path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    return SUMS.get(path, {}).get(sum_of(path, text), "")
+
+
+def changed_files(root: Path, service: str = "") -> list[str]:
+    """Return the files of infra/ that are not as they were generated, are missing or came along.
+
+    Args:
+        root: of the repository.
+        service: what runs the image, for whose roles infra/service.tf is; empty where nothing does.
+    """
+    there = [
+        each.relative_to(root).as_posix()
+        for folder in FOLDERS
+        for each in sorted((root / folder).glob("*"))
+        if each.is_file() and (_CODE.search(each.name) or _VALUES.search(each.name))
+    ]
+    optional = {BACKEND_TF: "backend", SERVICE_TF: service}
+    needed = [path for path in SUMS if path not in optional or (path == SERVICE_TF and service)]
+    found = []
+    for path in sorted({*there, *needed}):
+        kind = kind_of(root, path)
+        if not kind or (path in optional and kind != optional[path]):
+            found.append(path)
+    kinds = {kind_of(root, path) for path in (REGISTRY_TF, *VERSIONS)}
+    return found or [REGISTRY_TF] * (len(kinds) > 1)  # what latest needs, all three have or none
+
+
+def tags_stay(root: Path) -> bool:
+    """Tell whether every tag of a registry is immutable; else `latest` may move."""
+    return kind_of(root, REGISTRY_TF) != "latest"

@@ -1,0 +1,190 @@
+"""What Terraform plans, AWS takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from keyless.model.documents import as_list
+from keyless.model.findings import Finding
+from keyless.model.plan import Plan, Resource
+from keyless.model.policies import statements_of
+from keyless.model.repository import Repository
+from keyless.model.tags import tag_errors
+
+ID = "can-be-applied"
+WHY = (
+    "If Terraform or AWS refuses a part of infra/, the apply stops half-way: a role or a registry"
+    " is missing, or is not as the workflow needs it."
+)
+SOURCES = (
+    (
+        "AWS: IAM and STS quotas",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
+    ),
+    (
+        "AWS: grammar of the IAM policy language",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html",
+    ),
+    (
+        "AWS: tagging IAM resources",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html",
+    ),
+)
+BEFORE = 'tags = { team = "R&D" }'
+AFTER = 'tags = { team = "R and D" }'
+
+# By type, what two resources of one account may not share; a name may belong to one region alone.
+ACCOUNT_WIDE = {
+    "aws_iam_group": "name",
+    "aws_iam_instance_profile": "name",
+    "aws_iam_openid_connect_provider": "url",
+    "aws_iam_policy": "name",
+    "aws_iam_role": "name",
+    "aws_iam_user": "name",
+    "aws_s3_bucket": "bucket",
+    "aws_s3_bucket_policy": "bucket",
+}
+REGIONAL = {
+    "aws_apprunner_service": "service_name",
+    "aws_cloudwatch_log_group": "name",
+    "aws_db_instance": "identifier",
+    "aws_dynamodb_table": "name",
+    "aws_ecr_lifecycle_policy": "repository",
+    "aws_ecr_registry_policy": "",
+    "aws_ecr_repository": "name",
+    "aws_ecr_repository_policy": "repository",
+    "aws_ecs_cluster": "name",
+    "aws_kms_alias": "name",
+    "aws_lambda_function": "function_name",
+    "aws_secretsmanager_secret": "name",
+    "aws_sns_topic": "name",
+    "aws_sqs_queue": "name",
+    "aws_ssm_parameter": "name",
+}
+INLINE = {"aws_iam_role_policy": "role", "aws_iam_user_policy": "user"}
+# By type, the attribute with a policy, and how many characters it may have without white space.
+LONGEST = {
+    "aws_iam_role": ("assume_role_policy", 8192),  # 2,048 until raised
+    "aws_iam_role_policy": ("policy", 10240),  # all of a role together
+    "aws_iam_user_policy": ("policy", 2048),
+    "aws_iam_group_policy": ("policy", 5120),
+    "aws_iam_policy": ("policy", 6144),
+    "aws_ecr_repository_policy": ("policy", 10240),
+    "aws_ecr_registry_policy": ("policy", 10240),
+}
+OF_RESOURCES = ("aws_ecr_repository_policy", "aws_iam_role")  # their policies name no resource
+ACTION = r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+"
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Report what Terraform refuses, and what AWS would refuse of a plan."""
+    yield from (each for each in repository.unplanned if each.rule == ID)
+    plan = repository.plan
+    if plan is None:
+        return
+    yield from _twice(plan)
+    for each in plan.resources:
+        errors = [*_policy_errors(plan, each), *_tag_errors(each)]
+        for message, mend in errors:
+            yield Finding(*plan.where(each.address), ID, f"{each.address}: {message}", mend)
+
+
+def _twice(plan: Plan) -> Iterator[Finding]:
+    """Yield the resources that another one has taken the name of."""
+    seen: dict[tuple[Any, ...], Resource] = {}
+    for each in plan.resources:
+        identity = _identity(plan, each)
+        if identity is None:
+            continue
+        first = seen.setdefault(identity, each)
+        if first is not each:
+            named = f" named {identity[1]}" if identity[1] else ""
+            message = f"{each.address} and {first.address} are one and the same thing in AWS{named}"
+            mend = "write another name, or remove one of both"
+            yield Finding(*plan.where(each.address), ID, f"{message}: the apply fails", mend)
+
+
+def _identity(plan: Plan, resource: Resource) -> tuple[Any, ...] | None:
+    """Return what makes a resource one of its kind, None where that is not known."""
+    kind = resource.type
+    if kind in INLINE:
+        owner, name = resource.get(INLINE[kind]), resource.get("name")
+        return (kind, name, owner) if owner and name else None
+    attribute = {**ACCOUNT_WIDE, **REGIONAL}.get(kind)
+    name = resource.get(attribute) if attribute else ""
+    if attribute is None or name is None:
+        return None
+    if kind.startswith("aws_iam_"):  # whose names differ by more than case
+        name = str(name).lower().replace("https://", "")
+    where = ""
+    if kind in REGIONAL:
+        region = resource.get("region") or plan.provider_of(resource).get("region")
+        where = json.dumps(region)
+    return kind, name, where
+
+
+def _policy_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield what IAM or ECR refuses of a policy, and what to write."""
+    if resource.type not in LONGEST:
+        return
+    attribute, longest = LONGEST[resource.type]
+    text = resource.get(attribute)
+    if text is None:
+        return
+    statements = statements_of(text)
+    if not statements or not isinstance(json.loads(text), dict):
+        yield f"its {attribute} is no policy with statements", "write one as IAM's grammar says"
+        return
+    length = len(json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")))
+    if resource.type == "aws_iam_role_policy":
+        others = plan.find("aws_iam_role_policy", "role", resource.get("role"))
+        lengths = [len(re.sub(r"\s", "", str(each.get("policy") or ""))) for each in others]
+        length = sum(lengths) if length >= max(lengths) else 0  # said of the longest one
+    if length > longest:
+        message = f"its {attribute} has {length:,} characters, and AWS takes {longest:,}"
+        yield message, "grant the same with fewer words, for example by a * at an end"
+    for statement in statements:
+        for why in _statement_errors(statement, resource.type):
+            yield f"AWS refuses {json.dumps(statement)[:200]}: {why}", "correct the statement"
+
+
+def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        yield "Effect is neither Allow nor Deny"
+    needed = [("Action", "NotAction")]
+    of_resource = kind in (*OF_RESOURCES, "aws_ecr_registry_policy")
+    if kind not in OF_RESOURCES:
+        needed.append(("Resource", "NotResource"))
+    if of_resource:
+        needed.append(("Principal", "NotPrincipal"))
+    for pair in needed:
+        if sum(1 for each in pair if statement.get(each)) != 1:
+            yield f"it needs {pair[0]}, or {pair[1]}"
+    if not of_resource and {"Principal", "NotPrincipal"} & {*statement}:
+        yield "who it is for is not said in it"
+    if kind == "aws_iam_role" and {"Resource", "NotResource"} & {*statement}:
+        yield "a trust policy names no resource"
+    actions = as_list(statement.get("Action")) + as_list(statement.get("NotAction"))
+    for each in actions:
+        if not re.fullmatch(ACTION, str(each)):
+            yield f"{each} is no action of a service"
+    for each in as_list(statement.get("Resource")) + as_list(statement.get("NotResource")):
+        if not re.fullmatch(r"\*|arn:.*|\$\{.*", str(each), re.DOTALL):
+            yield f"{each} is no ARN"
+    if kind.startswith("aws_iam_") and not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid") or ""):
+        yield "its Sid has more than letters and digits"
+
+
+def _tag_errors(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield what IAM, ECR or ECS refuses of tags, and what to write."""
+    if not re.match("aws_(iam|ecr|ecs)_", resource.type):
+        return
+    tags = {**(resource.get("tags") or {}), **(resource.get("tags_all") or {})}
+    for message in tag_errors(tags):
+        yield message, 'write for example team = "web"'
+    lower = [key.lower() for key in tags]
+    if resource.type.startswith("aws_iam_") and len({*lower}) < len(lower):
+        yield "IAM takes two tags that differ by case for one", "remove one of both"

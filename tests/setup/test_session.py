@@ -12,10 +12,10 @@ import pytest
 from keyless.aws import Refused
 from keyless.console import Problem
 from keyless.gh import Denied
+from keyless.model.answers import applying_program
 from keyless.model.findings import CannotJudge
 from keyless.programs import parse_answer
 from keyless.setup import session
-from keyless.setup.terraform import applying_program
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.generating import ROOT, TEMPLATE_PROJECT, TOOL
+from tests.standins.emulator import ROOT
+from tests.support.generating import TEMPLATE_PROJECT, TOOL
 
 MODULE = TEMPLATE_PROJECT / TOOL / "model/generated.py"
 TABLE = re.compile(r"(?ms)^SUMS: dict\[str, dict\[str, str\]\] = \{\n.*?^\}\n")

@@ -101,8 +101,9 @@ def test_what_ci_accepts_bootstrap_accepts_in_the_plan_for_aws(
     project.know_subject(PREFIX)
     for case in cases:
         case.apply(project.path)
-        for file in project.path.glob("infra/import*.tf"):  # of what does not exist there
-            file.unlink()
+        for pattern in NOT_THERE:
+            for file in project.path.glob(f"infra/{pattern}"):
+                file.unlink()
     (project.path / "infra/versions.tf").write_text(without_backend(project))
     project.terraform("init", "-input=false")
     project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=emulator)

@@ -400,3 +400,41 @@ def test_a_plan_is_held_against_what_nobody_was_asked(copy: Copy, plan: str, nam
     (project.path / "infra/terraform.tfvars.json").write_text(json.dumps(values))
     status, printed = judged(project, changed(plan, change))
     assert (status, says in printed) == (1, True), printed
+
+
+def for_latest(values: Values, filters: list[Any], mutability: str) -> None:
+    """Write a plan by hand, after the schema of provider 6.8, which cannot be had here."""
+    blocks = [{"filter": each, "filter_type": "WILDCARD"} for each in filters]
+    values["aws_ecr_repository"].update(
+        image_tag_mutability=mutability,
+        image_tag_mutability_exclusion_filter=blocks,
+        region="us-east-1",
+    )
+    push(lambda s: s[1]["Action"].append("ecr:DescribeImages"))(values, [])
+
+
+WITH_EXCLUSION = "IMMUTABLE_WITH_EXCLUSION"
+
+
+@pytest.mark.parametrize(
+    ("filters", "mutability", "rules"),
+    [
+        (["latest"], WITH_EXCLUSION, set()),
+        (["dev-*"], WITH_EXCLUSION, {"unique-tags"}),
+        (["latest", "v*"], WITH_EXCLUSION, {"unique-tags"}),
+        (["*"], WITH_EXCLUSION, {"unique-tags"}),
+        ([], WITH_EXCLUSION, {"unique-tags"}),
+        ([], "IMMUTABLE", {"unique-tags"}),
+        (["latest"], "MUTABLE", {"unique-tags"}),
+        (["latest"], "MUTABLE_WITH_EXCLUSION", {"unique-tags"}),
+    ],
+)
+def test_with_latest_a_plan_written_by_hand_after_the_providers_schema_is_judged(
+    copy: Copy, plan: str, filters: list[str], mutability: str, rules: set[str]
+) -> None:
+    project = known(copy(second_tag="latest"))
+    by_hand = changed(plan, lambda values, _: for_latest(values, filters, mutability))
+    status, printed = judged(project, by_hand)
+    found = {line.split()[1] for line in printed.splitlines()[::2]} if status else set()
+    assert found - {"publish-once"} == rules, printed
+    assert status == bool(rules)

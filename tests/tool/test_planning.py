@@ -20,10 +20,12 @@ import pytest
 from keyless import check
 from keyless.model import generated
 from keyless.model.account import read_account
+from keyless.model.answers import applying_program
 from keyless.model.findings import CannotJudge, Finding
 from keyless.planning import offline, program
 from keyless.planning.local_aws import REFUSAL, local_aws
 from keyless.planning.workspace import copy_infra, with_prefixes
+from keyless.programs import Done
 
 from tests.conftest import Bake, Copy, Run
 from tests.support.check import judge
@@ -154,7 +156,7 @@ def test_opentofu_reads_the_override_that_only_it_reads(bake: Bake, tmp_path: Pa
     (tmp_path / "aside").mkdir()
     infra = copy_infra(project.path, read_account(project.path), tmp_path / "aside", "tofu")
     assert (infra / "~keyless_override.tofu").is_file()
-    assert offline.applying_program(project.path) == "tofu"
+    assert applying_program(project.path) == "tofu"
     assert "infra/main.tofu" in generated.changed_files(with_file(project, tmp_path, "main.tofu"))
 
 
@@ -450,7 +452,7 @@ def test_a_prefix_that_is_null_has_one_that_names_its_entry(bake: Bake) -> None:
     ],
 )
 def test_what_is_no_defect_of_infra_is_told_from_what_is(printed: str, kind: type) -> None:
-    failure = offline._failure(offline.Done(1, "", printed))
+    failure = offline._failure(Done(1, "", printed))
     assert type(failure) is kind
     assert "\u2502" not in str(failure)
 

@@ -15,6 +15,7 @@ TFVARS = "infra/terraform.tfvars.json"
 FURTHER_VALUES = "repositories-*.tfvars.json"  # beside it: entries with a state of their own
 INFRA_JSON = "infra.json"  # without infra/: what another repository's infra/ says of this one
 TRUST_TF = "infra/repository/trust.tf"
+OIDC_TF = "infra/oidc.tf"
 REGISTRY_TF = "infra/repository/registry.tf"
 BACKEND_TF = "infra/backend.tf"
 PUSH_ACTIONS = "infra/repository/push-actions.json"

@@ -56,6 +56,11 @@ class Grant(NamedTuple):
     statements: Statements | None  # None where they are not known
     attached: bool = False  # whether they are a policy's of its own
 
+    def is_of_role(self, names: set[str]) -> bool:
+        """Tell whether they belong to one of some roles; in IAM case makes no other name."""
+        mine = (self.name or "").lower()
+        return self.kind == "role" and mine in {name.lower() for name in names}
+
     @property
     def who(self) -> str:
         """Whose they are, in words."""
@@ -111,8 +116,16 @@ def _inside(role: Resource) -> Iterator[Grant]:
 
 def _managed(plan: Plan) -> dict[str, Statements | None]:
     """Return the statements of the managed policies that are planned, by their ARN."""
-    policies = [each for each in plan.of("aws_iam_policy") if each.get("arn")]
-    return {each.get("arn"): _parsed(each, each.get("policy"), "policy") for each in policies}
+    return {
+        managed_arn(plan, each): _parsed(each, each.get("policy"), "policy")
+        for each in plan.of("aws_iam_policy")
+    }
+
+
+def managed_arn(plan: Plan, policy: Resource) -> str:
+    """Return the ARN of a managed policy, which AWS makes of its path and name."""
+    composed = plan.account.arn(f"policy{policy.get('path') or '/'}{policy.get('name')}")
+    return str(policy.get("arn") or composed)
 
 
 def _attached(

@@ -124,7 +124,9 @@ def _granted(plan: Plan, role: Resource) -> tuple[list[Any], list[Resource]]:
 
     After an apply a plan shows them inline, too.
     """
-    managed = plan.find("aws_iam_role_policy", "role", role.get("name"))
+    name = str(role.get("name")).lower()
+    policies = plan.of("aws_iam_role_policy")
+    managed = [each for each in policies if str(each.get("role")).lower() == name]
     unknown = [each for each in managed if each.get("policy") is None]
     known = [each for each in managed if each.get("policy") is not None]
     granted = _statements(plan.path, [each.get("policy") for each in known])

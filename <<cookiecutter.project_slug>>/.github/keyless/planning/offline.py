@@ -26,6 +26,7 @@ ROUNDS = 3  # a policy that names a role that is in another policy
 # What is no defect of infra/: it needs a host, an account, a value or a program that is not here.
 _NOT_HERE = (
     REFUSAL,
+    "https response error StatusCode: 403",  # to a HEAD there is no text
     "Error accessing remote module registry",
     "Failed to download module",
     "Could not download module",

@@ -87,7 +87,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def first_error(printed: str) -> str:
     """Return the first error that the program has printed, in one line: what, where, and why."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
-    lines = [line.strip("│╷╵ \t") for line in plain.splitlines()]
+    lines = [line.strip("│╷╵├─ \t") for line in plain.splitlines()]
     text = " ".join(line for line in lines if line)
     errors = re.split(r"\bError: ", text)[1:] or [text]
     told = [each for each in errors if not re.match(r"\w+ encountered problems", each)] or errors

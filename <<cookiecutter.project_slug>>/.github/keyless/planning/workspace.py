@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.files import SKIPPED, repository_files
+from keyless.model.files import SKIPPED
 from keyless.model.findings import CannotJudge
 from keyless.paths import TFVARS
 
 BACKEND = 'terraform {\n  backend "local" {\n    path = "made-up.tfstate"\n  }\n}\n'
 STATE = "made-up.tfstate"
-# Git ignores some, and none says what is wanted: what was found or made before.
+# What was found or made before, and does not say what is wanted.
 _LEFT_OUT = re.compile(r"(^|/)(\.terraform\.lock\.hcl|[^/]*\.tfstate(\.[^/]*)?|[^/]*\.tfplan)$")
 _OVERRIDE = re.compile(r"(?:(.*)_)?override(\.tf|\.tofu)(\.json)?")  # [Terraform, "Override Files"]
 # An import block, written as terraform fmt writes it: what it imports, nobody can look up here, and
@@ -59,12 +60,14 @@ def copy_infra(root: Path, account: Account, folder: Path, program: str) -> Path
     for beside in root.iterdir():
         if beside.name not in {"infra", *SKIPPED}:
             (copy / beside.name).symlink_to(beside.resolve())
-    for path in repository_files(root):
-        skipped = {*path.split("/")} & SKIPPED or _LEFT_OUT.search(path)
-        if path.startswith("infra/") and not skipped and (root / path).is_file():
-            _copy_file(root / path, copy / path)
     infra = copy / "infra"
-    infra.mkdir(exist_ok=True)
+    infra.mkdir()
+    for inside, folders, files in os.walk(root / "infra", followlinks=True):
+        folders[:] = sorted({*folders} - SKIPPED)
+        for name in files:
+            source = Path(inside, name)
+            if source.is_file() and not _LEFT_OUT.search(name):  # a link may lead nowhere
+                _copy_file(source, copy / source.relative_to(root))
     for further in infra.glob("repositories-*.tfvars.json"):
         further.unlink()
     values = {**account.values, "repositories": account.entries}

@@ -87,7 +87,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         return
     yield from _twice(plan)
     for each in plan.resources:
-        errors = [*_policy_errors(plan, each), *_tag_errors(each)]
+        errors = [*_policy_errors(plan, each), *_tag_errors(each), *_name_errors(each)]
         for message, mend in errors:
             yield Finding(*plan.where(each.address), ID, f"{each.address}: {message}", mend)
 
@@ -176,6 +176,16 @@ def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
             yield f"{each} is no ARN"
     if kind.startswith("aws_iam_") and not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid") or ""):
         yield "its Sid has more than letters and digits"
+
+
+def _name_errors(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield what IAM refuses where a principal is named: an ARN, for example."""
+    if not resource.type.startswith("aws_iam_"):
+        return
+    for attribute in ("role", "role_name", "user", "user_name", "group", "group_name"):
+        name = resource.get(attribute)
+        if isinstance(name, str) and not re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII):
+            yield f"{attribute} is {name}, which is no name", "write the name, not the ARN"
 
 
 def _tag_errors(resource: Resource) -> Iterator[tuple[str, str]]:

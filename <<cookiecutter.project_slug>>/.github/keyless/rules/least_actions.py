@@ -9,7 +9,7 @@ from typing import Any
 
 from keyless.model.account import Account
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.grants import Grant, grants_of, reach_of
+from keyless.model.grants import Grant, grants_of, managed_arn, reach_of
 from keyless.model.plan import Plan, Resource
 from keyless.model.planned import PlannedEntry, shown_in_full
 from keyless.model.policies import (
@@ -95,12 +95,33 @@ def _planned(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
         yield Finding(*planned.at(each), UNJUDGED, message, mend)
     yield from _more_than_pushing(side.entry, planned)
     yield from _further_policies(name, plan)
+    yield from _too_narrow(side.entry, planned, role)
     account = plan.account
     boundary = account.values.get("permissions_boundary")
     if boundary and role.get("permissions_boundary") != boundary:
         message = f"{name} is not bounded by {boundary}, as {account.path} says"
         mend = f"let {TRUST_TF} read permissions_boundary"
         yield Finding(*planned.at(role), ID, message, mend)
+
+
+def _too_narrow(entry: dict[str, Any], planned: PlannedEntry, role: Resource) -> Iterator[Finding]:
+    """Yield where a boundary that infra/ makes does not let an entry's role push."""
+    name, arn = entry["role_name"], planned.plan.account.registry_arn(entry["ecr_repository"])
+    boundary = role.get("permissions_boundary")
+    for each in planned.plan.of("aws_iam_policy") if boundary else []:
+        if managed_arn(planned.plan, each) != boundary:
+            continue
+        statements = statements_of(each.get("policy")) or []
+        refused = {
+            action
+            for action in (planned.infra.granted if planned.infra else [])
+            if not any(reaches(statement, [action], [arn]) for statement in statements)
+        }
+        if refused:
+            message = (
+                f"{each.address} bounds {name}, and does not allow {', '.join(sorted(refused))}"
+            )
+            yield Finding(*planned.at(each), ID, f"{message}: a push fails", "allow it there, too")
 
 
 def _service_place(plan: Plan, message: str) -> tuple[str, int]:
@@ -111,7 +132,7 @@ def _service_place(plan: Plan, message: str) -> tuple[str, int]:
 def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator[Finding]:
     arn = planned.plan.account.registry_arn(entry["ecr_repository"])
     name = entry["role_name"]
-    own = planned.plan.find("aws_iam_role_policy", "role", name)
+    own = planned.plan.of("aws_iam_role_policy")
     for statement in planned.beyond:
         message = f"{name} is granted {json.dumps(statement)}, which is more than pushing"
         holds = [each for each in own if statement in (statements_of(each.get("policy")) or [])]
@@ -122,10 +143,16 @@ def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator
 def _further_policies(name: str, plan: Plan) -> Iterator[Finding]:
     """Yield what gives an entry's role more than its own inline policies, or takes these away."""
     for each in grants_of(plan):
-        if each.kind == "role" and each.name == name and each.attached:
+        if not each.is_of_role({name}):
+            continue
+        if each.attached:
             message = f"{each.resource.address} gives {name} a policy, so it may do more than push"
             where = plan.where(each.resource.address)
             yield Finding(*where, ID, message, "remove it from infra/")
+        elif each.statements is None and each.resource.type == "aws_iam_role":
+            message = f"an inline policy in {each.resource.address} is known only after the apply"
+            where = plan.where(each.resource.address)
+            yield Finding(*where, UNJUDGED, message, "remove it from the block of the role")
     own = {each.get("name") for each in plan.find("aws_iam_role_policy", "role", name)}
     for resource in plan.find("aws_iam_role_policies_exclusive", "role_name", name):
         if not own <= {*(resource.get("policy_names") or [])}:
@@ -139,7 +166,7 @@ def _others(plan: Plan) -> Iterator[Finding]:
     ours = {entry["role_name"] for entry in account.entries.values()}
     for each in grants_of(plan):
         where = plan.where(each.resource.address)
-        if each.kind == "role" and each.name in ours:
+        if each.is_of_role(ours):
             continue  # judged above
         reach = reach_of(each.statements or [], account)
         if reach:

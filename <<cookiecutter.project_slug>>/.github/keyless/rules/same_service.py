@@ -13,7 +13,7 @@ from keyless.model.generated import kind_of
 from keyless.model.images import judges_push
 from keyless.model.jobs import Job
 from keyless.model.repository import Repository
-from keyless.model.service import Service
+from keyless.model.service import ECS, Service
 from keyless.model.workflows import BUILD
 from keyless.paths import SERVICE_JSON, SERVICE_TF
 
@@ -47,6 +47,11 @@ def find(repository: Repository) -> Iterator[Finding]:
         message = f"deploy_to is {service.target}, and {SERVICE_TF} is that of {other}"
         mend = "see 'Change an answer later' in the guide: where it runs"
         yield Finding(SERVICE_JSON, line_of_key(text, "deploy_to"), ID, message, mend)
+    if repository.plan and service.target == ECS:
+        named = repository.plan.find("aws_ecs_cluster", "name", service.name)
+        if not named:
+            message = f"infra/ makes no ECS cluster {service.name}, so nothing could run in it"
+            yield Finding(SERVICE_TF, 1, ID, message, f"restore {SERVICE_TF}")
     jobs = repository.judged
     if not any(deploying_steps(job) for job in jobs):
         message = "no job that assumes the role runs python3 .github/keyless deploy, so nothing"

@@ -26,7 +26,7 @@ from keyless.model.policies import canonical, statements_of, trusts_github
 from keyless.model.refs import common_refs, is_untrusted, ref_matches
 from keyless.model.repository import Repository, Side
 from keyless.model.subjects import ref_is_tested, trust_statement
-from keyless.paths import TOOL_ACTION
+from keyless.paths import OIDC_TF, TOOL_ACTION
 from keyless.rules._entries import refused
 
 ID = "subject"
@@ -96,11 +96,19 @@ def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
 def _further_roles(repository: Repository, plan: Plan) -> Iterator[Finding]:
     """Yield the roles that GitHub's tokens may assume, and no entry has."""
     account, grants = plan.account, grants_of(plan)
+    providers = [str(each.get("url")) for each in plan.of("aws_iam_openid_connect_provider")]
+    known = {url.replace("https://", "") for url in providers}
+    if account.values["create_oidc_provider"] and account.issuer not in known:
+        message = (
+            f"infra/ creates no identity provider for {account.issuer}, so every token is refused"
+        )
+        mend = f"restore {OIDC_TF}, or write create_oidc_provider: false if there is one already"
+        yield Finding(*plan.where("module.repository"), ID, message, mend)
     names = {entry["role_name"] for entry in account.entries.values()}
     for role in plan.of("aws_iam_role"):
         name, where = role.get("name"), plan.where(role.address)
         if name in names:
-            continue
+            continue  # judged above
         if role.get("assume_role_policy") is None:
             message = f"whom {role.address} trusts is known only after the apply, or is ignored"
             mend = "write what it needs as text, and remove ignore_changes"

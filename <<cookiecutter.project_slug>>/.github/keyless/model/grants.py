@@ -55,6 +55,7 @@ class Grant(NamedTuple):
     name: str | None  # whose they are; None where that is known only after the apply
     statements: Statements | None  # None where they are not known
     attached: bool = False  # whether they are a policy's of its own
+    arn: str | None = None  # of that policy
 
     def is_of_role(self, names: set[str]) -> bool:
         """Tell whether they belong to one of some roles; in IAM case makes no other name."""
@@ -141,7 +142,7 @@ def _attached(
     for arn in arns:
         known = managed[arn] if arn in managed else statements_of_aws(str(arn))
         for name in names:
-            yield Grant(resource, kind, name, known, attached=True)
+            yield Grant(resource, kind, name, known, attached=True, arn=arn)
 
 
 def reach_of(statements: Statements, account: Account) -> str:

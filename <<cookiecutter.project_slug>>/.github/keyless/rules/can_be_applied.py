@@ -9,6 +9,7 @@ from typing import Any
 
 from keyless.model.documents import as_list
 from keyless.model.findings import Finding
+from keyless.model.grants import grants_of
 from keyless.model.plan import Plan, Resource
 from keyless.model.policies import statements_of
 from keyless.model.repository import Repository
@@ -76,6 +77,14 @@ LONGEST = {
     "aws_ecr_registry_policy": ("policy", 10240),
 }
 OF_RESOURCES = ("aws_ecr_repository_policy", "aws_iam_role")  # their policies name no resource
+# What takes away each attachment that it does not list itself.
+EXCLUSIVE = (
+    *("aws_iam_policy_attachment", "aws_iam_role_policy_attachments_exclusive"),
+    *("aws_iam_user_policy_attachments_exclusive", "aws_iam_group_policy_attachments_exclusive"),
+    "aws_iam_role",
+)
+# What IAM takes in a text [CreateRole, CreatePolicy, "Request Parameters"].
+TEXTS = {"description": r"[\t\n\r -~\u00a1-\u00ff]{0,1000}", "path": r"/|/[!-~]{1,510}/"}
 ACTION = r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+"
 
 
@@ -86,8 +95,10 @@ def find(repository: Repository) -> Iterator[Finding]:
     if plan is None:
         return
     yield from _twice(plan)
+    yield from _takes_from_others(plan)
     for each in plan.resources:
-        errors = [*_policy_errors(plan, each), *_tag_errors(each), *_name_errors(each)]
+        errors = [*_policy_errors(plan, each), *_tag_errors(each)]
+        errors += [*_name_errors(each), *_text_errors(each)]
         for message, mend in errors:
             yield Finding(*plan.where(each.address), ID, f"{each.address}: {message}", mend)
 
@@ -176,6 +187,46 @@ def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
             yield f"{each} is no ARN"
     if kind.startswith("aws_iam_") and not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid") or ""):
         yield "its Sid has more than letters and digits"
+
+
+def _text_errors(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield the texts that IAM refuses, and Terraform plans."""
+    for attribute, form in TEXTS.items():
+        text = resource.get(attribute) if resource.type.startswith("aws_iam_") else None
+        if isinstance(text, str) and not re.fullmatch(form, text):
+            message = f"IAM does not take its {attribute} {text[:60]!r}"
+            yield message, "write at most 1,000 characters of Latin-1: no typographic dash or quote"
+
+
+def _takes_from_others(plan: Plan) -> Iterator[Finding]:
+    """Yield what detaches a policy that another resource attaches: each apply undoes the other."""
+    pairs = [
+        (each, (each.name or "").lower(), arn)
+        for each in grants_of(plan)
+        if each.attached and each.kind in ("role", "user", "group")
+        for arn in [each.arn]
+    ]
+    for resource in plan.of(*EXCLUSIVE):
+        own = {(each.kind, name, arn) for each, name, arn in pairs if each.resource is resource}
+        by_policy = resource.type == "aws_iam_policy_attachment"
+        for each, name, arn in pairs:
+            if arn is None:
+                continue  # known only after the apply
+            same = arn == resource.get("policy_arn") if by_policy else name in _holder(resource)
+            if each.resource is resource or not same or (each.kind, name, arn) in own:
+                continue
+            message = f"{resource.address} detaches {arn} from {each.who}, which"
+            message += f" {each.resource.address} attaches"
+            mend = "attach it in one place, for example by aws_iam_role_policy_attachment"
+            yield Finding(*plan.where(resource.address), ID, message, mend)
+
+
+def _holder(resource: Resource) -> set[str]:
+    """Return whose policies a resource holds alone, in lower case."""
+    if resource.type == "aws_iam_role" and not resource.get("managed_policy_arns"):
+        return set()  # where it lists none, it leaves others alone
+    names = ("role_name", "user_name", "group_name", "name")
+    return {str(resource.get(each)).lower() for each in names if resource.get(each)}
 
 
 def _name_errors(resource: Resource) -> Iterator[tuple[str, str]]:

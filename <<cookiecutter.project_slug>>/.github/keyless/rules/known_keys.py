@@ -57,11 +57,10 @@ def _replaced(plan: Plan) -> Iterator[Finding]:
     account, root = plan.account, plan.root
     files = [*root.glob("infra/*.auto.tfvars*"), *root.glob("infra/terraform.tfvars")]
     place = min((each.relative_to(root).as_posix() for each in files), default=account.path)
+    declared = plan.shown["configuration"]["root_module"].get("variables", {})
     written = {**account.values, "repositories": account.entries}
-    for key, value in written.items():
-        planned = plan.shown["variables"].get(key, {}).get("value", value)
-        if planned != value:
-            message = (
-                f"Terraform takes another {key} than {account.path} says: this file replaces it"
-            )
+    for key in sorted({*ACCOUNT_KEYS} & {*plan.shown["variables"]}):
+        value = written.get(key, declared.get(key, {}).get("default"))
+        if plan.shown["variables"][key].get("value") != value:
+            message = f"Terraform takes another {key} than {account.path} says, from this file"
             yield Finding(place, 1, ID, message, f"write it into {account.path}, and nowhere else")

@@ -188,7 +188,7 @@ def test_where_infra_cannot_be_planned_the_entry_is_added_and_the_rest_told(
     more.write_text('variable "more" {\n  type = string\n}\n')
     ended = without_aws.keyless("add", "octo-org/api")
     assert ended.status == 0, ended.out
-    assert "services/ is not written: infra: cannot be planned here (No value for" in ended.out
+    assert "services/ is not written: infra: this cannot be planned without AWS: No" in ended.out
     assert keys(without_aws) == ["api", "example-service"]
     assert not (without_aws.path / "services").exists()
 

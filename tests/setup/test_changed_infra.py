@@ -30,7 +30,7 @@ def test_what_is_not_known_before_the_apply_was_seen_before(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (DOCS.files["infra/docs.tf"].partition("\n")[2], "infra/docs.tf:1: subject"),
+        (DOCS.files["infra/docs.tf"].partition("\n")[2], "infra/docs.tf:1: known-roles"),
         ('variable "team" {\n  type = string\n}\n', "No value for required variable"),
     ],
     ids=["a-role-without-a-reason", "what-cannot-be-planned"],

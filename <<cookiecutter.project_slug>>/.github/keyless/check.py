@@ -17,7 +17,7 @@ from keyless.model.plan import Plan, read_plan
 from keyless.model.repository import Repository, read_repository
 from keyless.model.service import has_service
 from keyless.model.workflows import Workflow, read_workflow, workflow_paths
-from keyless.paths import ROOT, SERVICE_JSON, WORKFLOWS
+from keyless.paths import ROOT, SERVICE_JSON, TFVARS, WORKFLOWS
 from keyless.planning.entries import changed_infra
 from keyless.planning.offline import Refused, is_at_hand, plan_infra
 from keyless.planning.program import WAYS_OUT
@@ -80,8 +80,9 @@ def _planned(root: Path, account: Account, changed: list[str]) -> tuple[Plan | N
     """Return the plan of an infra/ that was changed, or why there is none."""
     first, program = changed[0], applying_program(root)
     if not is_at_hand(root):
-        message = f"it is not as it was generated, and {program} is not here to plan what it makes"
-        mend = f"install {PAGES[program]}, or judge a plan: make plan"
+        message = "this file was changed or added, so the check must plan infra/, and"
+        message += f" {program} is not installed"
+        mend = f"install {program}: {PAGES[program]}"
         return None, [Finding(first, 1, UNJUDGED, message, mend)]
     try:
         return plan_infra(root, with_prefixes(account)), []
@@ -140,15 +141,19 @@ def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -
     try:
         found = findings(root, plan, values and values.resolve())
         found = sorted([*found, *find_in_files(root)])
+        left = changed_infra(root, read_account(root)) if not plan and elsewhere(root) else []
         if found or form != "text":
             output.report(found, form)
         else:
             service = f", and how {SERVICE_JSON} runs it" * has_service(root)
-            print(f"Workflows and {_counterpart(root)} agree: who may publish what, where,", end="")
+            agrees = TFVARS if left else _counterpart(root)
+            print(f"Workflows and {agrees} agree: who may publish what, where,", end="")
             print(f" under which tags{service}.")
-        if not plan and elsewhere(root) and (changed := changed_infra(root, read_account(root))):
-            print(f"infra/ is not judged here, because {changed[0]} is not as it was generated:")
-            print("the job that sets up Terraform or OpenTofu and runs this check judges it.")
+        if left and form in ("text", "github"):
+            print(f"The rest of infra/ is not judged here, because {left[0]} was changed or added.")
+            print(
+                "The job that sets up Terraform or OpenTofu, and then runs this check, judges it."
+            )
         return 1 if {finding.rule for finding in found} - {UNJUDGED} else 2 if found else 0
     except CannotJudge as reason:
         message = str(reason)

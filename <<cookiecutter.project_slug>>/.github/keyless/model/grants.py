@@ -65,7 +65,8 @@ class Grant(NamedTuple):
     @property
     def who(self) -> str:
         """Whose they are, in words."""
-        return f"the {self.kind} {self.name or 'that is not known yet'}"
+        who = f"the {self.kind} {self.name or 'that is not known yet'}"
+        return f"everybody with {who}" if self.kind == "policy" else who
 
 
 def grants_of(plan: Plan) -> list[Grant]:

@@ -216,7 +216,7 @@ def configured_resources(plan: Plan) -> dict[str, dict[str, Any]]:
 def kept_by_comment(root: Path, where: tuple[str, int], rule: str) -> bool:
     """Tell whether a block has a comment with a reason, in it or right above it, that keeps it.
 
-    For example: # check: skip=subject deploys the documentation, and nothing else
+    For example: # check: skip=known-roles deploys the documentation, and nothing else
     """
     path, line = where
     try:

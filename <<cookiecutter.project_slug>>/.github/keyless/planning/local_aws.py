@@ -31,7 +31,7 @@ def local_aws(account: Account) -> Iterator[dict[str, str]]:
                 "AWS_ACCESS_KEY_ID": _key_of(account.id),
                 "AWS_SECRET_ACCESS_KEY": "none",
                 "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_MAX_ATTEMPTS": "1",
+                "AWS_MAX_ATTEMPTS": "5",  # of what did not arrive; a refusal is not repeated
                 "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": "regional",
                 "NO_PROXY": "127.0.0.1",
             }
@@ -46,8 +46,6 @@ def _key_of(number: str) -> str:
 
 def _handler(account: Account) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked = {key: given[0] for key, given in parse_qs(body.decode("latin-1")).items()}

@@ -177,7 +177,7 @@ def _plan_again(
             return _plan(terraform, "-refresh=false")
         except (CannotJudge, Refused) as error:
             failed = error
-    raise CannotJudge(f"infra: cannot be planned a second time ({failed})") from failed
+    raise CannotJudge(f"infra: this cannot be planned a second time: {failed}") from failed
 
 
 def _is_of_aws(resource: Resource) -> bool:
@@ -188,5 +188,5 @@ def _failure(done: Done) -> CannotJudge | Refused:
     said = first_error(done.err or done.out)
     flat = " ".join(re.sub(r"[│╷╵]", " ", done.err or done.out).split())
     if any(reason in flat for reason in _NOT_HERE):
-        return CannotJudge(f"infra: cannot be planned here ({said})")
+        return CannotJudge(f"infra: this cannot be planned without AWS: {said}")
     return Refused(said)

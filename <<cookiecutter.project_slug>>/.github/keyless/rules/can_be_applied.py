@@ -10,6 +10,7 @@ from typing import Any
 from keyless.model.documents import as_list
 from keyless.model.findings import Finding
 from keyless.model.grants import grants_of
+from keyless.model.lifecycle import grammar_errors
 from keyless.model.plan import Plan, Resource
 from keyless.model.policies import statements_of
 from keyless.model.repository import Repository
@@ -98,7 +99,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     yield from _takes_from_others(plan)
     for each in plan.resources:
         errors = [*_policy_errors(plan, each), *_tag_errors(each)]
-        errors += [*_name_errors(each), *_text_errors(each)]
+        errors += [*_name_errors(each), *_text_errors(each), *_lifecycle_errors(plan, each)]
         for message, mend in errors:
             yield Finding(*plan.where(each.address), ID, f"{each.address}: {message}", mend)
 
@@ -112,10 +113,13 @@ def _twice(plan: Plan) -> Iterator[Finding]:
             continue
         first = seen.setdefault(identity, each)
         if first is not each:
-            named = f" named {identity[1]}" if identity[1] else ""
-            message = f"{each.address} and {first.address} are one and the same thing in AWS{named}"
-            mend = "write another name, or remove one of both"
-            yield Finding(*plan.where(each.address), ID, f"{message}: the apply fails", mend)
+            named = f" ({identity[1]})" if identity[1] else ""
+            message = (
+                f"{each.address} and {first.address} are the same object in AWS{named}, so the"
+            )
+            message += " apply fails, or one overwrites the other"
+            mend = "give each its own name, or remove one of them"
+            yield Finding(*plan.where(each.address), ID, message, mend)
 
 
 def _identity(plan: Plan, resource: Resource) -> tuple[Any, ...] | None:
@@ -147,7 +151,7 @@ def _policy_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
         return
     statements = statements_of(text)
     if not statements or not isinstance(json.loads(text), dict):
-        yield f"its {attribute} is no policy with statements", "write one as IAM's grammar says"
+        yield f"its {attribute} has no statements", "write a policy with a Statement"
         return
     length = len(json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")))
     if resource.type == "aws_iam_role_policy":
@@ -156,7 +160,7 @@ def _policy_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
         length = sum(lengths) if length >= max(lengths) else 0  # said of the longest one
     if length > longest:
         message = f"its {attribute} has {length:,} characters, and AWS takes {longest:,}"
-        yield message, "grant the same with fewer words, for example by a * at an end"
+        yield message, "shorten it, for example with a * at the end of similar names"
     for statement in statements:
         for why in _statement_errors(statement, resource.type):
             yield f"AWS refuses {json.dumps(statement)[:200]}: {why}", "correct the statement"
@@ -173,20 +177,29 @@ def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
         needed.append(("Principal", "NotPrincipal"))
     for pair in needed:
         if sum(1 for each in pair if statement.get(each)) != 1:
-            yield f"it needs {pair[0]}, or {pair[1]}"
+            yield f"it needs either {pair[0]} or {pair[1]}"
     if not of_resource and {"Principal", "NotPrincipal"} & {*statement}:
-        yield "who it is for is not said in it"
+        yield "a policy of a role, user or group must not have a Principal"
     if kind == "aws_iam_role" and {"Resource", "NotResource"} & {*statement}:
-        yield "a trust policy names no resource"
+        yield "a trust policy must not have a Resource"
     actions = as_list(statement.get("Action")) + as_list(statement.get("NotAction"))
     for each in actions:
         if not re.fullmatch(ACTION, str(each)):
-            yield f"{each} is no action of a service"
+            yield f"{each} is not SERVICE:ACTION"
     for each in as_list(statement.get("Resource")) + as_list(statement.get("NotResource")):
         if not re.fullmatch(r"\*|arn:.*|\$\{.*", str(each), re.DOTALL):
-            yield f"{each} is no ARN"
+            yield f"{each} is not an ARN"
     if kind.startswith("aws_iam_") and not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid") or ""):
-        yield "its Sid has more than letters and digits"
+        yield "its Sid may have letters and digits only"
+
+
+def _lifecycle_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield what ECR refuses of the lifecycle of another registry than an entry's."""
+    ours = {entry["ecr_repository"] for entry in plan.account.entries.values()}
+    text = resource.get("policy") if resource.type == "aws_ecr_lifecycle_policy" else None
+    if isinstance(text, str) and resource.get("repository") not in ours:
+        for message in grammar_errors(json.loads(text)):
+            yield message, "correct the rule"
 
 
 def _text_errors(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -236,7 +249,7 @@ def _name_errors(resource: Resource) -> Iterator[tuple[str, str]]:
     for attribute in ("role", "role_name", "user", "user_name", "group", "group_name"):
         name = resource.get(attribute)
         if isinstance(name, str) and not re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII):
-            yield f"{attribute} is {name}, which is no name", "write the name, not the ARN"
+            yield f"{attribute} is {name}, which is not a name", "write the name, not the ARN"
 
 
 def _tag_errors(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -245,7 +258,7 @@ def _tag_errors(resource: Resource) -> Iterator[tuple[str, str]]:
         return
     tags = {**(resource.get("tags") or {}), **(resource.get("tags_all") or {})}
     for message in tag_errors(tags):
-        yield message, 'write for example team = "web"'
+        yield message, "use letters, digits, spaces and _.:/=+-@"
     lower = [key.lower() for key in tags]
     if resource.type.startswith("aws_iam_") and len({*lower}) < len(lower):
-        yield "IAM takes two tags that differ by case for one", "remove one of both"
+        yield "two tag keys differ only in case, and IAM does not distinguish case", "remove one"

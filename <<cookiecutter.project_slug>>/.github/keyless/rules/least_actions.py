@@ -90,8 +90,9 @@ def _planned(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
         mend = f"restore {SERVICE_TF}: it is passed on to the service"
         yield Finding(*_service_place(plan, message), ID, message, mend)
     for each in planned.unknown:
-        message = f"what {each.address} lets {name} do is known only after the apply, or is ignored"
-        mend = "write what it needs as text, and remove ignore_changes"
+        message = f"it is not known what {each.address} allows {name}: the value is known only"
+        message += " after the apply, or changes of it are ignored"
+        mend = "write ARNs as text, and remove ignore_changes"
         yield Finding(*planned.at(each), UNJUDGED, message, mend)
     yield from _more_than_pushing(side.entry, planned)
     yield from _further_policies(name, plan)
@@ -196,8 +197,9 @@ def _on_registries(plan: Plan) -> Iterator[Finding]:
         where, policy = plan.where(each.address), each.get("policy")
         shown = "every registry" if whole else name or "a registry that is not known yet"
         if policy is None or (name is None and not whole):
-            message = f"what {each.address} lets others do is known only after the apply"
-            mend = "write what it needs as text, and remove ignore_changes"
+            message = f"it is not known what {each.address} allows others: the value is known only"
+            message += " after the apply, or changes of it are ignored"
+            mend = "write names and ARNs as text, and remove ignore_changes"
             yield Finding(*where, UNJUDGED, message, mend)
         elif whole:
             yield from _on_every_registry(each, where, account)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keyless.model.findings import Finding
+from keyless.model.plan import Plan
 from keyless.model.repository import Repository
+from keyless.paths import OIDC_TF
 from keyless.rules._values import compare_input
 
 ID = "same-audience"
@@ -25,10 +27,26 @@ def find(repository: Repository) -> Iterator[Finding]:
     account = repository.account
     in_china = account.partition == "aws-cn"  # elsewhere the action's default is right
     yield from compare_input(repository, "audience", ID, account.audience, needed=in_china)
-    plan = repository.plan
-    for provider in plan.of("aws_iam_openid_connect_provider") if plan else []:
-        ours = str(provider.get("url")).replace("https://", "") == account.issuer
-        if plan and ours and account.audience not in (provider.get("client_id_list") or []):
+    if repository.plan:
+        yield from _planned_provider(repository.plan)
+
+
+def _planned_provider(plan: Plan) -> Iterator[Finding]:
+    """Judge whether a plan makes the identity provider that it shall, with the audience."""
+    account = plan.account
+    made = [
+        each
+        for each in plan.of("aws_iam_openid_connect_provider")
+        if str(each.get("url")).replace("https://", "") == account.issuer
+    ]
+    if not made and plan.shown["variables"].get("create_oidc_provider", {}).get("value"):
+        message = (
+            f"infra/ creates no identity provider for {account.issuer}: every token is refused"
+        )
+        mend = f"restore {OIDC_TF}, or write create_oidc_provider: false if there is one already"
+        yield Finding(*plan.where("module.repository"), ID, message, mend)
+    for provider in made:
+        if account.audience not in (provider.get("client_id_list") or []):
             message = f"the identity provider does not know {account.audience}"
             where = plan.where(provider.address)
             yield Finding(*where, ID, message, "add it to client_id_list")

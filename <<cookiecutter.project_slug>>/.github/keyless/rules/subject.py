@@ -18,15 +18,13 @@ from keyless.model.callers import (
 from keyless.model.entry_errors import WORKFLOW_REFERENCE
 from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.grants import grants_of, reach_of
 from keyless.model.jobs import Job
-from keyless.model.plan import Plan, kept_by_comment
 from keyless.model.planned import PlannedEntry
-from keyless.model.policies import canonical, statements_of, trusts_github
+from keyless.model.policies import canonical
 from keyless.model.refs import common_refs, is_untrusted, ref_matches
 from keyless.model.repository import Repository, Side
 from keyless.model.subjects import ref_is_tested, trust_statement
-from keyless.paths import OIDC_TF, TOOL_ACTION
+from keyless.paths import TOOL_ACTION
 from keyless.rules._entries import refused
 
 ID = "subject"
@@ -72,8 +70,6 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield from _compare_workflow(repository.account, side, job)
         if side.planned:
             yield from _planned_trust(side, side.planned)
-    if repository.plan:
-        yield from _further_roles(repository, repository.plan)
 
 
 def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
@@ -83,56 +79,15 @@ def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
     if planned.role is None:
         return  # which is a finding already
     if planned.trust is None:
-        message = f"whom {name} trusts is known only after the apply, or changes of it are ignored"
-        mend = "write what it needs as text, and remove ignore_changes"
+        message = f"it is not known whom {name} trusts: the value is known only after the apply, or"
+        message += " changes of it are ignored"
+        mend = "write the principal as text, and remove ignore_changes"
         yield Finding(*planned.at(planned.role), UNJUDGED, message, mend)
     elif canonical(planned.trust) != canonical([expected]):
         trusted = json.dumps(planned.trust)
         message = f"{name} trusts {trusted}, which is not what {account.path} says"
         mend = f"trust this alone: {json.dumps(expected)}"
         yield Finding(*planned.at(planned.role), ID, message, mend)
-
-
-def _further_roles(repository: Repository, plan: Plan) -> Iterator[Finding]:
-    """Yield the roles that GitHub's tokens may assume, and no entry has."""
-    account, grants = plan.account, grants_of(plan)
-    providers = [str(each.get("url")) for each in plan.of("aws_iam_openid_connect_provider")]
-    known = {url.replace("https://", "") for url in providers}
-    if account.values["create_oidc_provider"] and account.issuer not in known:
-        message = (
-            f"infra/ creates no identity provider for {account.issuer}, so every token is refused"
-        )
-        mend = f"restore {OIDC_TF}, or write create_oidc_provider: false if there is one already"
-        yield Finding(*plan.where("module.repository"), ID, message, mend)
-    names = {entry["role_name"] for entry in account.entries.values()}
-    for role in plan.of("aws_iam_role"):
-        name, where = role.get("name"), plan.where(role.address)
-        if name in names:
-            continue  # judged above
-        if role.get("assume_role_policy") is None:
-            message = f"whom {role.address} trusts is known only after the apply, or is ignored"
-            mend = "write what it needs as text, and remove ignore_changes"
-            yield Finding(*where, UNJUDGED, message, mend)
-            continue
-        trust = statements_of(role.get("assume_role_policy"))
-        if trust is None or not any(trusts_github(each, account.issuer) for each in trust):
-            continue
-        own = [each for each in grants if each.kind == "role" and each.name in (name, None)]
-        reaching = [each for each in own if reach_of(each.statements or [], account)]
-        if reaching:
-            first = reaching[0].resource.address
-            message = f"GitHub's tokens may assume {name}, which is no entry's role, and {first}"
-            message += f" lets it {reach_of(reaching[0].statements or [], account)}"
-            yield Finding(*where, ID, message, f"make it a role of an entry of {account.path}")
-        elif any(each.statements is None for each in own):
-            message = f"what {name} may do, which GitHub's tokens may assume, is not known"
-            mend = "write its policies so that a plan shows them, or move it elsewhere"
-            yield Finding(*where, UNJUDGED, message, mend)
-        elif not kept_by_comment(repository.root, where, ID):
-            message = f"GitHub's tokens may assume {name}, and it is no role of an entry"
-            mend = f"write an entry for it into {account.path}; if it publishes nothing here, keep"
-            mend += f" it by a comment in its block: # check: skip={ID} REASON"
-            yield Finding(*where, ID, message, mend)
 
 
 def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:

@@ -54,7 +54,8 @@ def find(repository: Repository) -> Iterator[Finding]:
     for side in repository.sides:
         planned = side.planned
         if planned and planned.registry and planned.registry.get("image_tag_mutability") is None:
-            message = "whether a tag of the registry may be moved is not known: changes are ignored"
+            message = "it is not known whether tags can be moved, because changes of"
+            message += " image_tag_mutability are ignored"
             mend = "remove ignore_changes"
             yield Finding(*planned.at(planned.registry), UNJUDGED, message, mend)
     yield from compare_called(repository, "version", ID)

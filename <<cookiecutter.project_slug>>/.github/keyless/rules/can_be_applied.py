@@ -198,7 +198,7 @@ def _lifecycle_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str
     ours = {entry["ecr_repository"] for entry in plan.account.entries.values()}
     text = resource.get("policy") if resource.type == "aws_ecr_lifecycle_policy" else None
     if isinstance(text, str) and resource.get("repository") not in ours:
-        for message in grammar_errors(json.loads(text)):
+        for message in grammar_errors(json.loads(text or "null")):
             yield message, "correct the rule"
 
 

@@ -97,7 +97,7 @@ def changed(repository: Generated) -> Iterator[str]:
     """Yield, as a program that could not be run, a plan of an infra/ that was changed."""
     from keyless.model.account import read_account
     from keyless.model.findings import CannotJudge
-    from keyless.planning.entries import changed_infra
+    from keyless.model.generated import changed_infra
 
     try:
         account = read_account(repository.root)

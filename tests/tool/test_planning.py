@@ -21,7 +21,7 @@ from keyless.model import generated
 from keyless.model.account import read_account
 from keyless.model.answers import applying_program
 from keyless.model.findings import CannotJudge, Finding
-from keyless.planning import offline, program
+from keyless.planning import offline, program, verdict
 from keyless.planning.local_aws import REFUSAL, local_aws
 from keyless.planning.workspace import copy_infra, with_prefixes
 from keyless.programs import Done
@@ -196,6 +196,14 @@ def test_the_copy_keeps_what_stands_beside_infra_and_links(bake: Bake, tmp_path:
     assert (infra / "../app/server.py").is_file()
 
 
+def test_a_folder_that_leads_into_itself_is_copied_once(bake: Bake, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(bake().path, tmp_path / "project"))
+    (root / "infra/repository/loop").symlink_to("..")
+    (tmp_path / "aside").mkdir()
+    infra = copy_infra(root, read_account(root), tmp_path / "aside", "terraform")
+    assert not (infra / "repository/loop").exists()
+
+
 IMPORT = 'import {\n  to = aws_iam_role.x\n  id = "x"\n}\n'
 
 
@@ -314,7 +322,7 @@ def test_a_generated_infra_needs_no_plan(bake: Bake, monkeypatch: pytest.MonkeyP
     def never(*_: object) -> None:
         raise AssertionError("a plan was made")
 
-    monkeypatch.setattr(check, "plan_infra", never)
+    monkeypatch.setattr(verdict, "plan_infra", never)
     for answers in (
         {},
         {"second_tag": "latest", "deploy_on": "branch", "state_bucket": "octo-state"},

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from keyless import output
-from keyless.model.account import Account, read_account
-from keyless.model.answers import applying_program
-from keyless.model.documents import Mapping
+from keyless.model.account import read_account
 from keyless.model.findings import UNJUDGED, CannotJudge, Finding
+from keyless.model.generated import changed_infra
 from keyless.model.jobs import may_ask_for_token
 from keyless.model.plan import Plan, read_plan
 from keyless.model.repository import Repository, read_repository
 from keyless.model.service import has_service
-from keyless.model.workflows import Workflow, read_workflow, workflow_paths
+from keyless.model.workflows import Workflow
 from keyless.paths import ROOT, SERVICE_JSON, TFVARS, WORKFLOWS
-from keyless.planning.entries import changed_infra
-from keyless.planning.offline import Refused, is_at_hand, plan_infra
-from keyless.planning.program import WAYS_OUT
-from keyless.planning.workspace import with_prefixes
-from keyless.rules import all_rules, can_be_applied
+from keyless.planning.elsewhere import elsewhere
+from keyless.rules import all_rules
 from keyless.rules.no_keys import find_in_files
 
 # What a workflow may keep by a comment with the reason, if it can ask for no token:
 #     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
 SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
 SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
-# How a job of CI judges infra/: it sets up the program that plans, and runs this check.
-SETS_UP = r"^(hashicorp/setup-terraform|opentofu/setup-opentofu)@"
-CHECKS = r"\.github/keyless\"? +check\b"
-PAGES = {
-    "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
-    "tofu": "https://opentofu.org/docs/intro/install (1.10 or newer)",
-}
 
 
 def findings(
@@ -64,7 +51,9 @@ def findings(
         shown = read_plan(plan, account, root)
     elif changed := changed_infra(root, account):
         if planning and not elsewhere(root):
-            shown, unplanned = _planned(root, account, changed)
+            from keyless.planning.verdict import plan_or_reason
+
+            shown, unplanned = plan_or_reason(root, account, changed)
         else:
             unplanned = [Finding(changed[0], 1, NOT_JUDGED, "", "")]
     repository = read_repository(root, account, shown, unplanned)
@@ -74,54 +63,6 @@ def findings(
 
 
 NOT_JUDGED = "not-judged-here"  # no rule reports it
-
-
-def _planned(root: Path, account: Account, changed: list[str]) -> tuple[Plan | None, list[Finding]]:
-    """Return the plan of an infra/ that was changed, or why there is none."""
-    first, program = changed[0], applying_program(root)
-    if not is_at_hand(root):
-        message = "this file was changed or added, so the check must plan infra/, and"
-        message += f" {program} is not installed"
-        mend = f"install {program}: {PAGES[program]}"
-        return None, [Finding(first, 1, UNJUDGED, message, mend)]
-    try:
-        return plan_infra(root, with_prefixes(account)), []
-    except CannotJudge as reason:
-        message = str(reason).partition(": ")[2]
-        return None, [Finding(*_place(message, first), UNJUDGED, message, WAYS_OUT)]
-    except Refused as reason:
-        name = "OpenTofu" if program == "tofu" else "Terraform"
-        message = f"{name} refuses this: {reason}"
-        mend = f"correct it; this shows more: {program} -chdir=infra validate"
-        return None, [Finding(*_place(message, first), can_be_applied.ID, message, mend)]
-
-
-def _place(message: str, otherwise: str) -> tuple[str, int]:
-    """Return the place that Terraform names in an error, or another file."""
-    place = re.search(r" on (\S+) line (\d+)", message)
-    return (f"infra/{place[1]}", int(place[2])) if place else (otherwise, 1)
-
-
-def elsewhere(root: Path) -> bool:
-    """Tell whether infra/ is left to another job: in CI, without the program that plans it."""
-    in_ci = os.environ.get("GITHUB_ACTIONS") == "true"
-    return in_ci and not is_at_hand(root) and any(map(_judges_infra, _workflows(root)))
-
-
-def _workflows(root: Path) -> Iterator[Workflow]:
-    return (read_workflow(root, path) for path in workflow_paths(root))
-
-
-def _judges_infra(workflow: Workflow) -> bool:
-    """Tell whether a job of a workflow sets the program up, and runs the check then."""
-    for job in workflow.root.of("jobs").values():
-        steps = job.get("steps") if isinstance(job, Mapping) else None
-        steps = [step for step in steps or [] if isinstance(step, Mapping)]
-        set_up = [n for n, step in enumerate(steps) if re.search(SETS_UP, step.action())]
-        checks = [n for n, step in enumerate(steps) if re.search(CHECKS, step.text("run"))]
-        if set_up and checks and set_up[0] < checks[-1]:
-            return True
-    return False
 
 
 def _kept_by_comment(repository: Repository) -> dict[str, set[str]]:

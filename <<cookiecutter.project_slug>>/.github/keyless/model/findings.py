@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 UNJUDGED = "cannot-be-judged"
+REFUSED = "can-be-applied"  # what Terraform or AWS refuses
 
 
 class Finding(NamedTuple):

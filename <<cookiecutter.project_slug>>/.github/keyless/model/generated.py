@@ -10,6 +10,8 @@ import hashlib
 import re
 from pathlib import Path
 
+from keyless.model.account import Account
+from keyless.model.service import read_service
 from keyless.paths import BACKEND_TF, REGISTRY_TF, SERVICE_TF
 
 # For each file, the sum of each way in which it is generated.
@@ -101,6 +103,18 @@ def changed_files(root: Path, service: str = "") -> list[str]:
             found.append(path)
     kinds = {kind_of(root, path) for path in (REGISTRY_TF, *VERSIONS)}
     return found or [REGISTRY_TF] * (len(kinds) > 1)  # what latest needs, all three have or none
+
+
+def changed_infra(root: Path, account: Account) -> list[str]:
+    """Return the same for a repository as it is; nothing for one without an infra/.
+
+    Raises:
+        CannotJudge: the settings of the service cannot be read.
+    """
+    if not account.made_here:
+        return []
+    service = read_service(root, account)
+    return changed_files(root, service.target if service else "")
 
 
 def tags_stay(root: Path) -> bool:

@@ -6,21 +6,13 @@ from pathlib import Path
 
 from keyless.model.account import Account
 from keyless.model.findings import CannotJudge
-from keyless.model.generated import changed_files
+from keyless.model.generated import changed_infra
 from keyless.model.infra import Infra
 from keyless.model.planned import planned_entry
 from keyless.model.service import read_service
 from keyless.model.terraform import read_infra
 from keyless.planning.offline import Refused, plan_infra
 from keyless.planning.workspace import with_prefixes
-
-
-def changed_infra(root: Path, account: Account) -> list[str]:
-    """Return the files of infra/ that are not as they were generated; none without an infra/."""
-    if not account.made_here:
-        return []
-    service = read_service(root, account)
-    return changed_files(root, service.target if service else "")
 
 
 def infra_of_entries(root: Path, account: Account) -> dict[str, Infra]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from keyless.model.findings import CannotJudge
 from keyless.model.plan import INFRA, Plan, Resource, parse_plan, resources_in
 from keyless.planning.local_aws import REFUSAL, local_aws
 from keyless.planning.made_up import ignored, lacks, state_of
-from keyless.planning.program import Terraform, first_error
+from keyless.planning.program import SECONDS, Terraform, first_error
 from keyless.planning.workspace import copy_infra, write_state
 from keyless.programs import Done, run
 
@@ -52,13 +53,6 @@ _NOT_HERE = (
 
 class Refused(Exception):
     """Terraform refuses infra/ itself, with or without an account; the text says why."""
-
-
-def is_at_hand(root: Path) -> bool:
-    """Tell whether the program that applies infra/ can be run here."""
-    import shutil
-
-    return shutil.which(applying_program(root)) is not None
 
 
 def plan_infra(root: Path, account: Account) -> Plan:
@@ -130,9 +124,13 @@ def _initialise(root: Path, terraform: Terraform) -> None:
     done = terraform.run(*init, f"-plugin-dir={plugins}") if plugins.is_dir() else None
     if done is None or (done.status and "provider packages" in done.err):
         try:
-            done = run(terraform.name, "-chdir=infra", *init, "-backend=false", root=root)
+            command = (terraform.name, "-chdir=infra", *init, "-backend=false")
+            done = run(*command, root=root, seconds=SECONDS)
         except OSError as error:
             message = f"infra: {terraform.name} cannot be run ({error}); install it"
+            raise CannotJudge(message) from error
+        except subprocess.TimeoutExpired as error:
+            message = f"infra: {terraform.name} init has installed nothing in {SECONDS} s"
             raise CannotJudge(message) from error
         if not done.status:
             done = terraform.run(*init, f"-plugin-dir={plugins}")

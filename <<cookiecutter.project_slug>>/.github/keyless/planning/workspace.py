@@ -63,7 +63,10 @@ def copy_infra(root: Path, account: Account, folder: Path, program: str) -> Path
     infra = copy / "infra"
     infra.mkdir()
     for inside, folders, files in os.walk(root / "infra", followlinks=True):
-        folders[:] = sorted({*folders} - SKIPPED)
+        kept = {name: Path(inside, name).resolve() for name in {*folders} - SKIPPED}
+        above = Path(inside).resolve()
+        # A link to a folder above would lead into itself.
+        folders[:] = sorted(name for name in kept if kept[name] not in (above, *above.parents))
         for name in files:
             source = Path(inside, name)
             if source.is_file() and not _LEFT_OUT.search(name):  # a link may lead nowhere

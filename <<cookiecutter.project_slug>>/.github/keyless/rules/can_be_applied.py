@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from keyless.model.documents import as_list
-from keyless.model.findings import Finding
+from keyless.model.findings import REFUSED, Finding
 from keyless.model.grants import grants_of
 from keyless.model.lifecycle import grammar_errors
 from keyless.model.plan import Plan, Resource
@@ -16,7 +16,7 @@ from keyless.model.policies import statements_of
 from keyless.model.repository import Repository
 from keyless.model.tags import tag_errors
 
-ID = "can-be-applied"
+ID = REFUSED
 WHY = (
     "If Terraform or AWS refuses a part of infra/, the apply stops half-way: a role or a registry"
     " is missing, or is not as the workflow needs it."
@@ -134,10 +134,10 @@ def _identity(plan: Plan, resource: Resource) -> tuple[Any, ...] | None:
         return None
     if kind.startswith("aws_iam_"):  # whose names differ by more than case
         name = str(name).lower().replace("https://", "")
-    where = ""
+    provider = plan.provider_of(resource)
+    where = json.dumps(provider.get("assume_role"))  # in another account
     if kind in REGIONAL:
-        region = resource.get("region") or plan.provider_of(resource).get("region")
-        where = json.dumps(region)
+        where += json.dumps(resource.get("region") or provider.get("region"))
     return kind, name, where
 
 

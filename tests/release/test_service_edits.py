@@ -143,7 +143,7 @@ def test_what_is_missing_or_was_rewritten_is_named(
     assert any("so no image could be run" in message for _, message in judged)
     infra.unlink()
     judged = found(project.path)
-    assert {rule for rule, _ in judged} == {"least-actions"}
+    assert {rule for rule, _ in judged} == {"least-actions", "same-service"}
     assert any("example-service-task is not trusted by" in message for _, message in judged)
 
 

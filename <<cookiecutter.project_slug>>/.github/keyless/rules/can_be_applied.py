@@ -236,8 +236,9 @@ def _takes_from_others(plan: Plan) -> Iterator[Finding]:
 
 def _holder(resource: Resource) -> set[str]:
     """Return whose policies a resource holds alone, in lower case."""
-    if resource.type == "aws_iam_role" and not resource.get("managed_policy_arns"):
-        return set()  # where it lists none, it leaves others alone
+    listed = "managed_policy_arns" in resource.settings.get("expressions", {})
+    if resource.type == "aws_iam_role" and not (listed and resource.get("managed_policy_arns")):
+        return set()  # where its block lists none, it leaves others alone
     names = ("role_name", "user_name", "group_name", "name")
     return {str(resource.get(each)).lower() for each in names if resource.get(each)}
 

@@ -274,7 +274,7 @@ def test_what_waits_is_ended(planning: Ready, copy: Copy, monkeypatch: pytest.Mo
         monkeypatch.setattr(program, "SECONDS", 6)
         status, printed = judge(project.path)
     assert status == 2
-    assert "plan was ended after 6 s" in printed
+    assert re.search(r"(init|plan) was ended after 6 s", printed)  # init, on a busy machine
     assert "waits for an account or a host" in " ".join(printed.split())
 
 

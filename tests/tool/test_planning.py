@@ -313,9 +313,20 @@ def test_in_ci_another_job_judges_infra_if_there_is_one(
     status, printed = judge_without_terraform(project, monkeypatch, tmp_path)
     assert (status, "same-region" in printed) == (1, True)
     ci = project.path / ".github/workflows/ci.yml"
-    ci.write_text(ci.read_text().replace("hashicorp/setup-terraform", "octo-org/something"))
-    status, printed = judge_without_terraform(project, monkeypatch, tmp_path)
-    assert "infra/anybody.tf:1: cannot-be-judged" in printed
+    text = ci.read_text()
+    command = "      - name: Check\n        run: python .github/keyless check --format github\n"
+    assert text.count(command) == 2
+    behind = text.rindex(command) + len("      - name: Check\n")
+    for broken in (
+        text.replace("hashicorp/setup-terraform", "octo-org/something"),
+        text.replace("  infra:\n", "  infra:\n    if: ${{ github.actor == 'octocat' }}\n"),
+        text[:behind] + "        continue-on-error: true\n" + text[behind:],
+        text.replace("  pull_request:\n", ""),
+    ):
+        assert broken != text
+        ci.write_text(broken)
+        status, printed = judge_without_terraform(project, monkeypatch, tmp_path)
+        assert "infra/anybody.tf:1: cannot-be-judged" in printed
 
 
 def test_a_generated_infra_needs_no_plan(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,8 @@ def _planned_provider(plan: Plan) -> Iterator[Finding]:
         for each in plan.of("aws_iam_openid_connect_provider")
         if str(each.get("url")).replace("https://", "") == account.issuer
     ]
-    if not made and plan.shown["variables"].get("create_oidc_provider", {}).get("value"):
+    wanted = plan.shown["variables"].get("create_oidc_provider", {}).get("value")
+    if not made and wanted in (True, "true"):  # as text, where -var gives it
         message = (
             f"infra/ creates no identity provider for {account.issuer}: every token is refused"
         )

@@ -22,6 +22,7 @@ from keyless.rules.no_keys import find_in_files
 # What a workflow may keep by a comment with the reason, if it can ask for no token:
 #     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
 SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
+NOT_JUDGED = "not-judged-here"  # stands for infra/ where it is left out; no rule reports it
 SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
 
 
@@ -50,7 +51,7 @@ def findings(
     if plan:
         shown = read_plan(plan, account, root)
     elif changed := changed_infra(root, account):
-        if planning and not elsewhere(root):
+        if planning:
             from keyless.planning.verdict import plan_or_reason
 
             shown, unplanned = plan_or_reason(root, account, changed)
@@ -60,9 +61,6 @@ def findings(
     found = {finding for rule in all_rules() for finding in rule.find(repository)}
     kept = _kept_by_comment(repository)
     return sorted(one for one in found if one.rule not in kept.get(one.path, ()))
-
-
-NOT_JUDGED = "not-judged-here"  # no rule reports it
 
 
 def _kept_by_comment(repository: Repository) -> dict[str, set[str]]:
@@ -80,9 +78,9 @@ def _skipped(source: Workflow) -> set[str]:
 def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -> int:
     """Judge a repository and print the findings; return the exit status."""
     try:
-        found = findings(root, plan, values and values.resolve())
-        found = sorted([*found, *find_in_files(root)])
         left = changed_infra(root, read_account(root)) if not plan and elsewhere(root) else []
+        found = findings(root, plan, values and values.resolve(), planning=not left)
+        found = sorted([*found, *find_in_files(root)])
         if found or form != "text":
             output.report(found, form)
         else:

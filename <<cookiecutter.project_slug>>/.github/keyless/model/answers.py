@@ -7,6 +7,12 @@ from pathlib import Path
 
 from keyless.paths import ANSWERS
 
+# Where the programs that apply infra/ come from.
+INSTALL_PAGES = {
+    "terraform": "https://developer.hashicorp.com/terraform/install",
+    "tofu": "https://opentofu.org/docs/intro/install",
+}
+
 
 def applying_program(root: Path) -> str:
     """Return the program that applies a repository's infra/: what was answered for iac_tool.

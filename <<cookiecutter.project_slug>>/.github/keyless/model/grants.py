@@ -57,10 +57,10 @@ class Grant(NamedTuple):
     attached: bool = False  # whether they are a policy's of its own
     arn: str | None = None  # of that policy
 
-    def is_of_role(self, names: set[str]) -> bool:
-        """Tell whether they belong to one of some roles; in IAM case makes no other name."""
-        mine = (self.name or "").lower()
-        return self.kind == "role" and mine in {name.lower() for name in names}
+    @property
+    def role(self) -> str:
+        """The role that they belong to, in lower case: in IAM case alone makes no other name."""
+        return (self.name or "").lower() if self.kind == "role" else ""
 
     @property
     def who(self) -> str:

@@ -6,6 +6,7 @@ is null.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from keyless.model.findings import CannotJudge
 
 INFRA = "infra"  # the folder of the root module
 _KEYS = re.compile(r"\[(?:\d+|\"(?:\\.|[^\"\\])*\")\]")  # of count and for_each, in an address
+
+
+def quote_key(key: str) -> str:
+    """Return a key of for_each as Terraform writes it in an address."""
+    return json.dumps(key, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
 class Resource(NamedTuple):
@@ -44,11 +50,9 @@ class Resource(NamedTuple):
         return set_here and attribute not in self.values
 
     @property
-    def module(self) -> str:
-        """The address of its module, empty for the root."""
-        parts = _KEYS.sub("", self.address).split(".")
-        count = sum(1 for part in parts[::2] if part == "module")
-        return ".".join(parts[: 2 * count])
+    def issuer(self) -> str:
+        """The URL of an identity provider without https://, as ARNs have it."""
+        return str(self.get("url")).replace("https://", "")
 
 
 class Plan(NamedTuple):
@@ -102,12 +106,15 @@ class Plan(NamedTuple):
                 folder = _joined(folder, source)
         return folder
 
-    def provider_of(self, resource: Resource) -> dict[str, Any]:
-        """Return the configuration of the provider that makes a resource; empty where none is."""
-        key = str(resource.settings.get("provider_config_key", ""))
+    def provider_config(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the provider of a block of the configuration; empty where none is configured."""
+        key = str(settings.get("provider_config_key", ""))
         configured = self.shown["configuration"].get("provider_config", {})
-        found = configured.get(key) or configured.get(key.rpartition(":")[2]) or {}
-        return dict(found.get("expressions") or {})
+        return dict(configured.get(key) or configured.get(key.rpartition(":")[2]) or {})
+
+    def provider_of(self, resource: Resource) -> dict[str, Any]:
+        """Return the expressions of the provider that makes a resource."""
+        return dict(self.provider_config(resource.settings).get("expressions") or {})
 
 
 def _joined(folder: str, source: str) -> str:

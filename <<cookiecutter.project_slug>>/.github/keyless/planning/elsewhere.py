@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keyless.model.answers import applying_program
 from keyless.model.documents import Mapping
+from keyless.model.triggers import starting_runs
 from keyless.model.workflows import Workflow, read_workflow, workflow_paths
 
 # How a job of CI judges infra/: it sets up the program that plans, and runs the check.
@@ -33,7 +34,7 @@ def _is_judged_in_ci(root: Path) -> bool:
 
 def _judges_infra(workflow: Workflow) -> bool:
     """Tell whether a job of each pull request sets the program up, and then runs the check."""
-    if "pull_request" not in (workflow.root.get("on") or ()):
+    if all(run.event != "pull_request" for run in starting_runs(workflow)):
         return False
     for job in workflow.root.of("jobs").values():
         if not isinstance(job, Mapping) or _may_pass_by(job):

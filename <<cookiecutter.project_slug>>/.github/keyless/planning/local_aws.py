@@ -34,8 +34,6 @@ def local_aws(account: Account) -> Iterator[dict[str, str]]:
                 "AWS_SECRET_ACCESS_KEY": "none",
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_MAX_ATTEMPTS": "5",  # of what did not arrive; a refusal is not repeated
-                "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": "regional",
-                "NO_PROXY": "127.0.0.1",
             }
         finally:
             server.shutdown()

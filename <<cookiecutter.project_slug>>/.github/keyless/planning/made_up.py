@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.plan import Resource
+from keyless.model.plan import Resource, quote_key
 
 MARK = "keyless-ignored"
 _STATEMENT = {"Sid": MARK, "Effect": "Deny", "Action": "sts:TagSession"}
@@ -73,12 +73,11 @@ def state_of(
     """
     blocks: dict[tuple[str, str, str], dict[str, Any]] = {}
     for number, each in enumerate(resources):
-        *before, kind, name = _split(each)
-        key = (".".join(before), kind, name)
+        module, kind, name = _split(each)
         block = blocks.setdefault(
-            key,
+            (module, kind, name),
             {
-                **({"module": key[0]} if key[0] else {}),
+                **({"module": module} if module else {}),
                 "mode": "managed",
                 "type": kind,
                 "name": name,
@@ -100,21 +99,15 @@ def state_of(
     return list(blocks.values())
 
 
-def _split(resource: Resource) -> list[str]:
+def _split(resource: Resource) -> tuple[str, str, str]:
     """Return the module's address, type and name."""
-    address = resource.address
-    if resource.index is not None:
-        address = address[: address.rindex("[")] if isinstance(resource.index, int) else address
-        if isinstance(resource.index, str):
-            address = address[: -len(f"[{_quoted(resource.index)}]")]
+    index, address = resource.index, resource.address
+    if index is not None:
+        shown = quote_key(index) if isinstance(index, str) else index
+        address = address[: -len(f"[{shown}]")]
     before, _, name = address.rpartition(".")
-    before, _, kind = before.rpartition(".")
-    return [before, kind, name]
-
-
-def _quoted(key: str) -> str:
-    text = json.dumps(key, ensure_ascii=False)
-    return text.replace("${", "$${").replace("%{", "%%{")
+    module, _, kind = before.rpartition(".")
+    return module, kind, name
 
 
 def _attributes(resource: Resource, account: Account, number: int) -> dict[str, Any]:
@@ -149,7 +142,7 @@ def _attributes(resource: Resource, account: Account, number: int) -> dict[str, 
 def _arn(resource: Resource, name: str, account: Account) -> str:
     values, kind = resource.values, resource.type
     if kind == "aws_iam_openid_connect_provider":
-        return account.arn(f"oidc-provider/{str(values.get('url')).replace('https://', '')}")
+        return account.arn(f"oidc-provider/{resource.issuer}")
     if kind in _OF_IAM:
         return account.arn(f"{_OF_IAM[kind]}{values.get('path') or '/'}{name}")
     if kind == "aws_s3_bucket":

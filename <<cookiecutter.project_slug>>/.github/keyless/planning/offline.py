@@ -18,7 +18,7 @@ from keyless.model.findings import CannotJudge
 from keyless.model.plan import INFRA, Plan, Resource, parse_plan, resources_in
 from keyless.planning.local_aws import REFUSAL, local_aws
 from keyless.planning.made_up import ignored, lacks, state_of
-from keyless.planning.program import SECONDS, Terraform, first_error
+from keyless.planning.program import SECONDS, Terraform, first_error, in_one_line
 from keyless.planning.workspace import copy_infra, write_state
 from keyless.programs import Done, run
 
@@ -183,8 +183,8 @@ def _is_of_aws(resource: Resource) -> bool:
 
 
 def _failure(done: Done) -> CannotJudge | Refused:
-    said = first_error(done.err or done.out)
-    flat = " ".join(re.sub(r"[│╷╵]", " ", done.err or done.out).split())
-    if any(reason in flat for reason in _NOT_HERE):
+    text = in_one_line(done.err or done.out)
+    said = first_error(text)
+    if any(reason in text for reason in _NOT_HERE):
         return CannotJudge(f"infra: this cannot be planned without AWS: {said}")
     return Refused(said)

@@ -84,13 +84,17 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def first_error(printed: str) -> str:
-    """Return the first error that the program has printed, in one line: what, where, and why."""
+def in_one_line(printed: str) -> str:
+    """Return what the program has printed without its colours, frames and line breaks."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
     lines = [line.strip("│╷╵├─ \t") for line in plain.splitlines()]
-    text = " ".join(line for line in lines if line)
+    return re.sub(r"\s+", " ", " ".join(lines)).strip()
+
+
+def first_error(text: str) -> str:
+    """Return the first error in what was printed, which is in one line: what, where, and why."""
     errors = re.split(r"\bError: ", text)[1:] or [text]
     told = [each for each in errors if not re.match(r"\w+ encountered problems", each)] or errors
     first = re.split(r"\bWarning: (?=[A-Z])", told[0], maxsplit=1)[0]
     first = re.sub(r"\b\d{6}~", "", first)  # of an override file, in a copy
-    return re.sub(r"\s+", " ", first).strip().rstrip(".")[:600]
+    return first.strip().rstrip(".")[:600]

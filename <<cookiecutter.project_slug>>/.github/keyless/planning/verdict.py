@@ -6,18 +6,13 @@ import re
 from pathlib import Path
 
 from keyless.model.account import Account
-from keyless.model.answers import applying_program
+from keyless.model.answers import INSTALL_PAGES, applying_program
 from keyless.model.findings import REFUSED, UNJUDGED, CannotJudge, Finding
 from keyless.model.plan import Plan
 from keyless.planning.elsewhere import is_at_hand
 from keyless.planning.offline import Refused, plan_infra
 from keyless.planning.program import WAYS_OUT
 from keyless.planning.workspace import with_prefixes
-
-PAGES = {
-    "terraform": "https://developer.hashicorp.com/terraform/install (1.10 or newer)",
-    "tofu": "https://opentofu.org/docs/intro/install (1.10 or newer)",
-}
 
 
 def plan_or_reason(
@@ -34,7 +29,7 @@ def plan_or_reason(
     if not is_at_hand(root):
         message = "this file was changed or added, so the check must plan infra/, and"
         message += f" {program} is not installed"
-        mend = f"install {program}: {PAGES[program]}"
+        mend = f"install {program}: {INSTALL_PAGES[program]} (1.10 or newer)"
         return None, [Finding(first, 1, UNJUDGED, message, mend)]
     try:
         return plan_infra(root, with_prefixes(account)), []

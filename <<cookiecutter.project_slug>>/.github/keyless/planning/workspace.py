@@ -14,10 +14,10 @@ from keyless.model.files import SKIPPED
 from keyless.model.findings import CannotJudge
 from keyless.paths import TFVARS
 
-BACKEND = 'terraform {\n  backend "local" {\n    path = "made-up.tfstate"\n  }\n}\n'
 STATE = "made-up.tfstate"
+BACKEND = f'terraform {{\n  backend "local" {{\n    path = "{STATE}"\n  }}\n}}\n'
 # What was found or made before, and does not say what is wanted.
-_LEFT_OUT = re.compile(r"(^|/)(\.terraform\.lock\.hcl|[^/]*\.tfstate(\.[^/]*)?|[^/]*\.tfplan)$")
+_LEFT_OUT = re.compile(r"\.terraform\.lock\.hcl|.*\.tfstate(\..*)?|.*\.tfplan")
 _OVERRIDE = re.compile(r"(?:(.*)_)?override(\.tf|\.tofu)(\.json)?")  # [Terraform, "Override Files"]
 # An import block, written as terraform fmt writes it: what it imports, nobody can look up here, and
 # what is planned for its address is judged all the same.
@@ -69,7 +69,7 @@ def copy_infra(root: Path, account: Account, folder: Path, program: str) -> Path
         folders[:] = sorted(name for name in kept if kept[name] not in (above, *above.parents))
         for name in files:
             source = Path(inside, name)
-            if source.is_file() and not _LEFT_OUT.search(name):  # a link may lead nowhere
+            if source.is_file() and not _LEFT_OUT.fullmatch(name):  # a link may lead nowhere
                 _copy_file(source, copy / source.relative_to(root))
     for further in infra.glob("repositories-*.tfvars.json"):
         further.unlink()
@@ -94,9 +94,9 @@ def _copy_file(source: Path, target: Path) -> None:
 def _override_backend(infra: Path, program: str) -> None:
     """Write the last override file. Those that are there get names that come before, in order."""
     there = [each for each in infra.iterdir() if _OVERRIDE.fullmatch(each.name)]
-    stems = sorted({re.split(r"\.t(?:f|ofu)\b", each.name)[0] for each in there})
-    for each in there:
-        stem = re.split(r"\.t(?:f|ofu)\b", each.name)[0]
+    stem_of = {each: re.split(r"\.t(?:f|ofu)\b", each.name)[0] for each in there}
+    stems = sorted({*stem_of.values()})
+    for each, stem in stem_of.items():
         number = f"{stems.index(stem):06}"
         name = f"{number}~{stem}" if stem.endswith("_override") else f"{number}_override"
         each.rename(infra / f"{name}{each.name[len(stem) :]}")

@@ -132,8 +132,10 @@ def _identity(plan: Plan, resource: Resource) -> tuple[Any, ...] | None:
     name = resource.get(attribute) if attribute else ""
     if attribute is None or name is None:
         return None
-    if kind.startswith("aws_iam_"):  # whose names differ by more than case
-        name = str(name).lower().replace("https://", "")
+    if kind == "aws_iam_openid_connect_provider":
+        name = resource.issuer
+    if kind.startswith("aws_iam_"):  # case alone makes no other name there
+        name = str(name).lower()
     provider = plan.provider_of(resource)
     where = json.dumps(provider.get("assume_role"))  # in another account
     if kind in REGIONAL:
@@ -153,17 +155,22 @@ def _policy_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
     if not statements or not isinstance(json.loads(text), dict):
         yield f"its {attribute} has no statements", "write a policy with a Statement"
         return
-    length = len(json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")))
+    length = _length(text)
     if resource.type == "aws_iam_role_policy":
         others = plan.find("aws_iam_role_policy", "role", resource.get("role"))
-        lengths = [len(re.sub(r"\s", "", str(each.get("policy") or ""))) for each in others]
-        length = sum(lengths) if length >= max(lengths) else 0  # said of the longest one
+        lengths = [_length(each.get("policy")) for each in others if each.get("policy")]
+        length = sum(lengths) if length == max(lengths) else 0  # reported for the longest one
     if length > longest:
         message = f"its {attribute} has {length:,} characters, and AWS takes {longest:,}"
         yield message, "shorten it, for example with a * at the end of similar names"
     for statement in statements:
         for why in _statement_errors(statement, resource.type):
             yield f"AWS refuses {json.dumps(statement)[:200]}: {why}", "correct the statement"
+
+
+def _length(policy: str) -> int:
+    """Return how many characters AWS counts in a policy: no white space between its parts."""
+    return len(json.dumps(json.loads(policy), ensure_ascii=False, separators=(",", ":")))
 
 
 def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
@@ -214,17 +221,14 @@ def _text_errors(resource: Resource) -> Iterator[tuple[str, str]]:
 def _takes_from_others(plan: Plan) -> Iterator[Finding]:
     """Yield what detaches a policy that another resource attaches: each apply undoes the other."""
     pairs = [
-        (each, (each.name or "").lower(), arn)
+        (each, (each.name or "").lower(), each.arn)
         for each in grants_of(plan)
-        if each.attached and each.kind in ("role", "user", "group")
-        for arn in [each.arn]
+        if each.arn is not None and each.kind in ("role", "user", "group")
     ]
     for resource in plan.of(*EXCLUSIVE):
         own = {(each.kind, name, arn) for each, name, arn in pairs if each.resource is resource}
         by_policy = resource.type == "aws_iam_policy_attachment"
         for each, name, arn in pairs:
-            if arn is None:
-                continue  # known only after the apply
             same = arn == resource.get("policy_arn") if by_policy else name in _holder(resource)
             if each.resource is resource or not same or (each.kind, name, arn) in own:
                 continue

@@ -22,6 +22,20 @@ tags: ${{ vars.REGISTRY }}/example-service:${{ github.ref_name }}"""
 AFTER = """\
 tags: ${{ steps.registry.outputs.registry }}/example-service:${{ github.ref_name }}"""
 
+# What makes something else than the plan says: another program, or another description.
+HIDING = {
+    "aws_cloudcontrolapi_resource": "makes what its own description says",
+    "aws_cloudformation_stack": "makes what its template says",
+    "aws_cloudformation_stack_instances": "makes what its template says",
+    "aws_cloudformation_stack_set": "makes what its template says",
+    "aws_cloudformation_stack_set_instance": "makes what its template says",
+    "aws_serverlessapplicationrepository_cloudformation_stack": "makes what its template says",
+    "external": "runs a program",
+    "null_resource": "is there to run programs",
+}
+# Providers that can neither call AWS nor run a program.
+PROVIDERS = r".*/(hashicorp/(archive|aws|local|random|time|tls)|builtin/terraform)"
+
 
 def find(repository: Repository) -> Iterator[Finding]:
     """Report what a plan does not show, and jobs whose pushes cannot be read.
@@ -46,31 +60,14 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield Finding(*first.where, ID, message, "push with push: true and tags")
 
 
-# What makes something else than the plan says: another program, or another description.
-HIDING = {
-    "aws_cloudcontrolapi_resource": "makes what its own description says",
-    "aws_cloudformation_stack": "makes what its template says",
-    "aws_cloudformation_stack_instances": "makes what its template says",
-    "aws_cloudformation_stack_set": "makes what its template says",
-    "aws_cloudformation_stack_set_instance": "makes what its template says",
-    "aws_serverlessapplicationrepository_cloudformation_stack": "makes what its template says",
-    "external": "runs a program",
-    "null_resource": "is there to run programs",
-}
-# Providers that can neither call AWS nor run a program.
-PROVIDERS = r".*/(hashicorp/(archive|aws|local|random|time|tls)|builtin/terraform)"
-
-
 def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:
     """Yield the blocks that may grant or trust something, and of which no plan shows what."""
-    used = plan.shown["configuration"].get("provider_config", {})
     for address, block in configured_resources(plan).items():
         kind = str(block.get("type"))
         why = HIDING.get(kind, "")
         if block.get("provisioners"):
             why = "has a provisioner, which runs a program at the apply"
-        key = str(block.get("provider_config_key", ""))
-        name = str((used.get(key) or used.get(key.rpartition(":")[2]) or {}).get("full_name", ""))
+        name = str(plan.provider_config(block).get("full_name", ""))
         if not why and name and not re.fullmatch(PROVIDERS, name):
             why = f"is made by {name.rpartition('/')[2]}, whose values say nothing of AWS"
         if why:

@@ -22,6 +22,7 @@ from keyless.model.policies import (
     statements_of,
 )
 from keyless.model.repository import Publication, Repository, Side
+from keyless.model.service import Service
 from keyless.model.service_plan import role_errors
 from keyless.paths import INFRA_JSON, PUSH_ACTIONS, SERVICE_TF, TRUST_TF
 from keyless.rules._entries import refused
@@ -47,12 +48,13 @@ def find(repository: Repository) -> Iterator[Finding]:
         if publication.pushed and not publication.unseen:
             yield from _compare(publication)
     yield from refused(repository, ID, {"pull_accounts"})
+    grants = grants_of(repository.plan) if repository.plan else []
     for side in repository.sides:
         if side.planned:
             with shown_in_full(side.planned.plan.path, side.entry["role_name"]):
-                yield from list(_planned(side, side.planned))
+                yield from list(_planned(side, side.planned, grants))
     if repository.plan:
-        yield from _others(repository.plan)
+        yield from _others(repository.plan, grants)
         yield from _on_registries(repository.plan)
 
 
@@ -73,7 +75,7 @@ def _compare(publication: Publication) -> Iterator[Finding]:
         yield Finding(*where, ID, message, f"remove it from {place}{apply}")
 
 
-def _planned(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
+def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator[Finding]:
     """Judge what a plan grants to an entry's role, and to what runs its image."""
     name, service, role = side.entry["role_name"], side.service, planned.role
     if role is None:
@@ -82,20 +84,15 @@ def _planned(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
         message = f"{name} is not granted {json.dumps(statement)}, so no image could be run"
         yield Finding(*planned.at(role), ID, message, f"restore {SERVICE_TF}")
     plan = planned.plan
-    by_type: dict[str, list[dict[str, Any]]] = {}
-    for each in plan.resources:
-        by_type.setdefault(each.type, []).append(each.values)
-    parse = partial(parse_policy, plan.path)
-    for message in role_errors(service, by_type, parse) if service else ():
-        mend = f"restore {SERVICE_TF}: it is passed on to the service"
-        yield Finding(*_service_place(plan, message), ID, message, mend)
+    if service:
+        yield from _passed_on(service, plan)
     for each in planned.unknown:
         message = f"it is not known what {each.address} allows {name}: the value is known only"
         message += " after the apply, or changes of it are ignored"
         mend = "write ARNs as text, and remove ignore_changes"
         yield Finding(*planned.at(each), UNJUDGED, message, mend)
     yield from _more_than_pushing(side.entry, planned)
-    yield from _further_policies(name, plan)
+    yield from _further_policies(name, plan, grants)
     yield from _too_narrow(side.entry, planned, role)
     account = plan.account
     boundary = account.values.get("permissions_boundary")
@@ -125,9 +122,15 @@ def _too_narrow(entry: dict[str, Any], planned: PlannedEntry, role: Resource) ->
             yield Finding(*planned.at(each), ID, f"{message}: a push fails", "allow it there, too")
 
 
-def _service_place(plan: Plan, message: str) -> tuple[str, int]:
-    found = plan.find("aws_iam_role", "name", message.split()[0])
-    return plan.where(found[0].address) if found else (SERVICE_TF, 1)
+def _passed_on(service: Service, plan: Plan) -> Iterator[Finding]:
+    """Judge the roles that are passed on to what runs the image."""
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for each in plan.resources:
+        by_type.setdefault(each.type, []).append(each.values)
+    for message in role_errors(service, by_type, partial(parse_policy, plan.path)):
+        found = plan.find("aws_iam_role", "name", message.split()[0])
+        where = plan.where(found[0].address) if found else (SERVICE_TF, 1)
+        yield Finding(*where, ID, message, f"restore {SERVICE_TF}: it is passed on to the service")
 
 
 def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator[Finding]:
@@ -141,10 +144,10 @@ def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator
         yield Finding(*where, ID, message, f"grant it on {arn} alone, or remove it")
 
 
-def _further_policies(name: str, plan: Plan) -> Iterator[Finding]:
+def _further_policies(name: str, plan: Plan, grants: list[Grant]) -> Iterator[Finding]:
     """Yield what gives an entry's role more than its own inline policies, or takes these away."""
-    for each in grants_of(plan):
-        if not each.is_of_role({name}):
+    for each in grants:
+        if each.role != name.lower():
             continue
         if each.attached:
             message = f"{each.resource.address} gives {name} a policy, so it may do more than push"
@@ -161,28 +164,22 @@ def _further_policies(name: str, plan: Plan) -> Iterator[Finding]:
             yield Finding(*plan.where(resource.address), ID, message, "remove it from infra/")
 
 
-def _others(plan: Plan) -> Iterator[Finding]:
+def _others(plan: Plan, grants: list[Grant]) -> Iterator[Finding]:
     """Yield who may push beside the entries' roles, and what may be such a grant."""
     account = plan.account
-    ours = {entry["role_name"] for entry in account.entries.values()}
-    for each in grants_of(plan):
-        where = plan.where(each.resource.address)
-        if each.is_of_role(ours):
+    ours = {entry["role_name"].lower() for entry in account.entries.values()}
+    for each in grants:
+        if each.role in ours:
             continue  # judged above
         reach = reach_of(each.statements or [], account)
         if reach:
             message = f"{each.resource.address} lets {each.who} {reach}, so it could publish, too"
             mend = "narrow it to what it needs, or move it into another root module"
-            yield Finding(*where, ID, message, mend)
-        elif each.kind == "role" and each.name is None and not _is_harmless(each):
+            yield Finding(*plan.where(each.resource.address), ID, message, mend)
+        elif each.kind == "role" and each.name is None and each.statements != []:
             message = f"{each.resource.address} names a role that is known only after the apply"
             mend = "write the role's name as text, not its id"
-            yield Finding(*where, UNJUDGED, message, mend)
-
-
-def _is_harmless(grant: Grant) -> bool:
-    """Tell whether an entry's role could be given this without harm: nothing at all."""
-    return grant.statements == []
+            yield Finding(*plan.where(each.resource.address), UNJUDGED, message, mend)
 
 
 def _on_registries(plan: Plan) -> Iterator[Finding]:

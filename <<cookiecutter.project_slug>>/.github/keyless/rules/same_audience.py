@@ -35,9 +35,7 @@ def _planned_provider(plan: Plan) -> Iterator[Finding]:
     """Judge whether a plan makes the identity provider that it shall, with the audience."""
     account = plan.account
     made = [
-        each
-        for each in plan.of("aws_iam_openid_connect_provider")
-        if str(each.get("url")).replace("https://", "") == account.issuer
+        each for each in plan.of("aws_iam_openid_connect_provider") if each.issuer == account.issuer
     ]
     wanted = plan.shown["variables"].get("create_oidc_provider", {}).get("value")
     if not made and wanted in (True, "true"):  # as text, where -var gives it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.plan import Resource
+from keyless.model.planned import PlannedEntry
 from keyless.model.repository import Repository
 from keyless.paths import TRUST_TF
 from keyless.rules._entries import refused
@@ -39,12 +41,19 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield where.job.finding(where.step, "role-duration-seconds", rule, message, mend)
     yield from refused(repository, ID, {"max_session_duration"})
     for side in repository.sides:
-        planned, wanted = side.planned, side.entry.get("max_session_duration") or 3600
-        role = planned.role if planned else None
-        longest = role.get("max_session_duration") if role else wanted
-        if planned and role and longest != wanted:
-            message = f"sessions of {side.entry['role_name']} last {longest} s, not {wanted}"
-            if longest is None:
-                message = f"how long sessions of {side.entry['role_name']} last is not known"
-            mend = f"let {TRUST_TF} read max_session_duration, and ignore no changes of it"
-            yield Finding(*planned.at(role), ID if longest else UNJUDGED, message, mend)
+        role = side.planned.role if side.planned else None
+        if side.planned and role:
+            wanted = side.entry.get("max_session_duration") or 3600
+            yield from _planned_session(side.planned, role, wanted)
+
+
+def _planned_session(planned: PlannedEntry, role: Resource, wanted: int) -> Iterator[Finding]:
+    """Hold the session of a role, as a plan has it, against its entry."""
+    longest = role.get("max_session_duration")
+    if longest == wanted:
+        return
+    message = f"sessions of {role.get('name')} last {longest} s, not {wanted}"
+    if longest is None:
+        message = f"it is not known how long sessions of {role.get('name')} last"
+    mend = f"let {TRUST_TF} read max_session_duration, and remove ignore_changes"
+    yield Finding(*planned.at(role), ID if longest else UNJUDGED, message, mend)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keyless.model.answers import applying_program
+from keyless.model.plan import quote_key
 from keyless.paths import ROOT, SERVICE_TF, TFVARS
 from keyless.programs import Done, run
 from keyless.setup.retry import require
@@ -87,11 +87,6 @@ def show_plan(plan: str) -> str:
 def command_line(of: State) -> str:
     """Return how Terraform is called by hand for a state."""
     return f"{f'TF_WORKSPACE={of.name} ' * of.further}{IAC_TOOL} -chdir=infra"
-
-
-def quote_key(key: str) -> str:
-    """Return a key of for_each as Terraform writes it in an address."""
-    return json.dumps(key, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
 def module_address(key: str) -> str:

@@ -11,6 +11,7 @@ from keyless.aws import Refused
 from keyless.console import Problem
 from keyless.gh import github_host
 from keyless.model.account import Account
+from keyless.model.answers import INSTALL_PAGES
 from keyless.paths import TFVARS
 from keyless.programs import run
 from keyless.setup.aws_account import ask_aws
@@ -27,16 +28,13 @@ class Program(NamedTuple):
     page: str
 
 
-TERRAFORM_PAGE = "https://developer.hashicorp.com/terraform/install"
+FORMULAS = {"terraform": "hashicorp/tap/terraform", "tofu": "opentofu"}
 AWS_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 PROGRAMS = {
     "git": Program("git", "https://git-scm.com/downloads"),
     "gh": Program("gh", "https://cli.github.com"),
     "aws": Program("awscli", AWS_PAGE),
-    IAC_TOOL: {
-        "terraform": Program("hashicorp/tap/terraform", TERRAFORM_PAGE),
-        "tofu": Program("opentofu", "https://opentofu.org/docs/intro/install"),
-    }[IAC_TOOL],
+    IAC_TOOL: Program(FORMULAS[IAC_TOOL], INSTALL_PAGES[IAC_TOOL]),
 }
 
 

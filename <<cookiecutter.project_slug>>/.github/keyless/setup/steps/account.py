@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from keyless.console import Problem
+from keyless.model.plan import quote_key
 from keyless.paths import TFVARS
 from keyless.setup.aws_account import (
     audience_missing,
@@ -32,7 +33,6 @@ from keyless.setup.terraform import (
     INFRA,
     PROVIDER,
     module_address,
-    quote_key,
     resource_type,
 )
 from keyless.setup.values import edit_json

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from keyless.console import Problem
 from keyless.model.account import Account
+from keyless.model.plan import quote_key
 from keyless.paths import TFVARS
 from keyless.programs import Done
 from keyless.setup.aws_account import count_images, delete_registry_command
@@ -22,7 +23,6 @@ from keyless.setup.terraform import (
     PROVIDER,
     State,
     module_address,
-    quote_key,
     show_plan,
     terraform,
     terraform_initialised,

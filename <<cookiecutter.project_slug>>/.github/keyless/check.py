@@ -60,7 +60,8 @@ def findings(
     repository = read_repository(root, account, shown, unplanned)
     found = {finding for rule in all_rules() for finding in rule.find(repository)}
     kept = _kept_by_comment(repository)
-    return sorted(one for one in found if one.rule not in kept.get(one.path, ()))
+    shown = (one for one in found if one.rule not in kept.get(one.path, ()))
+    return sorted(shown, key=lambda one: one.place)
 
 
 def _kept_by_comment(repository: Repository) -> dict[str, set[str]]:
@@ -80,7 +81,7 @@ def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -
     try:
         left = changed_infra(root, read_account(root)) if not plan and elsewhere(root) else []
         found = findings(root, plan, values and values.resolve(), planning=not left)
-        found = sorted([*found, *find_in_files(root)])
+        found = sorted([*found, *find_in_files(root)], key=lambda one: one.place)
         if found or form != "text":
             output.report(found, form)
         else:

@@ -8,17 +8,37 @@ UNJUDGED = "cannot-be-judged"
 REFUSED = "can-be-applied"  # what Terraform or AWS refuses
 
 
+class Edit(NamedTuple):
+    """A change of one file that mends a finding.
+
+    `before` stands in the file, and begins on `line` (from 1); it may end with a line break. `safe`
+    says that the edit makes the workflow agree with infra/, and lets nobody do more than before.
+    """
+
+    path: str
+    line: int
+    before: str
+    after: str  # empty removes `before`
+    safe: bool = True
+
+
 class Finding(NamedTuple):
-    """Where something is wrong (line from 1), by which rule, what follows, and what to type."""
+    """Where something is wrong (line from 1), by which rule, what follows, and what to do."""
 
     path: str
     line: int
     rule: str
     message: str
     mend: str
+    edit: Edit | None = None  # what a program can do about it
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.rule} {self.message}\n    {self.mend}"
+
+    @property
+    def place(self) -> tuple[str, int, str, str, str]:
+        """What findings are sorted by."""
+        return self[:5]
 
 
 class CannotJudge(Exception):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from keyless.model.expressions import UNKNOWN, evaluate, evaluate_text, parse_expression
+from keyless.model.expressions import evaluate, evaluate_text, parse_expression
 from keyless.model.refs import Run, common_refs, ref_matches
+from keyless.model.values import UNKNOWN
 
 RELEASE = Run("release", "refs/tags/*")
 TAG = Run("push", "refs/tags/v1.0.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -12,20 +13,53 @@ from keyless.model.findings import CannotJudge
 LARGEST, LARGEST_PLAN, DEEPEST = 1_000_000, 50_000_000, 50  # bytes, bytes, levels of YAML
 
 
+class Read(str):
+    """A value that GitHub does not take as it is written: a number, a boolean, or nothing.
+
+    The text is what becomes of it where a text is needed [YAML 1.2, 10.3.2; GitHub writes numbers
+    with 15 digits], so `012345678901` without quotes is 12345678901, and `1.10` is 1.1.
+    """
+
+    __slots__ = ("written",)
+    written: str
+
+
+def read_plain(written: str) -> str:
+    """Return what GitHub takes a scalar without quotes for, as text."""
+    value = written
+    if written in ("", "~", "null", "Null", "NULL"):
+        value = ""
+    elif written in ("True", "TRUE", "False", "FALSE"):
+        value = written.lower()
+    elif re.fullmatch(r"0o[0-7]+|0x[0-9a-fA-F]+", written):
+        value = str(int(written, 0))
+    elif re.fullmatch(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", written):
+        value = f"{float(written):.15g}"
+    if value == written:
+        return written
+    read = Read(value)
+    read.written = written
+    return read
+
+
 class Mapping(dict):  # type: ignore[type-arg]
-    """A YAML mapping that knows its file and the line (from 1) of each key; scalars are text."""
+    """A YAML mapping that knows its file and the line (from 1) of each key.
+
+    Scalars are text, as GitHub reads it.
+    """
 
     def __init__(self, path: str = "") -> None:
         super().__init__()
         self.path = path
         self.lines: dict[str, int] = {}
         self.caller: Mapping | None = None  # the step that uses the composite action of this step
+        self.defaults: Mapping = self  # the inputs that this action declares
 
-    def called_by(self, caller: Mapping) -> Mapping:
+    def called_by(self, caller: Mapping, inputs: Mapping) -> Mapping:
         """Return a copy of this step of a composite action, as a step of a job uses it."""
         step = Mapping(self.path)
         step.update(self)
-        step.lines, step.caller = self.lines, caller
+        step.lines, step.caller, step.defaults = self.lines, caller, inputs
         return step
 
     def of(self, *path: str) -> Mapping:
@@ -38,6 +72,8 @@ class Mapping(dict):  # type: ignore[type-arg]
     def text(self, key: str) -> str:
         """Return the text of a key, stripped; what is no text is empty."""
         value = self.get(key)
+        if isinstance(value, Read):
+            return value
         return value.strip() if isinstance(value, str) else ""
 
     def line(self, key: str) -> int:
@@ -123,6 +159,8 @@ def parse_yaml(name: str, text: str) -> Any:
             if kind == "Alias":
                 value = anchors[event.anchor]
             elif kind == "Scalar":
+                waits = isinstance(nodes[-1], list) or keys[-1] is not None
+                value = read_plain(event.value) if waits and event.implicit[0] else event.value
                 anchors[event.anchor] = value
             if isinstance(nodes[-1], list):
                 nodes[-1].append(value)

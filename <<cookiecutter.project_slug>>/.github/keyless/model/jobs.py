@@ -1,31 +1,32 @@
-"""Jobs: what starts them, what they may ask for, and what their values are."""
+"""Jobs: what their values are at each step, and what they may ask for."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.callers import caller_inputs, lending_entries, resolve_inputs
 from keyless.model.documents import Mapping, as_list
-from keyless.model.expressions import UNKNOWN, evaluate, parse_expression
-from keyless.model.findings import CannotJudge, Finding
-from keyless.model.matrix import expand_matrix
-from keyless.model.refs import Run, intersect_runs
-from keyless.model.triggers import starting_runs
+from keyless.model.environment import written_variables
+from keyless.model.findings import Finding
+from keyless.model.refs import Run
+from keyless.model.texts import fill
 from keyless.model.workflows import CREDENTIALS, Workflow, script_of
 
 
-class Job(NamedTuple):
+@dataclass(eq=False)
+class Job:
     """One job of a workflow, once for each combination of its matrix and for each caller."""
 
     source: Workflow
     name: str
     root: Mapping
-    known: dict[str, Any]  # the values of matrix.NAME and inputs.NAME
-    runs: list[Run]
-    callers: tuple[Any, ...] = ()
+    known: dict[str, Any]  # the values of matrix.NAME, inputs.NAME and some of github.NAME
+    runs: list[Run]  # in which it may start, also after a job that failed
+    starts: list[Run] = field(default_factory=list)  # in which it starts where nothing failed
+    callers: tuple[Job, ...] = ()
 
     @property
     def where(self) -> tuple[str, int]:
@@ -57,30 +58,53 @@ class Job(NamedTuple):
         return self.resolve(step, step.input(key))
 
     def resolve(self, step: Mapping, value: str) -> str:
-        """Return a text with env, matrix and inputs filled in; other expressions stay."""
-        known = {
-            key: str(item).lower() if item in (True, False) else item
-            for key, item in self.known.items()
-        }
+        """Return a text with env, matrix, inputs and so on filled in; other expressions stay."""
+        return fill(value, self.known_at(step)) if "${{" in value else value.strip()
+
+    def known_at(self, step: Mapping) -> dict[str, Any]:
+        """Return what is known at a step, by names in lower case: env.NAME, inputs.NAME, ..."""
+        known = self.known
         if step.caller is not None:  # a composite action has inputs of its own
             known = {key: item for key, item in known.items() if not key.startswith("inputs.")}
-            inputs = step.caller.of("with")
-            known.update(
-                {f"inputs.{key}".lower(): self.input(step.caller, key.lower()) for key in inputs}
-            )
-        for scope in (self.source.root, self.root, step):
-            env = scope.of("env")
-            known.update({f"env.{key}".lower(): env.text(key) for key in env})
-        for _ in range(5):  # a value of env may name another one
-            if len(value) > 10_000:
+            known.update(self._action_inputs(step, step.caller))
+        scopes = [self.source.root, self.root]
+        env = {
+            f"env.{key}".lower(): each.of("env").text(key)
+            for each in scopes
+            for key in each.of("env")
+        }
+        env.update({f"env.{key}".lower(): text for key, text in self._written_before(step).items()})
+        for each in (*_callers_of(step), step):
+            env.update({f"env.{key}".lower(): each.of("env").text(key) for key in each.of("env")})
+        return {**known, **env}
+
+    def _action_inputs(self, step: Mapping, caller: Mapping) -> dict[str, Any]:
+        """Return the inputs of a composite action: what its caller passes, else its defaults."""
+        given = caller.of("with")
+        return {
+            f"inputs.{key}".lower(): self.input(caller, key.lower())
+            if caller.input_name(key.lower())
+            else step.defaults.of(key).text("default")
+            for key in {*step.defaults, *given}
+        }
+
+    def _written_before(self, step: Mapping) -> dict[str, str]:
+        """Return what the steps before have written to GITHUB_ENV."""
+        found: dict[str, str] = {}
+        for each, written in self._writing:
+            if each is step:
                 break
-            value = re.sub(
-                r"\$\{\{\s*((?:env|matrix|inputs)\.[\w.-]+)\s*\}\}",
-                lambda match: known.get(match[1].lower(), match[0])[:1000],
-                value,
-                flags=re.IGNORECASE,
-            )
-        return value.strip()
+            found.update(written)
+        return found
+
+    @cached_property
+    def _writing(self) -> list[tuple[Mapping, dict[str, str]]]:
+        found = [(step, written_variables(script_of(step))) for step in self.steps]
+        return found if any(written for _, written in found) else []
+
+    def position(self, step: Mapping) -> int:
+        """Return where a step of the job stands, from 0."""
+        return next(number for number, each in enumerate(self.steps) if each is step)
 
     @property
     def environment(self) -> str:
@@ -119,87 +143,13 @@ class Job(NamedTuple):
         return Finding(step.path or self.source.path, line, rule, message, mend)
 
 
-def find_jobs(workflows: list[Workflow], account: Account) -> Iterator[Job]:
-    """Yield the jobs of all workflows; those of a called workflow once for each caller.
-
-    One that other repositories call is judged as the first entry calls it whose role trusts it,
-    with and without an environment.
-    """
-    by_path = {workflow.path: workflow for workflow in workflows}
-    called = {job.text("uses")[2:] for workflow in workflows for job, _ in workflow.parts()}
-    for workflow in workflows:
-        runs = list(starting_runs(workflow))
-        if runs or workflow.path not in called:
-            lent = {} if runs else lending_entries(workflow.path, account)
-            for entry in lent.values():
-                refs = [Run("push", ref) for ref in entry["refs"]]
-                given = resolve_inputs(workflow, caller_inputs(account, entry))
-                yield from jobs_of_workflow(workflow, refs, given, (), by_path)
-            if not lent:
-                yield from jobs_of_workflow(workflow, runs, {}, (), by_path)
-
-
-def jobs_of_workflow(
-    workflow: Workflow,
-    runs: list[Run],
-    inputs: dict[str, Any],
-    callers: tuple[Job, ...],
-    workflows: dict[str, Workflow],
-) -> Iterator[Job]:
-    """Yield the jobs of one workflow, and of those it calls."""
-    root = workflow.root.of("jobs")
-    able: dict[str, list[Run]] = {}
-
-    def starting(name: str, behind: tuple[str, ...] = ()) -> list[Run]:
-        """Return the runs a job may start in: those of the jobs it needs, and its own if."""
-        if name not in able:
-            where, job = f"{workflow.path}:{root.line(name)}", root[name]
-            steps = as_list(job.get("steps")) if isinstance(job, Mapping) else [""]
-            if not all(isinstance(step, Mapping) for step in steps) or name in behind:
-                raise CannotJudge(f"{where}: {name} is no job with steps; correct it")
-            condition = str(job.get("if", "true"))
-            written = condition
-            if "${{" in condition:  # anything around the braces makes a text, which is true
-                alone = condition.startswith("${{") and condition.endswith("}}")
-                one = alone and condition.count("${{") == 1
-                written = condition[3:-2] if one else "true"
-            before = runs
-            for need in map(str, as_list(job.get("needs"))):
-                if need in root and not re.search(r"(always|failure|cancelled)\(", written):
-                    others = starting(need, (*behind, name))
-                    before = [
-                        both
-                        for one in before
-                        for other in others
-                        for both in intersect_runs(one, other)
-                    ]
-            tree = parse_expression(written)
-            found = [pair for run in before for pair in evaluate(tree, run, inputs)]
-            able[name] = [run for value, run in dict.fromkeys(found) if value is UNKNOWN or value]
-        return able[name]
-
-    for name in root:
-        found = starting(name)
-        where, job_root = f"{workflow.path}:{root.line(name)}", root[name]
-        for matrix in expand_matrix(where, job_root):
-            job = Job(workflow, name, job_root, {**inputs, **matrix}, found, callers)
-            yield job
-            used = job_root.text("uses")
-            if used.startswith("./"):
-                target = workflows.get(used[2:])
-                if not target or len(callers) > 9:  # GitHub docs: ten levels
-                    raise CannotJudge(f"{where}: {used} is not there; correct it")
-                yield from jobs_of_workflow(
-                    target, found, passed_inputs(job, target), (*callers, job), workflows
-                )
-
-
-def passed_inputs(job: Job, target: Workflow) -> dict[str, Any]:
-    """Return the inputs that a job passes to the workflow it calls, else their defaults."""
-    values = job.root.of("with")
-    return resolve_inputs(
-        target, {name: job.resolve(Mapping(), values.text(name)) for name in values}
-    )
+def _callers_of(step: Mapping) -> list[Mapping]:
+    """Return the steps whose composite actions a step is in, the outermost first."""
+    found: list[Mapping] = []
+    while step.caller is not None:
+        step = step.caller
+        found.insert(0, step)
+    return found
 
 
 def permissions_of(job: Job) -> Any:

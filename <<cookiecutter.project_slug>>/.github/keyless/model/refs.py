@@ -14,12 +14,14 @@ class Run(NamedTuple):
     """One way in which a job may start: the event, and its ref, which may end in a *.
 
     `sure` turns false where an expression was passed that nobody can decide before the run, so the
-    refs may be fewer.
+    refs may be fewer. `types` are the activities of the event, `without` refs that it is not for.
     """
 
     event: str
     ref: str
     sure: bool = True
+    types: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def is_untrusted(event: str) -> bool:
@@ -55,5 +57,14 @@ def ref_kinds(refs: list[str]) -> list[str]:
 def intersect_runs(one: Run, other: Run) -> Iterator[Run]:
     """Yield the run in which two jobs of a workflow both start, where there is one."""
     ref = common_refs(one.ref, other.ref)
-    if ref and one.event == other.event:
-        yield Run(one.event, ref, one.sure and other.sure)
+    both = tuple(dict.fromkeys(one.without + other.without))
+    narrowed = narrow(one._replace(without=both), ref) if ref else None
+    if narrowed and one.event == other.event:
+        yield narrowed._replace(sure=one.sure and other.sure)
+
+
+def narrow(run: Run, ref: str) -> Run | None:
+    """Return a run for fewer refs, None where it is for none of them."""
+    if any(ref_matches(ref, other) for other in run.without):
+        return None
+    return run._replace(ref=ref)

@@ -10,9 +10,11 @@ from typing import Any
 from keyless.model.account import Account
 from keyless.model.callers import lending_entries
 from keyless.model.findings import Finding
+from keyless.model.identity import Identity, identify
 from keyless.model.images import Named, Pushes, pushes_of
 from keyless.model.infra import Infra
-from keyless.model.jobs import Job, calls_trusted, find_jobs, keys_of_roles
+from keyless.model.job_search import find_jobs
+from keyless.model.jobs import Job, calls_trusted, keys_of_roles
 from keyless.model.plan import Plan, planned_keys
 from keyless.model.planned import PlannedEntry, planned_entry
 from keyless.model.refs import common_refs
@@ -72,6 +74,7 @@ class Repository:
 
     root: Path
     account: Account
+    identity: Identity
     service: Service | None
     workflows: list[Workflow]
     actions: dict[str, Workflow]  # composite actions of the repository, by path
@@ -126,7 +129,8 @@ def read_repository(
     actions: dict[str, Workflow] = {}
     for workflow in workflows:
         inline_actions(root, workflow.root.of("jobs"), actions)
-    jobs = list(find_jobs(workflows, account))
+    identity = identify(root, account.host)
+    jobs = list(find_jobs(workflows, account, identity.name))
     assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
     publishing = _by_entry(account, assuming)
     unplanned = [*unplanned]
@@ -145,6 +149,7 @@ def read_repository(
     return Repository(
         root=root,
         account=account,
+        identity=identity,
         service=service,
         workflows=workflows,
         actions=actions,

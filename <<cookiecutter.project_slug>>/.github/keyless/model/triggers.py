@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from keyless.model.documents import Mapping, as_list
 from keyless.model.findings import CannotJudge
-from keyless.model.refs import Run
+from keyless.model.refs import Run, narrow
 from keyless.model.workflows import Workflow
 
 
@@ -20,8 +20,10 @@ def starting_runs(workflow: Workflow) -> Iterator[Run]:
             raise CannotJudge(
                 f"{workflow.path}:{line}: on has an event that is no text; correct it"
             )
+        config = workflow.root.of("on", event)
         if event == "push":
-            refs = list(pushed_refs(workflow.root.of("on", event)))
+            yield from pushed_runs(config)
+            continue
         elif event == "release":
             refs = ["refs/tags/*"]  # whatever its tag: filters are not evaluated
         elif event == "pull_request_target":
@@ -34,19 +36,44 @@ def starting_runs(workflow: Workflow) -> Iterator[Run]:
             refs = ["refs/heads/gh-readonly-queue/*"]
         else:
             refs = [] if event == "workflow_call" else ["refs/heads/main"]  # the default branch
-        yield from (Run(event, ref) for ref in refs)
+        types = tuple(map(str, as_list(config.get("types"))))
+        yield from (Run(event, ref, types=types) for ref in refs)
 
 
-def pushed_refs(config: Mapping) -> Iterator[str]:
-    """Yield the refs of a push as IAM can express them: what a filter begins with, then *."""
+def pushed_runs(config: Mapping) -> Iterator[Run]:
+    """Yield the refs of a push as IAM can express them: what a filter begins with, then *.
+
+    The filters of files are left out: GitHub does not evaluate them for tags, and what they keep
+    from a branch is as intended.
+    """
     filters = [key for key in config if key.startswith(("branches", "tags"))]
     for kind, key in (("heads", "branches"), ("tags", "tags")):
-        for pattern in map(str, as_list(config.get(key))):
-            special = re.search(r"[*?+\[\]!\\]", pattern)
-            if not special:
-                yield f"refs/{kind}/{pattern}"
-            elif special[0] != "!" or special.start():
-                counted = special[0] in "?+"  # it says how often the character before it stands
-                yield f"refs/{kind}/{pattern[: special.start() - counted]}*"
+        patterns = [*map(str, as_list(config.get(key)))]
+        for number, pattern in enumerate(patterns):
+            ref = f"refs/{kind}/{_beginning(pattern)}"
+            later = [_whole(each[1:]) for each in patterns[number:] if each.startswith("!")]
+            without = tuple(f"refs/{kind}/{text}" for text in later if text)
+            run = None if pattern.startswith("!") else Run("push", ref, without=without)
+            if run and narrow(run, ref):
+                yield run
         if f"{key}-ignore" in filters or not filters:
-            yield f"refs/{kind}/*"
+            ignored = [_whole(str(each)) for each in as_list(config.get(f"{key}-ignore"))]
+            without = tuple(f"refs/{kind}/{text}" for text in ignored if text)
+            whole = Run("push", f"refs/{kind}/*", without=without)
+            yield from [whole] if narrow(whole, whole.ref) else []
+
+
+def _beginning(pattern: str) -> str:
+    """Return what the names that match a filter begin with, and * where more may follow."""
+    special = re.search(r"[*?+\[\]!\\]", pattern)
+    if not special:
+        return pattern
+    counted = special[0] in "?+"  # it says how often the character before it stands
+    return f"{pattern[: special.start() - counted]}*"
+
+
+def _whole(pattern: str) -> str:
+    """Return a filter that IAM can express as it is; empty for another one."""
+    if re.fullmatch(r"[^*?+\[\]!\\]*\*{0,2}", pattern):
+        return pattern.replace("**", "*")
+    return ""

@@ -36,6 +36,14 @@ class Workflow(NamedTuple):
                     yield job, part
 
 
+def local_path(used: str) -> str:
+    """Return the path of what `uses:` takes from this repository, empty for anything else.
+
+    `$/` means the same as `./`, and needs no checkout [GitHub changelog, 2026-07-30].
+    """
+    return used[2:].rstrip("/") if used.startswith(("./", "$/")) else ""
+
+
 def script_of(step: Mapping) -> str:
     """Return the script of a step, continued lines joined, without comments."""
     return re.sub(r"(?m)(^|\s)#.*$", "", step.text("run").replace("\\\n", " "))
@@ -64,13 +72,16 @@ def inline_actions(root: Path, jobs: Mapping, actions: dict[str, Workflow], dept
         for step in as_list(job.get("steps")):
             steps.append(step)
             used = step.text("uses") if isinstance(step, Mapping) else ""
-            names = [f"{used[2:].rstrip('/')}/action.{end}".lstrip("/") for end in ("yml", "yaml")]
-            for name in names if used.startswith("./") else []:
+            folder = local_path(used)
+            names = [f"{folder}/action.{end}" for end in ("yml", "yaml")]
+            for name in names if folder else []:
                 if (root / name).is_file():
                     if name not in actions:
                         actions[name] = read_workflow(root, name, "runs")
                         inline_actions(root, actions[name].root, actions, depth + 1)
                     inner = as_list(actions[name].root.of("runs").get("steps"))
-                    steps += [each.called_by(step) for each in inner if isinstance(each, Mapping)]
+                    inputs = actions[name].root.of("inputs")
+                    used_steps = (each for each in inner if isinstance(each, Mapping))
+                    steps += [each.called_by(step, inputs) for each in used_steps]
         if steps:
             job["steps"] = steps

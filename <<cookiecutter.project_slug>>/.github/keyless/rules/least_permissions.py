@@ -8,13 +8,14 @@ from typing import Any
 
 from keyless.model.account import Account
 from keyless.model.documents import Mapping, as_list
-from keyless.model.expressions import UNKNOWN, evaluate_text
+from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.jobs import Job, permissions_of
 from keyless.model.refs import common_refs
 from keyless.model.repository import Repository
 from keyless.model.subjects import ref_is_tested
-from keyless.model.workflows import Workflow
+from keyless.model.values import is_known
+from keyless.model.workflows import Workflow, local_path
 
 ID = "least-permissions"
 WHY = "Whatever runs in a job with `id-token: write` can ask for the token that assumes the role."
@@ -110,7 +111,7 @@ def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
     scopes = granted if isinstance(granted, Mapping) else {}
     if scopes.get("id-token") != "write" and granted != "write-all":
         return
-    hidden = any(step.action().startswith("./") for step in job.steps)
+    hidden = any(local_path(step.text("uses")) for step in job.steps)
     elsewhere = job.assuming() or any(re.match(CONSUMERS, step.action()) for step in job.steps)
     trusted = any(_is_accepted(job, account, entry) for entry in account.entries.values())
     message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
@@ -125,8 +126,11 @@ def _is_accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:
     wanted = entry.get("environment")
     refs_count = ref_is_tested(account, entry)
     return any(
-        value in (UNKNOWN, wanted or "")
-        and (not refs_count or any(common_refs(then.ref, ref) for ref in entry["refs"]))
+        not is_known(value)
+        or (
+            value in (wanted, wanted or "")
+            and (not refs_count or any(common_refs(then.ref, ref) for ref in entry["refs"]))
+        )
         for run in job.runs
         for value, then in evaluate_text(job.environment, run, job.known)
     )

@@ -43,7 +43,7 @@ def _missing(root: Path, job: Job, step: Mapping) -> str:
     """Return the file that a build reads and that is not there, empty where it is."""
     context, file = job.input(step, "context"), job.input(step, "file")
     name = os.path.normpath(file or f"{context or '.'}/Dockerfile")
-    before = job.steps[: job.steps.index(step)]
+    before = job.steps[: job.position(step)]
     made = any(Path(name).name in script_of(each) for each in before)
     moved = any(
         each.input("path") or each.input("repository") for each in job.using("actions/checkout")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from keyless.model.callers import uses_spellings
 from keyless.model.findings import Finding
 from keyless.model.repository import Repository
-from keyless.model.workflows import Workflow
+from keyless.model.workflows import Workflow, local_path
 from keyless.paths import SHARED_WORKFLOW, TOOL
 
 ID = "pinned-actions"
@@ -33,7 +33,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     for source in repository.sources:
         for _, part in source.parts():
             used = part.text("uses")
-            if used and not used.startswith("./") and not _is_trusted(source, used, trusted):
+            if used and not local_path(used) and not _is_trusted(source, used, trusted):
                 yield from _judge(source, used, part.line("uses"))
 
 

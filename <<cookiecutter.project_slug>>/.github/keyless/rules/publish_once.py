@@ -71,7 +71,7 @@ def _unjudged_pushes(job: Job, pushes: Pushes) -> Iterator[Finding]:
     steps = {id(named.step): named.step for named in pushes.pushed}.values()
     before = any("before" in re.findall(PUBLISH, script_of(step)) for step in job.steps)
     for step in (job.root, *steps):
-        later = job.steps[job.steps.index(step) + 1 :] if step is not job.root else []
+        later = job.steps[job.position(step) + 1 :] if step is not job.root else []
         needed = step.text("continue-on-error") not in ("", "false") or (later and before)
         if needed and not any(map(judges_push, later)):
             message = "no step judges what was pushed, so the job may be green without an image"

@@ -63,7 +63,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
     job, step, name = named
     host, repository, tag = split_image(name)
     by_output = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", host)
-    before = job.steps[: job.steps.index(step)]
+    before = job.steps[: job.position(step)]
     logins = _logins_after_role(job, before)
     source = [each for each in before if by_output and each.text("id") == by_output[1]][:1]
     known = source[0] in job.using(LOGIN) if source else by_output or "${{" not in host

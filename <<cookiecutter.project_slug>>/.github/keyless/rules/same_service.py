@@ -86,8 +86,8 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
         if odd:
             message = f"{' and '.join(odd)} may leave the job green where nothing was deployed"
             yield job.finding(step, odd[0], ID, message, "remove it from the step")
-    builds = [job.steps.index(step) for step in job.using(BUILD)]
-    if builds and min(builds) < job.steps.index(before):
+    builds = [job.position(step) for step in job.using(BUILD)]
+    if builds and min(builds) < job.position(before):
         message = "what runs is noted behind the build, so a newer version could be replaced"
         yield job.finding(before, "run", ID, message, "move the step ahead of the build")
     yield from _other_image(deployment)
@@ -102,7 +102,7 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
 def _other_image(deployment: Deployment) -> Iterator[Finding]:
     """Yield where another image is deployed than the one that was published."""
     job, before, after = deployment
-    settled = [step for step in job.steps[: job.steps.index(after)] if judges_push(step)]
+    settled = [step for step in job.steps[: job.position(after)] if judges_push(step)]
     env, source = after.of("env"), settled[-1] if settled else Mapping()
     wanted = {
         "DIGEST": f"${{{{ steps.{source.text('id')}.outputs.digest }}}}",

@@ -68,6 +68,12 @@ class Pushes(NamedTuple):
     needed: set[str]  # the actions that the job's calls need
 
     @property
+    def steps(self) -> list[Mapping]:
+        """The steps that push, or may do so, each once."""
+        found = [*(named.step for named in self.pushed), *self.untagged, *self.hidden]
+        return list({id(step): step for step in found}.values())
+
+    @property
     def unseen(self) -> bool:
         """Whether the job may push more than is named here."""
         return bool(self.hidden or self.untagged)
@@ -156,6 +162,11 @@ def split_image(name: str) -> ImageName:
             part = part.replace("\0", inside.pop(0), 1)
         parts.append(part)
     return ImageName(*parts)
+
+
+def uses_role(step: Mapping) -> bool:
+    """Tell whether a step asks AWS with the credentials of the job: a login, or this tool."""
+    return step.action().startswith(f"{LOGIN}@") or bool(re.search(PUBLISH, script_of(step)))
 
 
 def judges_push(step: Mapping) -> bool:

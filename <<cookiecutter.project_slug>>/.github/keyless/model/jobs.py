@@ -63,20 +63,27 @@ class Job:
 
     def known_at(self, step: Mapping) -> dict[str, Any]:
         """Return what is known at a step, by names in lower case: env.NAME, inputs.NAME, ..."""
-        known = self.known
+        if id(step) not in self._known:
+            return self._known_at(step)  # a job's own value, or that of no step
+        if not self._known[id(step)]:
+            self._known[id(step)] = self._known_at(step)
+        return self._known[id(step)]
+
+    @cached_property
+    def _known(self) -> dict[int, dict[str, Any]]:
+        return {id(step): {} for step in self.steps}
+
+    def _known_at(self, step: Mapping) -> dict[str, Any]:
+        known = dict(self.known)
         if step.caller is not None:  # a composite action has inputs of its own
             known = {key: item for key, item in known.items() if not key.startswith("inputs.")}
             known.update(self._action_inputs(step, step.caller))
-        scopes = [self.source.root, self.root]
-        env = {
-            f"env.{key}".lower(): each.of("env").text(key)
-            for each in scopes
-            for key in each.of("env")
-        }
-        env.update({f"env.{key}".lower(): text for key, text in self._written_before(step).items()})
-        for each in (*_callers_of(step), step):
-            env.update({f"env.{key}".lower(): each.of("env").text(key) for key in each.of("env")})
-        return {**known, **env}
+        workflow, job, *inner = (each.of("env") for each in self.scopes(step))
+        written = Mapping()
+        written.update(self._written_before(step))
+        for env in (workflow, job, written, *inner):  # a value may name one of those before
+            known.update({f"env.{key}".lower(): fill(env.text(key), known) for key in env})
+        return known
 
     def _action_inputs(self, step: Mapping, caller: Mapping) -> dict[str, Any]:
         """Return the inputs of a composite action: what its caller passes, else its defaults."""
@@ -93,14 +100,29 @@ class Job:
         found: dict[str, str] = {}
         for each, written in self._writing:
             if each is step:
-                break
+                return found
             found.update(written)
-        return found
+        return {}  # it is no step, but a value of the job
 
     @cached_property
     def _writing(self) -> list[tuple[Mapping, dict[str, str]]]:
-        found = [(step, written_variables(script_of(step))) for step in self.steps]
+        found = [(step, self._writes(step)) for step in self.steps]
         return found if any(written for _, written in found) else []
+
+    def _writes(self, step: Mapping) -> dict[str, str]:
+        """Return what a step writes to GITHUB_ENV; the credentials action writes the region."""
+        region = step.input("aws-region") if step.action().startswith(f"{CREDENTIALS}@") else ""
+        return {"AWS_REGION": region} if region else written_variables(script_of(step))
+
+    def scopes(self, step: Mapping) -> list[Mapping]:
+        """Return what may have env: for a step, the workflow first and the step last."""
+        return [self.source.root, self.root, *_callers_of(step), step]
+
+    def writer_of(self, step: Mapping, name: str) -> Mapping | None:
+        """Return the last step before another one that wrote a variable to GITHUB_ENV."""
+        before = self.steps[: self.position(step)]
+        found = [each for each, written in self._writing if name in written]
+        return next((each for each in reversed(found) if any(each is one for one in before)), None)
 
     def position(self, step: Mapping) -> int:
         """Return where a step of the job stands, from 0."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keyless.model.account import Account
 from keyless.model.callers import lending_entries
+from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
+from keyless.model.following import World, follow
 from keyless.model.identity import Identity, identify
 from keyless.model.images import Named, Pushes, pushes_of
 from keyless.model.infra import Infra
@@ -17,7 +20,7 @@ from keyless.model.job_search import find_jobs
 from keyless.model.jobs import Job, calls_trusted, keys_of_roles
 from keyless.model.plan import Plan, planned_keys
 from keyless.model.planned import PlannedEntry, planned_entry
-from keyless.model.refs import common_refs
+from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.service import Service, read_service
 from keyless.model.subjects import ref_is_tested
 from keyless.model.terraform import read_infra
@@ -55,6 +58,21 @@ class Publication:
         return {action for each in self.pushes for action in each.needed}
 
 
+class Followed(NamedTuple):
+    """A job that assumes an entry's role itself, followed for a way in which it starts."""
+
+    side: Side
+    job: Job
+    run: Run
+    worlds: list[World] | None  # None where they are too many
+    pushing: list[Mapping]  # the steps that push images
+
+    @property
+    def shown(self) -> str:
+        """What starts the job, in words."""
+        return f"{self.run.event} of {self.run.ref}"
+
+
 @dataclass(frozen=True)
 class Side:
     """One entry: the jobs that assume its role, and what Terraform makes of it."""
@@ -84,6 +102,19 @@ class Repository:
     plan: Plan | None
     unplanned: list[Finding]  # why infra/, which is not as it was generated, has no plan
     sides: list[Side]
+
+    @cached_property
+    def followed(self) -> list[Followed]:
+        """The jobs that assume a role themselves, for each trusted ref that starts them."""
+        return [
+            Followed(side, job, run, follow(job, run), pushes.steps)
+            for side in self.sides
+            if side.publication
+            for job, pushes in zip(side.publication.jobs, side.publication.pushes)
+            for run in job.starts
+            if not is_untrusted(run.event)
+            and any(common_refs(run.ref, ref) for ref in side.entry["refs"])
+        ]
 
     @property
     def sources(self) -> list[Workflow]:

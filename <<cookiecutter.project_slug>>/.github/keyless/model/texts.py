@@ -30,7 +30,9 @@ def fill(text: str, known: dict[str, Any]) -> str:
 
 
 def _filled(match: re.Match[str], known: dict[str, Any]) -> str:
-    text = _as_text(reduce(parse_expression(match[1]), known))
+    tree = parse_expression(match[1])
+    reduced = reduce(tree, known)
+    text = None if reduced is tree and tree[0] != "value" else _as_text(reduced)
     return match[0] if text is None else text
 
 
@@ -68,9 +70,9 @@ def reduce(tree: Any, known: dict[str, Any]) -> Any:
 
 def _formatted(tree: Any, arguments: list[Any]) -> Any:
     texts = [_as_text(argument) for argument in arguments]
-    if None in texts:
-        return tree
     text = str(texts[0])
     for number, value in enumerate(texts[1:]):
-        text = text.replace(f"{{{number}}}", str(value))
-    return ("text", text)
+        if value is None or f"{{{number}}}" not in text:
+            return tree
+        text = text.replace(f"{{{number}}}", value)
+    return tree if texts[0] is None else ("text", text)

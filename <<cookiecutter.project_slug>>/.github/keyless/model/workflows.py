@@ -11,13 +11,25 @@ from keyless.model.documents import Mapping, as_list, parse_yaml, read_file
 from keyless.model.findings import CannotJudge
 from keyless.paths import WORKFLOWS
 
+CHECKOUT = "actions/checkout"
 CREDENTIALS = "aws-actions/configure-aws-credentials"
-
-
 LOGIN = "aws-actions/amazon-ecr-login"
-
-
+DOCKER_LOGIN = "docker/login-action"
 BUILD = "docker/build-push-action"
+
+
+class Matters(NamedTuple):
+    """What a step has that is on the way from the event to the image: patterns."""
+
+    actions: str
+    scripts: str
+
+
+MATTERS = Matters(
+    rf"({CHECKOUT}|{CREDENTIALS}|{LOGIN}|{DOCKER_LOGIN}|{BUILD})@|aws-actions/"
+    r"|[^@]*(bake|build|push|publish|deploy|kaniko)[^@]*@",
+    r"\.github/keyless|\bGITHUB_ENV\b|\b(aws|docker|podman|buildah|skopeo|crane|oras|regctl)\s",
+)
 
 
 class Workflow(NamedTuple):
@@ -34,6 +46,12 @@ class Workflow(NamedTuple):
             for part in (job, *as_list(job.get("steps"))):
                 if isinstance(part, Mapping) and part.path == self.path:
                     yield job, part
+
+
+def name_of_step(step: Mapping) -> str:
+    """Return what a step is called: its name, the action it uses, or the start of its script."""
+    used = step.text("uses").partition("@")[0]
+    return step.text("name") or used or (step.text("run").splitlines() or [""])[0][:40]
 
 
 def local_path(used: str) -> str:

@@ -1,0 +1,178 @@
+"""The steps that publish run, one after the other, with what they need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from keyless.model.documents import Mapping
+from keyless.model.expressions import names_of, parse_expression
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.following import Visit, World
+from keyless.model.images import PUBLISH, uses_role
+from keyless.model.job_search import condition_of
+from keyless.model.jobs import Job
+from keyless.model.repository import Followed, Repository
+from keyless.model.workflows import LOGIN, local_path, name_of_step, script_of
+
+ID = "every-step-runs"
+WHY = (
+    "A step whose `if:` is never true is skipped without an error, and the steps behind it go on"
+    " without what it should have done. A step that looks for the tool or for a local action where"
+    " nothing is checked out fails."
+)
+SOURCES = (
+    (
+        "GitHub: workflow syntax",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax",
+    ),
+)
+BEFORE = """\
+- uses: aws-actions/configure-aws-credentials@...
+  if: github.event_name == 'push' # and releases start the workflow"""
+AFTER = """\
+- uses: aws-actions/configure-aws-credentials@..."""
+TOOL = r"(?<![\w/}])(\./)?\.github/keyless\b"  # found from the folder that the step runs in
+
+
+class Skipped(NamedTuple):
+    """A step that does not run where it is needed, and why."""
+
+    step: Mapping
+    message: str
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Follow each job of an entry for the refs that its role trusts."""
+    for followed in repository.followed:
+        job = followed.job
+        if followed.worlds is None:
+            message = f"the steps of job {job.name} have conditions on too many unknown values"
+            yield Finding(*job.where, UNJUDGED, message, "let fewer steps have an if:")
+            continue
+        found = [*_nothing_pushed(followed)]
+        if not found:
+            found = [each for world in followed.worlds for each in _without(followed, world)]
+        yield from dict.fromkeys(found)
+        yield from dict.fromkeys(
+            each for world in followed.worlds for each in _not_there(job, world)
+        )
+
+
+def _nothing_pushed(followed: Followed) -> Iterator[Finding]:
+    """Yield the step that never runs, where that keeps an image from being pushed."""
+    job, worlds = followed.job, followed.worlds or []
+    if not followed.pushing or any(
+        world.ran(step) for world in worlds for step in followed.pushing
+    ):
+        return
+    step = _cause(job, followed.pushing[0], worlds)
+    message = f"the step {name_of_step(step)!r} never runs for {followed.shown}, so no image is"
+    yield _at_condition(job, step, ID, f"{message} pushed")
+
+
+def _cause(job: Job, step: Mapping, worlds: list[World]) -> Mapping:
+    """Return the step that keeps another one from running: one that it reads of, or itself."""
+    if step.caller is not None and not any(world.ran(step.caller) for world in worlds):
+        return _cause(job, step.caller, worlds)
+    names = names_of(parse_expression(condition_of(step)))
+    read = {match[1] for match in (re.match(r"steps\.([\w-]+)\.", name) for name in names) if match}
+    for other in job.steps:
+        skipped = other.text("id").lower() in read and not any(world.ran(other) for world in worlds)
+        if skipped and other is not step:
+            return _cause(job, other, worlds)
+    return step
+
+
+def _without(followed: Followed, world: World) -> Iterator[Finding]:
+    """Yield the steps that are skipped in a world where a step behind needs what they do."""
+    job = followed.job
+    for visit in world.visits:
+        if not visit.ran:
+            continue
+        step, before = visit.step, visit.before
+        by_aws = step in job.using(LOGIN) or re.search(PUBLISH, script_of(step))
+        if by_aws and before.credentials is None:
+            yield from _skipped(job, world, visit, job.assuming(), "there are no credentials")
+        if any(step is each for each in followed.pushing) and not before.logins:
+            yield from _skipped(job, world, visit, job.using(LOGIN), "nothing is logged in")
+
+
+def _skipped(
+    job: Job, world: World, visit: Visit, needed: list[Mapping], lacks: str
+) -> Iterator[Finding]:
+    """Yield the finding for the first of some steps that a step needs, and that did not run."""
+    shown = name_of_step(visit.step)
+    position = job.position(visit.step)
+    earlier = [step for step in needed if job.position(step) < position]
+    later = [step for step in needed if job.position(step) > position]
+    if earlier:
+        surely = not world.assumed
+        message = f"the step {name_of_step(earlier[0])!r} does not run for {world.run.event}, and"
+        message = (
+            message
+            if surely
+            else f"only the run knows whether the step {name_of_step(earlier[0])!r} runs; if not,"
+        )
+        message += f" {lacks} for {shown!r} behind it"
+        yield _at_condition(job, earlier[0], ID if surely else UNJUDGED, message)
+    elif later and uses_role(visit.step):
+        message = f"{shown!r} runs before {name_of_step(later[0])!r}, so {lacks} for it"
+        line = visit.step.line("uses" if "uses" in visit.step else "run")
+        path = visit.step.path or job.source.path
+        yield Finding(path, line, ID, message, "move it behind that step")
+
+
+def _not_there(job: Job, world: World) -> Iterator[Finding]:
+    """Yield the steps that need files of this repository where they are not."""
+    for visit in world.visits:
+        step, script = visit.step, script_of(visit.step)
+        used = step.text("uses")
+        local = used.startswith("./") and local_path(used)
+        if not visit.ran or step.caller is not None or not (local or re.search(TOOL, script)):
+            continue
+        folder, line = _folder_of(job, step)
+        checked_out = visit.before.tree_of(".")
+        what = used if local else "the tool, .github/keyless,"
+        key = "uses" if local else "run"
+        path = step.path or job.source.path
+        if folder not in ("", ".") and not local:
+            message = f"the step runs in {folder}, where {what} is not, so it fails"
+            mend = 'remove working-directory, or write python3 "$GITHUB_WORKSPACE/.github/keyless"'
+            yield Finding(path, line, ID, message, mend)
+        elif checked_out is None or checked_out.repository:
+            yield _without_checkout(job, visit, what, (path, step.line(key)))
+
+
+def _without_checkout(job: Job, visit: Visit, what: str, where: tuple[str, int]) -> Finding:
+    """Return the finding for a step that runs where this repository is not checked out."""
+    for tree in visit.before.trees:
+        if tree.folder != "." and not tree.repository:
+            message = f"this repository is checked out into {tree.folder}, so {what} is not where"
+            message += f" {name_of_step(visit.step)!r} looks for it"
+            return job.finding(tree.step, "path", ID, message, "remove path: from the checkout")
+    other = visit.before.tree_of(".")
+    if other:
+        message = f"{other.repository} is checked out in place of this repository, so {what} is not"
+        mend = "check it out into a folder of its own: path:"
+        return job.finding(other.step, "repository", ID, f"{message} there", mend)
+    message = f"{what} is used before the repository is checked out, so the step fails"
+    return Finding(*where, ID, message, "put actions/checkout before it, without an if:")
+
+
+def _folder_of(job: Job, step: Mapping) -> tuple[str, int]:
+    """Return the folder that a script runs in, below the workspace, and the line that says so."""
+    scopes = (step, job.root.of("defaults", "run"), job.source.root.of("defaults", "run"))
+    for scope in scopes:
+        folder = job.resolve(step, scope.text("working-directory")).rstrip("/")
+        if folder:
+            outside = r"\$\{\{\s*github\.workspace\s*\}\}/?"
+            return re.sub(rf"^({outside})|^\./", "", folder), scope.line("working-directory")
+    return "", 0
+
+
+def _at_condition(job: Job, step: Mapping, rule: str, message: str) -> Finding:
+    line = step.line("if") if "if" in step else step.line("uses" if "uses" in step else "run")
+    path = step.path or job.source.path
+    return Finding(path, line, rule, message, "remove the if:, or correct it")

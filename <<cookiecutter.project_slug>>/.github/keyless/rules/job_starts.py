@@ -1,0 +1,125 @@
+"""What starts the workflow also starts the job that publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyless.model.documents import as_list
+from keyless.model.findings import Finding
+from keyless.model.job_search import condition_of
+from keyless.model.jobs import Job
+from keyless.model.refs import Run, common_refs, is_untrusted
+from keyless.model.repository import Repository, Side
+from keyless.model.triggers import starting_runs
+
+ID = "job-starts"
+WHY = (
+    "A job whose condition is never true for the refs that the role trusts is skipped without an"
+    " error, and a filter that leaves the refs out starts nothing at all. No image is published."
+)
+SOURCES = (
+    (
+        "GitHub: events that trigger workflows",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows",
+    ),
+    (
+        "GitHub: expressions",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/expressions",
+    ),
+)
+BEFORE = """\
+if: ${{ github.event.release.prerelease == 'false' }} # a boolean never equals a text"""
+AFTER = """\
+if: ${{ github.event.release.prerelease == false }}"""
+PUBLISHED = {"published", "released"}
+# Somebody, or another program, starts these for any ref.
+BY_HAND = {"workflow_dispatch", "repository_dispatch", "workflow_call", "schedule"}
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at the events of each entry's jobs that assume its role."""
+    for side in repository.sides:
+        jobs = [job for job in side.jobs if not job.for_others]
+        if jobs and not any(map(_starts_as_meant, jobs)):
+            yield _why_not(repository, side, jobs[0])
+
+
+def _starts_as_meant(job: Job) -> bool:
+    """Tell whether a job starts, and without anybody's help where that is meant.
+
+    For which refs it does is compared with the trust by the rule `subject`.
+    """
+    meant = any(run.event not in BY_HAND for run in _events(job))
+    return any(_publishes(run) and (run.event not in BY_HAND or not meant) for run in job.starts)
+
+
+def _publishes(run: Run) -> bool:
+    """Tell whether an event is one that publishes: a release that is only edited is none.
+
+    A release that was saved as a draft before is not `created` when it is published.
+    """
+    return run.event != "release" or not run.types or bool(PUBLISHED & {*run.types})
+
+
+def _events(job: Job) -> list[Run]:
+    """Return what starts a job's workflow, or that of the job which calls it."""
+    first = job.callers[0] if job.callers else job
+    return [run for run in starting_runs(first.source) if not is_untrusted(run.event)]
+
+
+def _why_not(repository: Repository, side: Side, job: Job) -> Finding:
+    """Return the finding at the line that keeps a job from starting."""
+    refs = ", ".join(side.entry["refs"])
+    runs = _events(job)
+    meant = [run for run in runs if run.event not in BY_HAND] or runs
+    able = [run for run in meant if _publishes(run) and _fits(run, side)]
+    if able:
+        events = ", ".join(sorted({run.event for run in able}))
+        barred = _that_bars(repository, job)
+        condition = " ".join(condition_of(barred.root).split())
+        message = f"job {barred.name} never starts for {events} of {refs}, because this is never"
+        message += f" true: {condition}"
+        mend = "correct the condition; values of different types, such as false and 'false', are"
+        return Finding(*_place_of(barred), ID, message, f"{mend} never equal")
+    first = job.callers[0] if job.callers else job
+    events = " and ".join(sorted({run.event for run in meant})) or "no event"
+    message = f"{events} never starts job {job.name} for {refs}, so no image is published"
+    mend = "write release: with types: [published], or push: with tags: or branches:, below on:"
+    return Finding(first.source.path, _line_of_event(first, meant), ID, message, mend)
+
+
+def _fits(run: Run, side: Side) -> bool:
+    return any(common_refs(run.ref, ref) for ref in side.entry["refs"])
+
+
+def _that_bars(repository: Repository, job: Job) -> Job:
+    """Return the first job that does not start: a caller, one that is needed, or the job itself."""
+    chain: list[Job] = []
+    for one in (*job.callers, job):
+        chain += [*_needed(repository, one, []), one]
+    return next((one for one in chain if not any(map(_publishes, one.starts))), job)
+
+
+def _needed(repository: Repository, job: Job, found: list[Job]) -> list[Job]:
+    """Return the jobs that a job needs, the first ones first."""
+    names = [*map(str, as_list(job.root.get("needs")))]
+    for other in repository.jobs:
+        same = other.source is job.source and other.callers == job.callers
+        if same and other.name in names and other not in found:
+            _needed(repository, other, found)
+            found.append(other)
+    return found
+
+
+def _place_of(job: Job) -> tuple[str, int]:
+    return (job.source.path, job.root.line("if")) if "if" in job.root else job.where
+
+
+def _line_of_event(job: Job, runs: list[Run]) -> int:
+    """Return the line of the filter, or of the event, that leaves the refs out."""
+    root = job.source.root
+    for run in runs:
+        config = root.of("on", run.event)
+        if config:
+            return config.line("types")
+    return root.of("on").line(runs[0].event) if runs and root.of("on") else root.line("on")

@@ -46,5 +46,4 @@ OTHER_CREDENTIALS = {
     "force-skip-oidc": (("", "false"), "does not ask GitHub for an OIDC token"),
     "output-env-credentials": (("", "true"), "hands no credentials to the steps behind"),
     "web-identity-token-file": (("",), "takes the token from a file, not from GitHub"),
-    "aws-access-key-id": (("",), "assumes the role with an access key, not with the OIDC token"),
 }

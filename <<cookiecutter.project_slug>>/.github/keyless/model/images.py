@@ -7,9 +7,9 @@ of the environment on an image that is there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from keyless.model.calls import calls_of
 from keyless.model.documents import Mapping
 from keyless.model.expressions import evaluate_text
 from keyless.model.infra import LOGIN_ACTION
@@ -30,11 +30,16 @@ PUBLISH_ACTIONS = {
 }
 # The programs and actions of others that push images, under tags that are not read here.
 PUSHING_COMMANDS = re.compile(
-    r"\b(docker|podman|buildx|skopeo|oras|buildah|helm)\b[^\n]*"
-    r"\b(push(?!=false)|copy|imagetools\s+create)\b"
-    r"|\bcrane\s+(push|copy|tag|append)\b|\baws\b[^\n]*\becr\s+put-image\b"
+    r"\b(docker|podman|nerdctl|buildx|skopeo|oras|buildah|helm|regctl|img|earthly)\b[^\n]*"
+    r"\b(push(?!=false)|copy|imagetools\s+create|import|manifest\s+put)\b"
+    r"|\b(docker|podman|nerdctl|buildx|buildctl)\b[^\n]*\btype=(registry|image\b[^\n]*push=true)"
+    r"|\bcrane\s+(push|copy|tag|append|mutate|rebase)\b|\baws\b[^\n]*\becr\s+put-image\b"
+    r"|\bpack\b[^\n]*\s--publish\b|\bexecutor\b[^\n]*\s--destination\b"
+    r"|\bko\s+(build|publish|apply|resolve)\b(?![^\n]*(--local|--push=false))"
+    r"|\bjib(:build|\b(?!:dockerBuild|DockerBuild|:buildTar|BuildTar))|:push\b"
 )
 PUSHING_ACTIONS = re.compile(r"(bake|build-?push|kaniko|buildah|push-to|build-and-push)[^@]*@")
+HOST = r"(?:docker://)?((?:[\w-]+\.)+[a-z]{2,}(?::[0-9]+)?)/"  # of a registry, in an image's name
 
 
 class ImageName(NamedTuple):
@@ -85,7 +90,7 @@ def pushes_of(job: Job) -> Pushes:
     tagged, needed = _tagged_afterwards(job)
     needed |= {*PUSH, LOGIN_ACTION} if pushed else set()
     needed |= {LOGIN_ACTION} if job.using(LOGIN) else set()
-    needed |= {action for step in job.steps for action in called_actions(script_of(step))}
+    needed |= {action for step in job.steps for action in calls_of(step)}
     return Pushes(pushed, tagged, hidden, untagged, needed)
 
 
@@ -117,6 +122,8 @@ def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mappin
             hidden.append(step)
         elif values <= {"true", True}:
             tags = _tags_of(job, step)
+            if tags and all(_is_elsewhere(tag) for tag in tags):
+                continue  # the registry of somebody else, beside ours
             pushed += [Named(job, step, tag) for tag in tags]
             untagged += [step] * (not tags)
         elif not values <= {"false", "", False}:
@@ -124,10 +131,38 @@ def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mappin
     return pushed, hidden, untagged
 
 
+def _is_elsewhere(name: str) -> bool:
+    """Tell whether an image's name has the host of another registry than AWS's."""
+    host = re.match(HOST, name)
+    return bool(host and not is_ecr(host[1]))
+
+
 def _pushes_unseen(job: Job, step: Mapping) -> bool:
-    by_script = PUSHING_COMMANDS.search(script_of(step))
+    script = "\n".join(
+        line for line in script_of(step).splitlines() if not _pushes_elsewhere(job, step, line)
+    )
+    by_script = PUSHING_COMMANDS.search(script)
     by_action = PUSHING_ACTIONS.search(step.action()) and step not in job.using(BUILD)
-    return bool(by_script or by_action)
+    hosts = [job.input(step, key.lower()) for key in step.of("with") if key == "registry"]
+    elsewhere = hosts and all(re.match(HOST, f"{host}/") and not is_ecr(host) for host in hosts)
+    return bool(by_script or (by_action and not elsewhere))
+
+
+def is_ecr(host: str) -> bool:
+    """Tell whether a host, or a name that begins with one, is a private registry of AWS."""
+    return ".dkr.ecr" in host or ".dkr-ecr." in host
+
+
+def _pushes_elsewhere(job: Job, step: Mapping, line: str) -> bool:
+    """Tell whether a command names images in registries of others, and no other ones."""
+    text = re.sub(
+        r"\$\{?(\w+)\}?", lambda name: job.variable(step, name[1]), job.resolve(step, line)
+    )
+    words = [word.strip("\"'") for word in text.split()]
+    images = [word.rpartition("=")[2] for word in words if re.search(r"[\w}]/|[\w}]:|^\$", word)]
+    images = [word for word in images if not word.startswith((".", "/"))]
+    hosts = [re.match(HOST, word) for word in images]
+    return bool(images) and all(host and not is_ecr(host[1]) for host in hosts)
 
 
 def _tags_of(job: Job, step: Mapping) -> list[str]:
@@ -138,17 +173,6 @@ def _tags_of(job: Job, step: Mapping) -> list[str]:
         if "type=registry" in cache or "type=" not in cache:
             tags += re.findall(rf"ref=({name})", cache) or re.findall(name, cache)[:1]
     return [tag.strip() for tag in tags if tag.strip()]
-
-
-def called_actions(script: str) -> Iterator[str]:
-    """Yield the actions of the calls to ECR in a script."""
-    option = r"(?:--[\w-]+(?:=|\s+)\S+\s+)*"
-    start = r"(?m)(?:^|[;&|(`!=]|\b(?:then|do|else|if)\b)\s*"
-    for command in re.findall(rf"{start}aws\s+{option}ecr\s+{option}([a-z-]+)", script):
-        known = {"get-login-password": "get-authorization-token"}
-        known["wait"] = "describe-image-scan-findings"
-        parts = known.get(command, command).split("-")
-        yield "ecr:" + "".join(part.title() for part in parts)
 
 
 def split_image(name: str) -> ImageName:

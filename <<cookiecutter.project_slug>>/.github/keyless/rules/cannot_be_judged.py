@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
+from keyless.model.action_inputs import UNDERSTOOD
 from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.jobs import Job
 from keyless.model.plan import Plan, configured_resources
 from keyless.model.repository import Repository
 from keyless.model.workflows import BUILD, CREDENTIALS
@@ -48,6 +51,8 @@ def find(repository: Repository) -> Iterator[Finding]:
     yield from (each for each in repository.unplanned if each.rule == ID)
     if repository.plan:
         yield from _beyond_the_plan(repository.plan)
+    for job in repository.judged:
+        yield from _unknown_inputs(job)
     for publication in repository.publications:
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.hidden:
@@ -58,6 +63,18 @@ def find(repository: Repository) -> Iterator[Finding]:
             first = publication.jobs[0]
             message = f"job {first.name} assumes the role and no step of {BUILD} pushes tags"
             yield Finding(*first.where, ID, message, "push with push: true and tags")
+
+
+def _unknown_inputs(job: Job) -> Iterator[Finding]:
+    """Yield the inputs of the actions that publish whose meaning this check does not know."""
+    for action, understood in UNDERSTOOD.items():
+        for step in job.using(action):
+            for name in step.of("with"):
+                if name.lower() not in understood:
+                    near = get_close_matches(name.lower(), understood, n=1)
+                    message = f"what the input {name} of {action} changes is not known here"
+                    mend = f"write {near[0]}" if near else "remove it"
+                    yield job.finding(step, name.lower(), ID, message, mend)
 
 
 def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:

@@ -8,8 +8,11 @@ from functools import partial
 from typing import Any
 
 from keyless.model.account import Account
+from keyless.model.calls import calls_of
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.grants import Grant, grants_of, managed_arn, reach_of
+from keyless.model.images import PUSH
+from keyless.model.infra import LOGIN_ACTION
 from keyless.model.plan import Plan, Resource
 from keyless.model.planned import PlannedEntry, shown_in_full
 from keyless.model.policies import (
@@ -21,9 +24,10 @@ from keyless.model.policies import (
     reaches,
     statements_of,
 )
-from keyless.model.repository import Publication, Repository, Side
+from keyless.model.repository import Followed, Publication, Repository, Side
 from keyless.model.service import Service
 from keyless.model.service_plan import role_errors
+from keyless.model.workflows import name_of_step
 from keyless.paths import INFRA_JSON, PUSH_ACTIONS, SERVICE_TF, TRUST_TF
 from keyless.rules._entries import refused
 
@@ -42,11 +46,23 @@ BEFORE = '["ecr:*"] # in infra/repository/push-actions.json'
 AFTER = '["ecr:BatchCheckLayerAvailability", "ecr:PutImage", ...]'
 
 
+# What a role that pushes may ask ECR for, and be granted for that.
+READING = {
+    *PUSH,
+    LOGIN_ACTION,
+    *("ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListImages"),
+    *("ecr:DescribeImageScanFindings", "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy"),
+}
+RUNNING = {"ecs", "apprunner", "elasticloadbalancing", "logs"}  # what runs the image
+
+
 def find(repository: Repository) -> Iterator[Finding]:
     """Compare what is granted with what the steps call, and a plan with the entries."""
     for publication in repository.publications:
         if publication.pushed and not publication.unseen:
             yield from _compare(publication)
+    for followed in repository.followed:
+        yield from dict.fromkeys(_other_calls(repository.account, followed))
     yield from refused(repository, ID, {"pull_accounts"})
     grants = grants_of(repository.plan) if repository.plan else []
     for side in repository.sides:
@@ -66,13 +82,34 @@ def _compare(publication: Publication) -> Iterator[Finding]:
     apply = " and apply it"
     if where[0] == INFRA_JSON:
         place, apply = "that infra/", ", apply it, and type: make fetch"
-    lacking, idle = publication.needed - granted, granted - publication.needed
+    needed = {action for action in publication.needed if action in READING or action in granted}
+    lacking, idle = needed - granted, granted - needed
     if lacking:
         message = f"the steps need {', '.join(sorted(lacking))}, so a push would be denied"
         yield Finding(*where, ID, message, f"add it to {place}{apply}")
     if idle:
         message = f"the role is granted {', '.join(sorted(idle))}, which no step needs"
         yield Finding(*where, ID, message, f"remove it from {place}{apply}")
+
+
+def _other_calls(account: Account, followed: Followed) -> Iterator[Finding]:
+    """Yield the calls to AWS that a job makes with the credentials of its role, which may not."""
+    job, service = followed.job, followed.side.service
+    granted = {*(followed.side.infra.granted if followed.side.infra else ())}
+    role = account.role(followed.side.entry)
+    for world in followed.worlds or []:
+        for visit in (visit for visit in world.visits if visit.ran):
+            source = visit.before.credentials
+            if source is None or job.input(source, "role-to-assume") != role:
+                continue
+            for action in calls_of(visit.step):
+                if action in READING | granted or (service and action.split(":")[0] in RUNNING):
+                    continue
+                message = f"the role may not call {action}, so {name_of_step(visit.step)!r} fails"
+                mend = "let another job do it, with a role of its own"
+                path = visit.step.path or job.source.path
+                line = visit.step.line("run" if "run" in visit.step else "uses")
+                yield Finding(path, line, ID, message, mend)
 
 
 def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from keyless.model.refs import common_refs
 from keyless.model.repository import Repository
 from keyless.model.subjects import ref_is_tested
 from keyless.model.values import is_known
-from keyless.model.workflows import Workflow, local_path
+from keyless.model.workflows import Workflow, local_path, script_of
 
 ID = "least-permissions"
 WHY = "Whatever runs in a job with `id-token: write` can ask for the token that assumes the role."
@@ -35,12 +35,35 @@ jobs:
   publish:
     permissions: {contents: read, id-token: write}"""
 NEEDED = {"contents": "read", "id-token": "write"}
-# What else a job may write, where a step needs it.
-REASONS = {"attestations": "actions/attest", "packages": "ghcr.io"}
-# Actions that ask for a token for somebody else than AWS: they need id-token: write, too.
+READABLE = {"actions", "checks", "statuses", "pull-requests", "issues", "deployments"}
+# What else a job may be granted, where a step needs it: what its actions and scripts hold.
+REASONS = {
+    "attestations": r"actions/attest",
+    "artifact-metadata": r"actions/attest",
+    "packages": r"ghcr\.io|\.pkg\.github\.com",
+    "security-events": r"upload-sarif|codeql-action",
+    "pull-requests": r"sticky|comment|gh pr |github-script|labeler|octocov|codecov",
+    "issues": r"comment|gh issue |github-script",
+    "checks": r"test-reporter|publish-unit-test|junit|reviewdog|checks|clippy",
+    "statuses": r"commit-status|statuses|github-script|gh api",
+    "deployments": r"deployment|github-script|gh api",
+    "actions": r"gh (workflow|run|cache)|download-artifact|github-script|workflow",
+    "contents": (
+        r"gh release|action-gh-release|release-action|create-release|upload-release|release-drafter"
+        r"|semantic-release|gh api|github-script|git push"
+    ),
+}
+# Actions and commands that ask for a token for somebody else than AWS: they need id-token: write.
 CONSUMERS = (
-    r"actions/(deploy-pages|attest)|pypa/gh-action-pypi-publish|rubygems/|ossf/scorecard|sigstore/"
-    r"|google-github-actions/auth|azure/login|hashicorp/vault|slsa-framework/|codecov/"
+    r"actions/(deploy-pages|attest|configure-pages)|pypa/gh-action-pypi-publish|rubygems/"
+    r"|ossf/scorecard|sigstore/|google-github-actions/auth|azure/login|hashicorp/vault"
+    r"|slsa-framework/|codecov/|rust-lang/crates-io-auth|jfrog/setup|nuget/login|docker/.*-oidc"
+    r"|infisical/|1password/|octo-sts/|chainguard-dev/|pulumi/auth|goreleaser/|tailscale/"
+)
+CONSUMING = (
+    r"\bnpm\s+(publish|stage)|\b(p|y)?npm\s+publish|\byarn\s+npm\s+publish|\bcosign\s+sign"
+    r"|\bcargo\s+publish|\b(uv|poetry|hatch|flit)\s+publish|\btwine\s+upload|\bgem\s+push"
+    r"|\bgcloud\s|\baz\s+login|\bvault\s|ACTIONS_ID_TOKEN_REQUEST_(URL|TOKEN)"
 )
 
 
@@ -85,22 +108,32 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
     granted = permissions_of(job)
     own = granted if isinstance(granted, Mapping) else {}
     own = {key: own[key] for key in own if own[key] != "none"}
-    used = " ".join(step.action() + str(step.of("with").values()) for step in job.steps)
+    used = " ".join(
+        f"{step.action()} {step.of('with').values()} {script_of(step)}" for step in job.steps
+    )
     checks_out = job.using("actions/checkout") or not job.steps  # a call grants it on
     missing = [
         f"{key}: {NEEDED[key]}"
         for key in NEEDED
-        if own.get(key) != NEEDED[key] and (key in own or key != "contents" or checks_out)
+        if own.get(key) not in (NEEDED[key], "write")
+        and (key in own or key != "contents" or checks_out)
     ]
     extra = [
         f"{key}: {own[key]}"
         for key in own
-        if key not in NEEDED and REASONS.get(key, "nothing") not in used
+        if own[key] != NEEDED.get(key)
+        and not re.search(REASONS.get(key, "(?!)"), used, re.I)
+        and not (own[key] == "read" and key in READABLE)
     ]
     message = f"job {job.name} assumes the role"
     message += f" and lacks {', '.join(missing)}, so it would fail" * bool(missing)
-    message += f" and has {', '.join(extra)}, which it does not need" * bool(extra)
-    mend = "write permissions: {contents: read, id-token: write} in the job, and nothing else"
+    message += f" and has {', '.join(extra)}, which no step here needs" * bool(extra)
+    mend = f"add {', '.join(missing)} to permissions: of the job" if missing else ""
+    mend += "; " * bool(missing and extra)
+    mend += f"remove {', '.join(extra)} from it" if extra else ""
+    if granted == "write-all" or not own:
+        mend = "write permissions: {contents: read, id-token: write} in the job, and what else its"
+        mend += " steps need"
     if missing or extra:
         yield Finding(job.source.path, _line_of_permissions(job), ID, message, mend)
 
@@ -112,13 +145,25 @@ def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
     if scopes.get("id-token") != "write" and granted != "write-all":
         return
     hidden = any(local_path(step.text("uses")) for step in job.steps)
-    elsewhere = job.assuming() or any(re.match(CONSUMERS, step.action()) for step in job.steps)
+    consumes = any(
+        re.match(CONSUMERS, step.action()) or re.search(CONSUMING, script_of(step))
+        for step in job.steps
+    )
+    elsewhere = bool(job.assuming()) or consumes
     trusted = any(_is_accepted(job, account, entry) for entry in account.entries.values())
+    if granted != "write-all" and elsewhere and (not trusted or job.assuming()):
+        return
     message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
-    rule = UNJUDGED if hidden else ID
-    if granted == "write-all" or not elsewhere or (trusted and not job.assuming()):
-        line = _line_of_permissions(job)
-        yield Finding(job.source.path, line, rule, message, "remove id-token: write from it")
+    mend = "remove id-token: write from it"
+    if granted == "write-all":
+        message = f"job {job.name} is granted everything, an OIDC token included"
+        mend = "write permissions: with what its steps need"
+    elif consumes:
+        message = f"job {job.name} needs an OIDC token for somebody else, and the role trusts what"
+        message += " it presents, too"
+        mend = "give the job an environment of its own, for example environment: packages"
+    rule = UNJUDGED if hidden and granted != "write-all" else ID
+    yield Finding(job.source.path, _line_of_permissions(job), rule, message, mend)
 
 
 def _is_accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from keyless.model.documents import LARGEST
+from keyless.model.documents import LARGEST, Mapping
 from keyless.model.files import repository_files
 from keyless.model.findings import Finding
+from keyless.model.jobs import Job
 from keyless.model.repository import Repository
 from keyless.rules._secrets import STORED_KEY
 
@@ -23,6 +24,8 @@ SOURCES = (
 )
 BEFORE = "aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}"
 AFTER = 'role-to-assume: "arn:aws:iam::111122223333:role/example-service-push"'
+# How a script hands a key to AWS's programs: aws configure set, a file, or a variable.
+WRITTEN = r"(?i)\baws_(?:access_key_id|secret_access_key)(?:[\"']?\s*[= ]\s*|<<)([^\n;&|]+)"
 KEY = rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b"  # [AWS docs, IAM identifiers]
 
 
@@ -30,14 +33,25 @@ def find(repository: Repository) -> Iterator[Finding]:
     """Look at every value of every job."""
     for job in repository.jobs:
         for part, key, line, text in job.values():
-            given = key.lower().replace("_", "-") == "aws-access-key-id" and (
-                re.search(r"\b(secrets|vars)\b", job.resolve(part, text))
-            )
-            if given or re.search(STORED_KEY, text, re.IGNORECASE):
+            if _takes_key(job, part, key, text):
                 message = f"{key} takes an access key, which works from anywhere until it is"
                 mend = "assume the role with role-to-assume, and delete the key in IAM"
                 path = part.path or job.source.path
                 yield Finding(path, line, ID, f"{message} rotated", mend)
+
+
+def _takes_key(job: Job, part: Mapping, key: str, text: str) -> bool:
+    """Tell whether a value is an access key that is stored, under whatever name."""
+    if re.search(STORED_KEY, text, re.IGNORECASE):
+        return True
+    if key.lower().replace("_", "-") in ("aws-access-key-id", "aws-secret-access-key"):
+        return bool(re.search(r"\b(secrets|vars)\b", job.resolve(part, text)))
+    given = [match[1] for match in re.finditer(WRITTEN, text)] if key == "run" else []
+    for value in given:
+        named = re.sub(r"\$\{?(\w+)\}?", lambda name: f" {job.variable(part, name[1])} ", value)
+        if re.search(r"\$\{\{\s*(secrets|vars)\b", job.resolve(part, named)):
+            return True
+    return False
 
 
 def find_in_files(root: Path) -> Iterator[Finding]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from keyless.model.documents import Mapping
 from keyless.model.expressions import normalize_expressions
-from keyless.model.findings import Finding
+from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.images import PUBLISH, Pushes, judges_push
 from keyless.model.infra import Infra
 from keyless.model.jobs import Job
-from keyless.model.repository import Repository
-from keyless.model.workflows import script_of
+from keyless.model.repository import Followed, Repository
+from keyless.model.sources import source_of
+from keyless.model.workflows import BUILD, CHECKOUT, script_of
 
 ID = "publish-once"
 WHY = (
@@ -40,7 +42,12 @@ steps:
     with:
       tags: ${{ steps.registry.outputs.registry }}/example-service:${{ env.IMAGE_TAG }}"""
 REVISION = r"org\.opencontainers\.image\.revision=\$\{\{\s*github\.sha\s*\}\}"
-OWN_COMMIT = r"((refs/tags/)?\$\{\{\s*github\.(sha|ref|ref_name)\s*\}\})?"
+COMPARED = ("IMAGE_TAG", "SECOND_TAG")
+# What replaces the files of the commit by others.
+MOVES = re.compile(
+    r"(?m)\bgit\s+(?:-C\s+\S+\s+)?(?:pull\b|reset\s+--hard\s+\S|merge\s+\S"
+    r"|(?:checkout|switch)\s+(?!-)(?!.*\s--\s)(?:--detach\s+)?[\w./$\"{}-]+\s*$)"
+)
 
 
 def find(repository: Repository) -> Iterator[Finding]:
@@ -51,7 +58,9 @@ def find(repository: Repository) -> Iterator[Finding]:
                 yield from _other_tags(job, pushes, publication.infra)
                 yield from _unjudged_pushes(job, pushes)
                 yield from _no_commit(job, pushes, publication.infra)
-                yield from _other_commit(job, pushes)
+                yield from _other_questions(job)
+    for followed in repository.followed:
+        yield from dict.fromkeys(_other_commit(followed))
 
 
 def _other_tags(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
@@ -93,10 +102,57 @@ def _no_commit(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
             yield job.finding(step, "annotations", ID, message, mend)
 
 
-def _other_commit(job: Job, pushes: Pushes) -> Iterator[Finding]:
-    """The image is built from another commit than it names."""
-    for step in job.using("actions/checkout") if pushes.tagged else []:
-        ref, elsewhere = job.input(step, "ref"), step.input("repository") + step.input("path")
-        if not elsewhere and not re.fullmatch(OWN_COMMIT, ref):
-            message = f"the image is built from {ref} and says that it is the commit of the run"
-            yield job.finding(step, "ref", ID, message, "remove ref: from the checkout")
+def _other_questions(job: Job) -> Iterator[Finding]:
+    """What is asked for before the build is not what is looked for after it."""
+    asking = {word: step for step in job.steps for word in re.findall(PUBLISH, script_of(step))}
+    if {*asking} != {"before", "after"}:
+        return
+    before, after = asking["before"], asking["after"]
+    for name in COMPARED:
+        asked, found = job.variable(before, name), job.variable(after, name)
+        if normalize_expressions(asked) != normalize_expressions(found) and found:
+            message = f"{name} is {asked} before the build and {found} after it, so what is"
+            message += " published already is not found"
+            mend = "write it once, in env: of the job"
+            where = before if name in before.of("env") else after
+            line = where.of("env").line(name)
+            yield Finding(where.path or job.source.path, line, ID, message, mend)
+
+
+def _other_commit(followed: Followed) -> Iterator[Finding]:
+    """The image is not built from the commit that it names."""
+    job = followed.job
+    named = any(re.search(PUBLISH, script_of(step)) for step in job.steps)
+    for world in followed.worlds or []:
+        moved: Mapping | None = None
+        for visit in (visit for visit in world.visits if visit.ran):
+            step = visit.step
+            moved = step if MOVES.search(script_of(step)) else moved
+            moved = None if step.action().startswith(f"{CHECKOUT}@") else moved
+            if not any(step is each for each in followed.pushing) or step not in job.using(BUILD):
+                continue
+            source = source_of(job, visit)
+            tree = source.checkout
+            if job.input(step, "call").lower() not in ("", "build"):
+                message = f"call: {job.input(step, 'call')} builds nothing, so nothing is pushed"
+                yield job.finding(step, "call", ID, message, "remove call:")
+            elif source.remote and source.other:
+                message = f"the image is built from {source.other}, not from the commit of the run"
+                yield job.finding(step, "context", ID, message, "write context: .")
+            elif tree and tree.repository:
+                message = f"the image is built from {tree.repository}, not from this repository"
+                mend = "check it out into a folder of its own: path:"
+                yield job.finding(tree.step, "repository", ID, message, mend)
+            elif tree and tree.ref and named:
+                message = f"the image is built from {tree.ref} and says that it is the commit of"
+                mend = "remove ref: from the checkout"
+                yield job.finding(tree.step, "ref", ID, f"{message} the run", mend)
+            elif source.known and source.folder is not None and not source.remote and not tree:
+                message = "nothing is checked out before the build, so it finds no files"
+                yield job.finding(step, "context", ID, message, "put actions/checkout before it")
+            elif moved is not None and not source.remote and named:
+                message = "this may replace the files of the commit, and the image says that it is"
+                message += " that commit"
+                line = moved.line("run")
+                mend = "remove it: the checkout has the commit that started the run"
+                yield Finding(moved.path or job.source.path, line, UNJUDGED, message, mend)

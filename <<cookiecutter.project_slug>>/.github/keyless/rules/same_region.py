@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyless.model.account import Account
 from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.images import uses_role
 from keyless.model.plan import Resource
 from keyless.model.planned import PlannedEntry
 from keyless.model.repository import Repository
-from keyless.model.workflows import LOGIN
 from keyless.rules._values import Step, compare_called, compare_input, differs
 
 ID = "same-region"
@@ -25,15 +26,29 @@ def find(repository: Repository) -> Iterator[Finding]:
     yield from compare_called(repository, "aws-region", ID)
     for side in repository.sides:
         for job in side.jobs:
-            for step in job.using(LOGIN):
-                region = job.variable(step, "AWS_REGION")
-                if region not in ("${{ env.AWS_REGION }}", account.region):
-                    where = Step(side, job, step)
-                    yield from differs(
-                        where, "env: AWS_REGION", ID, region, account.region, account
-                    )
+            for step in job.steps:
+                if uses_role(step):
+                    yield from _by_variable(Step(side, job, step), account)
         if side.planned and side.planned.registry:
             yield from _planned_region(account.region, side.planned, side.planned.registry)
+
+
+def _by_variable(where: Step, account: Account) -> Iterator[Finding]:
+    """Yield the region of a variable that a step has of its own, or that a script has written.
+
+    What the job says in its env: the credentials action replaces.
+    """
+    job, step = where.job, where.step
+    near = any("AWS_REGION" in scope.of("env") for scope in job.scopes(step)[2:])
+    writer = job.writer_of(step, "AWS_REGION")
+    region = job.variable(step, "AWS_REGION")
+    if near and region != account.region:
+        yield from differs(where, "env: AWS_REGION", ID, region, account.region, account)
+    elif writer and "run" in writer and region != account.region:
+        message = f"AWS_REGION is {region} from here on, and {account.path} says {account.region}"
+        rule = UNJUDGED if "${{" in region else ID
+        path = writer.path or job.source.path
+        yield Finding(path, writer.line("run"), rule, message, "do not write AWS_REGION here")
 
 
 def _planned_region(expected: str, planned: PlannedEntry, registry: Resource) -> Iterator[Finding]:

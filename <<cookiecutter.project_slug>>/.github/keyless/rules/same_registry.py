@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from keyless.model.account import Account
 from keyless.model.documents import Mapping
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.images import Named, split_image
+from keyless.model.images import PUBLISH, Named, split_image
 from keyless.model.jobs import Job
 from keyless.model.repository import Repository
-from keyless.model.workflows import LOGIN, script_of
+from keyless.model.workflows import DOCKER_LOGIN, LOGIN, script_of
 from keyless.paths import REGISTRY_TF
 from keyless.rules._entries import refused, shared_by_entries
 from keyless.rules._values import Step, compare_called, differs
@@ -33,8 +33,12 @@ def find(repository: Repository) -> Iterator[Finding]:
     account = repository.account
     for side in repository.sides:
         for job in side.jobs:
-            for step in job.using(LOGIN):
-                yield from _other_logins(Step(side, job, step), account)
+            if not any(_leads_here(job, step, account) for step in job.steps):
+                for step in job.using(LOGIN):
+                    yield from _other_logins(Step(side, job, step), account)
+            for step in job.steps:
+                if "before" in re.findall(PUBLISH, script_of(step)):
+                    yield from _other_question(Step(side, job, step), account)
     for publication in repository.publications:
         for named in (*publication.pushed, *publication.tagged):
             yield from _other_place(named, account, publication.entry)
@@ -49,12 +53,34 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield Finding(*side.planned.at(side.planned.role), ID, message, mend)
 
 
+def _other_question(where: Step, account: Account) -> Iterator[Finding]:
+    """Yield where a step has a variable of its own, and looks into another registry with it."""
+    env, expected = where.step.of("env"), where.side.entry["ecr_repository"]
+    if "ECR_REPOSITORY" in env:
+        value = where.job.variable(where.step, "ECR_REPOSITORY")
+        if value != expected and "${{" not in value:
+            yield from differs(where, "env: ECR_REPOSITORY", ID, value, expected, account)
+
+
+def _leads_here(job: Job, step: Mapping, account: Account) -> bool:
+    """Tell whether a step logs in to the registry of the account, or may do so."""
+    if step.action().startswith(f"{LOGIN}@"):
+        ids = re.split(r"[,\s]+", job.input(step, "registries") or account.id)
+        return account.id in ids and job.input(step, "registry-type").lower() != "public"
+    if step.action().startswith(f"{DOCKER_LOGIN}@"):
+        host = job.input(step, "registry")
+        return host == account.registry or "${{" in host
+    hosts = re.findall(r"\b(?:[\w-]+\.)+[a-z]{2,}\b", script_of(step))
+    by_hand = "docker login" in script_of(step)
+    return by_hand and (account.registry in hosts or "$" in script_of(step) or not hosts)
+
+
 def _other_logins(where: Step, account: Account) -> Iterator[Finding]:
     job, step = where.job, where.step
     registry = job.input(step, "registries") or account.id
     if job.input(step, "registry-type").lower() == "public":
         yield from differs(where, "registry-type", ID, "public", "private", account)
-    if registry != account.id:
+    if account.id not in re.split(r"[,\s]+", registry):
         yield from differs(where, "registries", ID, registry, account.id, account)
 
 
@@ -64,7 +90,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
     host, repository, tag = split_image(name)
     by_output = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", host)
     before = job.steps[: job.position(step)]
-    logins = _logins_after_role(job, before)
+    logins = [each for each in _after_role(job, before) if _leads_here(job, each, account)]
     source = [each for each in before if by_output and each.text("id") == by_output[1]][:1]
     known = source[0] in job.using(LOGIN) if source else by_output or "${{" not in host
     if not known or "${{" in repository or not tag or "/" in tag:
@@ -74,8 +100,12 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
             yield job.finding(step, "tags", UNJUDGED, message, mend)
         return
     here = bool(source and source[0] in logins) if by_output else host == account.registry
-    by_hand = any(_logs_in_by_hand(each) for each in before)
-    if repository != entry["ecr_repository"] or not here or not (logins or by_hand):
+    several = bool(source) and len(re.split(r"[,\s]+", job.input(source[0], "registries"))) > 1
+    if several and here and repository == entry["ecr_repository"]:
+        message = "a login to several registries puts out no registry, so the tag has no host"
+        mend = f"write the host itself in tags: {account.registry}"
+        yield job.finding(source[0], "registries", ID, message, mend)
+    elif repository != entry["ecr_repository"] or not here or not logins:
         message = (
             f"the image goes to {host}/{repository} and the role may push to {account.registry}/"
             f"{entry['ecr_repository']} ({account.path}), after the role is assumed and a login"
@@ -84,11 +114,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
         yield job.finding(step, "tags", ID, message, mend)
 
 
-def _logins_after_role(job: Job, before: list[Mapping]) -> list[Mapping]:
+def _after_role(job: Job, before: list[Mapping]) -> list[Mapping]:
+    """Return the steps behind the first one that assumes a role."""
     assuming = [number for number, step in enumerate(before) if step in job.assuming()]
-    behind = before[assuming[0] :] if assuming else []
-    return [step for step in behind if step in job.using(LOGIN)]
-
-
-def _logs_in_by_hand(step: Mapping) -> bool:
-    return "docker/login-action@" in step.action() or "docker login" in script_of(step)
+    return before[assuming[0] :] if assuming else []

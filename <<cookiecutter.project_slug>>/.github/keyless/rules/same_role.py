@@ -6,17 +6,25 @@ import re
 from collections.abc import Iterator
 
 from keyless.model.account import Account
-from keyless.model.findings import Finding
+from keyless.model.action_inputs import OTHER_CREDENTIALS
+from keyless.model.deployments import deploying_steps
+from keyless.model.documents import Mapping
+from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.following import Visit
+from keyless.model.images import uses_role
+from keyless.model.jobs import Job
 from keyless.model.planned import PlannedEntry
-from keyless.model.repository import Repository
+from keyless.model.repository import Followed, Repository
+from keyless.model.state import KEYS
+from keyless.model.workflows import CREDENTIALS, name_of_step
 from keyless.paths import TRUST_TF
 from keyless.rules._entries import refused, shared_by_entries
-from keyless.rules._values import assuming_steps, compare_called, differs
+from keyless.rules._values import Step, assuming_steps, compare_called, differs
 
 ID = "same-role"
 WHY = (
     "The role's ARN holds partition, account and name. If one of them differs, the ARN names a role"
-    " that does not exist."
+    " that does not exist. Credentials that come later, or from a profile, take its place."
 )
 SOURCES = (
     (
@@ -40,12 +48,72 @@ def find(repository: Repository) -> Iterator[Finding]:
         value = job.input(step, "allowed-account-ids")
         if value and account.id not in re.split(r"[,\s]+", value):
             yield from differs(where, "allowed-account-ids", ID, value, account.id, account)
+        yield from _other_credentials(where)
+    for followed in repository.followed:
+        yield from dict.fromkeys(_replaced(account, followed))
     yield from compare_called(repository, "role-to-assume", ID)
     yield from refused(repository, ID, {"role_name"})
     yield from shared_by_entries(repository, ID, "role_name")
     for side in repository.sides:
         if side.planned:
             yield from _planned_role(account, side.entry["role_name"], side.planned)
+
+
+def _other_credentials(where: Step) -> Iterator[Finding]:
+    """Yield the inputs of a step with which it does not assume the role by its token."""
+    for key, (harmless, why) in OTHER_CREDENTIALS.items():
+        value = where.job.input(where.step, key)
+        if value.lower() not in harmless and "${{" not in value:
+            message = f"{key}: {value} {why}"
+            yield where.job.finding(where.step, key, ID, message, f"remove {key}")
+
+
+def _replaced(account: Account, followed: Followed) -> Iterator[Finding]:
+    """Yield what gives a step that publishes other credentials than those of the role."""
+    job, role = followed.job, account.role(followed.side.entry)
+    deploying = deploying_steps(job)
+    for world in followed.worlds or []:
+        for visit in world.visits:
+            step, source = visit.step, visit.before.credentials
+            publishes = uses_role(step) or any(step is each for each in deploying)
+            if visit.ran and publishes and source is not None:
+                yield from _later_role(job, role, visit, source)
+                yield from _by_variable(job, step, source)
+
+
+def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[Finding]:
+    """Yield where a step uses credentials that came after those of the role."""
+    name, own = name_of_step(visit.step), [job.input(each, "role-to-assume") for each in job.steps]
+    if not source.action().startswith(f"{CREDENTIALS}@"):
+        message = f"this writes other credentials to GITHUB_ENV, so {name!r} does not use the role"
+        mend = "let another job do what needs them"
+        yield Finding(source.path or job.source.path, source.line("run"), ID, message, mend)
+        return
+    assumed = job.input(source, "role-to-assume")
+    if role in own and assumed != role and "${{" not in assumed:
+        message = f"{assumed or 'another identity'} is assumed after {role}, so {name!r} uses it"
+        mend = "move this step behind those that publish, or into another job"
+        yield job.finding(source, "role-to-assume", ID, message, mend)
+
+
+def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
+    """Yield the variables with which programs take other credentials, or ask somebody else."""
+    own = rf"\$\{{\{{\s*steps\.{re.escape(source.text('id'))}\.outputs\.aws-[\w-]+\s*\}}\}}"
+    for scope in job.scopes(step):
+        near = scope is step or (scope is not job.root and scope is not job.source.root)
+        env = scope.of("env")
+        for name in env:
+            value, path = env.text(name), scope.path or job.source.path
+            if name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE") and value:
+                message = f"{name} is {value}, so {name_of_step(step)!r} looks for that profile and"
+                message += " does not use the role"
+                yield Finding(path, env.line(name), ID, message, f"remove {name}")
+            elif name in KEYS and near and value and not re.search(rf"{own}|secrets|vars", value):
+                message = f"{name} gives {name_of_step(step)!r} other credentials than the role's"
+                yield Finding(path, env.line(name), ID, message, f"remove {name}")
+            elif name.startswith("AWS_ENDPOINT_URL") and value:
+                message = f"{name} is {value}, so the calls of {name_of_step(step)!r} go there"
+                yield Finding(path, env.line(name), UNJUDGED, message, f"remove {name}")
 
 
 def _planned_role(account: Account, name: str, planned: PlannedEntry) -> Iterator[Finding]:

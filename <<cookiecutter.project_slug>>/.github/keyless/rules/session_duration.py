@@ -10,7 +10,7 @@ from keyless.model.planned import PlannedEntry
 from keyless.model.repository import Repository
 from keyless.paths import TRUST_TF
 from keyless.rules._entries import refused
-from keyless.rules._values import assuming_steps
+from keyless.rules._values import Step, assuming_steps
 
 ID = "session-duration"
 WHY = "STS refuses a session that is longer than the role's maximum."
@@ -39,12 +39,29 @@ def find(repository: Repository) -> Iterator[Finding]:
             mend = f"write role-duration-seconds: {longest}"
             rule = ID if lasts.isdigit() else UNJUDGED
             yield where.job.finding(where.step, "role-duration-seconds", rule, message, mend)
+        yield from _outlived(where, lasts)
     yield from refused(repository, ID, {"max_session_duration"})
     for side in repository.sides:
         role = side.planned.role if side.planned else None
         if side.planned and role:
             wanted = side.entry.get("max_session_duration") or 3600
             yield from _planned_session(side.planned, role, wanted)
+
+
+def _outlived(where: Step, lasts: str) -> Iterator[Finding]:
+    """Yield where a job may take longer than an hour, and than its session.
+
+    A limit of up to an hour is no sign that the job takes so long.
+    """
+    minutes = where.job.root.text("timeout-minutes")
+    if lasts.isdigit() and minutes.isdigit() and int(minutes) > max(60, int(lasts) // 60):
+        message = f"the job may take {minutes} minutes, and its session ends after"
+        message += f" {int(lasts) // 60}, so what follows is refused"
+        mend = (
+            "write less than that into timeout-minutes:, or max_session_duration in the entry and"
+        )
+        line = where.job.root.line("timeout-minutes")
+        yield Finding(where.job.source.path, line, ID, message, f"{mend} role-duration-seconds")
 
 
 def _planned_session(planned: PlannedEntry, role: Resource, wanted: int) -> Iterator[Finding]:

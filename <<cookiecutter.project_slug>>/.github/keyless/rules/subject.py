@@ -116,7 +116,8 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
     names = _assumed_repositories(repository)
     if guessed or (not side.jobs and entry["github_repository"] not in names):
         return  # the workflows of that entry stand in another repository
-    for ref in refs if refs_count else []:
+    started = not side.jobs or any(job.starts or job.for_others for job in side.jobs)
+    for ref in refs if refs_count and started else []:  # else the rule job-starts says why
         if not any(ref_matches(ref, shown) for shown in presented):
             message = f"{side.key}: the role trusts {ref} and no job presents it, so another one"
             mend = f"let a job run for it, or remove {ref} from refs: {account.changing}"

@@ -179,7 +179,7 @@ def split_image(name: str) -> ImageName:
     """Return host, repository and tag of an image's name."""
     inside = re.findall(r"\$\{\{.*?\}\}", name)
     host, _, rest = re.sub(r"\$\{\{.*?\}\}", "\0", name).partition("/")
-    repository, _, tag = rest.rpartition(":")
+    repository, _, tag = rest.partition(":")
     parts = []
     for part in (host, repository, tag):
         for _ in range(part.count("\0")):

@@ -11,10 +11,15 @@ from keyless.model.refs import Run, narrow
 from keyless.model.workflows import Workflow
 
 
+def event_names(workflow: Workflow) -> list[str]:
+    """Return the names of the events that start a workflow."""
+    events = workflow.root.get("on")
+    return list(events) if isinstance(events, Mapping) else as_list(events)
+
+
 def starting_runs(workflow: Workflow) -> Iterator[Run]:
     """Yield events with their refs (GitHub docs, "Events that trigger workflows")."""
-    events = workflow.root.get("on")
-    for event in events if isinstance(events, Mapping) else as_list(events):
+    for event in event_names(workflow):
         if not isinstance(event, str):
             line = workflow.root.line("on")
             raise CannotJudge(

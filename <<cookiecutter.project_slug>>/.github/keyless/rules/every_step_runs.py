@@ -10,11 +10,12 @@ from keyless.model.documents import Mapping
 from keyless.model.expressions import names_of, parse_expression
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.following import Visit, World
-from keyless.model.images import PUBLISH, uses_role
+from keyless.model.images import uses_role
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job
 from keyless.model.repository import Followed, Repository
-from keyless.model.workflows import LOGIN, local_path, name_of_step, script_of
+from keyless.model.sources import source_of
+from keyless.model.workflows import BUILD, CHECKOUT, LOGIN, local_path, name_of_step, script_of
 
 ID = "every-step-runs"
 WHY = (
@@ -54,10 +55,8 @@ def find(repository: Repository) -> Iterator[Finding]:
         found = [*_nothing_pushed(followed)]
         if not found:
             found = [each for world in followed.worlds for each in _without(followed, world)]
-        yield from dict.fromkeys(found)
-        yield from dict.fromkeys(
-            each for world in followed.worlds for each in _not_there(job, world)
-        )
+        found += [each for world in followed.worlds for each in _not_there(followed, world)]
+        yield from {(each.path, each.line): each for each in reversed(found)}.values()
 
 
 def _nothing_pushed(followed: Followed) -> Iterator[Finding]:
@@ -88,34 +87,31 @@ def _cause(job: Job, step: Mapping, worlds: list[World]) -> Mapping:
 def _without(followed: Followed, world: World) -> Iterator[Finding]:
     """Yield the steps that are skipped in a world where a step behind needs what they do."""
     job = followed.job
-    for visit in world.visits:
-        if not visit.ran:
-            continue
-        step, before = visit.step, visit.before
-        by_aws = step in job.using(LOGIN) or re.search(PUBLISH, script_of(step))
-        if by_aws and before.credentials is None:
-            yield from _skipped(job, world, visit, job.assuming(), "there are no credentials")
-        if any(step is each for each in followed.pushing) and not before.logins:
-            yield from _skipped(job, world, visit, job.using(LOGIN), "nothing is logged in")
+    for visit in (visit for visit in world.visits if visit.ran):
+        if uses_role(visit.step) and visit.before.credentials is None:
+            yield from _skipped(followed, world, visit, job.assuming(), "there are no credentials")
+        pushes = any(visit.step is each for each in followed.pushing)
+        if pushes and not visit.before.logins:
+            yield from _skipped(followed, world, visit, job.using(LOGIN), "nothing is logged in")
 
 
 def _skipped(
-    job: Job, world: World, visit: Visit, needed: list[Mapping], lacks: str
+    followed: Followed, world: World, visit: Visit, needed: list[Mapping], lacks: str
 ) -> Iterator[Finding]:
     """Yield the finding for the first of some steps that a step needs, and that did not run."""
-    shown = name_of_step(visit.step)
+    job, shown = followed.job, name_of_step(visit.step)
     position = job.position(visit.step)
     earlier = [step for step in needed if job.position(step) < position]
     later = [step for step in needed if job.position(step) > position]
+    if any(map(world.ran, earlier)):
+        return  # it hands nothing on, which is a finding of another rule
     if earlier:
-        surely = not world.assumed
-        message = f"the step {name_of_step(earlier[0])!r} does not run for {world.run.event}, and"
-        message = (
-            message
-            if surely
-            else f"only the run knows whether the step {name_of_step(earlier[0])!r} runs; if not,"
-        )
-        message += f" {lacks} for {shown!r} behind it"
+        name = name_of_step(earlier[0])
+        surely = not any(each.ran(earlier[0]) for each in followed.worlds or [])
+        message = f"only the run knows whether the step {name!r} runs; if it does not, {lacks}"
+        if surely:
+            message = f"the step {name!r} never runs for {followed.shown}, so {lacks}"
+        message += f" for {shown!r} behind it"
         yield _at_condition(job, earlier[0], ID if surely else UNJUDGED, message)
     elif later and uses_role(visit.step):
         message = f"{shown!r} runs before {name_of_step(later[0])!r}, so {lacks} for it"
@@ -124,41 +120,55 @@ def _skipped(
         yield Finding(path, line, ID, message, "move it behind that step")
 
 
-def _not_there(job: Job, world: World) -> Iterator[Finding]:
-    """Yield the steps that need files of this repository where they are not."""
-    for visit in world.visits:
-        step, script = visit.step, script_of(visit.step)
-        used = step.text("uses")
+def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
+    """Yield the first step that needs files of this repository where they are not."""
+    job = followed.job
+    for visit in (visit for visit in world.visits if visit.ran and visit.step.caller is None):
+        step, used = visit.step, visit.step.text("uses")
+        by_tool = re.search(TOOL, script_of(step))
         local = used.startswith("./") and local_path(used)
-        if not visit.ran or step.caller is not None or not (local or re.search(TOOL, script)):
-            continue
+        builds = any(step is each for each in followed.pushing) and step in job.using(BUILD)
         folder, line = _folder_of(job, step)
-        checked_out = visit.before.tree_of(".")
-        what = used if local else "the tool, .github/keyless,"
-        key = "uses" if local else "run"
-        path = step.path or job.source.path
-        if folder not in ("", ".") and not local:
-            message = f"the step runs in {folder}, where {what} is not, so it fails"
+        if by_tool and folder not in ("", "."):
+            message = f"the step runs in {folder}, and the tool is in .github/keyless of the"
+            message += " repository's root, so the step fails"
             mend = 'remove working-directory, or write python3 "$GITHUB_WORKSPACE/.github/keyless"'
-            yield Finding(path, line, ID, message, mend)
-        elif checked_out is None or checked_out.repository:
-            yield _without_checkout(job, visit, what, (path, step.line(key)))
+            yield Finding(step.path or job.source.path, line, ID, message, mend)
+            return
+        where = "." if by_tool or local else _folder_of_build(job, visit) if builds else None
+        tree = visit.before.tree_of(where) if where else None
+        if where and (tree is None or (tree.repository and not builds)):
+            yield _without_checkout(job, world, visit)
+            return
 
 
-def _without_checkout(job: Job, visit: Visit, what: str, where: tuple[str, int]) -> Finding:
+def _folder_of_build(job: Job, visit: Visit) -> str | None:
+    source = source_of(job, visit)
+    return source.folder if source.known and not source.remote else None
+
+
+def _without_checkout(job: Job, world: World, visit: Visit) -> Finding:
     """Return the finding for a step that runs where this repository is not checked out."""
+    shown = name_of_step(visit.step)
     for tree in visit.before.trees:
         if tree.folder != "." and not tree.repository:
-            message = f"this repository is checked out into {tree.folder}, so {what} is not where"
-            message += f" {name_of_step(visit.step)!r} looks for it"
+            message = f"this repository is checked out into {tree.folder}, so {shown!r} does not"
+            message += " find its files"
             return job.finding(tree.step, "path", ID, message, "remove path: from the checkout")
     other = visit.before.tree_of(".")
     if other:
-        message = f"{other.repository} is checked out in place of this repository, so {what} is not"
+        message = f"{other.repository} is checked out in place of this repository, so {shown!r}"
         mend = "check it out into a folder of its own: path:"
-        return job.finding(other.step, "repository", ID, f"{message} there", mend)
-    message = f"{what} is used before the repository is checked out, so the step fails"
-    return Finding(*where, ID, message, "put actions/checkout before it, without an if:")
+        return job.finding(other.step, "repository", ID, f"{message} does not find its files", mend)
+    before = job.steps[: job.position(visit.step)]
+    skipped = [each for each in before if each in job.using(CHECKOUT) and not world.ran(each)]
+    if skipped:
+        message = f"the step {name_of_step(skipped[0])!r} does not run for {world.run.event}, so"
+        return _at_condition(job, skipped[0], ID, f"{message} {shown!r} finds no files")
+    message = f"{shown!r} runs before this repository is checked out, so it finds no files"
+    line = visit.step.line("uses" if "uses" in visit.step else "run")
+    path = visit.step.path or job.source.path
+    return Finding(path, line, ID, message, "put actions/checkout before it, without an if:")
 
 
 def _folder_of(job: Job, step: Mapping) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.repository import Repository, Side
-from keyless.model.triggers import starting_runs
+from keyless.model.triggers import event_names, starting_runs
 
 ID = "job-starts"
 WHY = (
@@ -49,8 +49,8 @@ def _starts_as_meant(job: Job) -> bool:
 
     For which refs it does is compared with the trust by the rule `subject`.
     """
-    meant = any(run.event not in BY_HAND for run in _events(job))
-    return any(_publishes(run) and (run.event not in BY_HAND or not meant) for run in job.starts)
+    meant = {*_automatic(job)}
+    return any(_publishes(run) and (run.event in meant or not meant) for run in job.starts)
 
 
 def _publishes(run: Run) -> bool:
@@ -61,18 +61,23 @@ def _publishes(run: Run) -> bool:
     return run.event != "release" or not run.types or bool(PUBLISHED & {*run.types})
 
 
-def _events(job: Job) -> list[Run]:
-    """Return what starts a job's workflow, or that of the job which calls it."""
-    first = job.callers[0] if job.callers else job
-    return [run for run in starting_runs(first.source) if not is_untrusted(run.event)]
+def _first(job: Job) -> Job:
+    """Return the job whose workflow starts by itself: the first caller, or the job."""
+    return job.callers[0] if job.callers else job
+
+
+def _automatic(job: Job) -> list[str]:
+    """Return the events that start a job's workflow, and that nobody has to start by hand."""
+    names = event_names(_first(job).source)
+    return [name for name in names if name not in BY_HAND and not is_untrusted(name)]
 
 
 def _why_not(repository: Repository, side: Side, job: Job) -> Finding:
     """Return the finding at the line that keeps a job from starting."""
     refs = ", ".join(side.entry["refs"])
-    runs = _events(job)
-    meant = [run for run in runs if run.event not in BY_HAND] or runs
-    able = [run for run in meant if _publishes(run) and _fits(run, side)]
+    first, meant = _first(job), _automatic(job)
+    runs = [run for run in starting_runs(first.source) if run.event in meant or not meant]
+    able = [run for run in runs if _publishes(run) and _fits(run, side)]
     if able:
         events = ", ".join(sorted({run.event for run in able}))
         barred = _that_bars(repository, job)
@@ -81,8 +86,7 @@ def _why_not(repository: Repository, side: Side, job: Job) -> Finding:
         message += f" true: {condition}"
         mend = "correct the condition; values of different types, such as false and 'false', are"
         return Finding(*_place_of(barred), ID, message, f"{mend} never equal")
-    first = job.callers[0] if job.callers else job
-    events = " and ".join(sorted({run.event for run in meant})) or "no event"
+    events = " and ".join(meant) or "no event"
     message = f"{events} never starts job {job.name} for {refs}, so no image is published"
     mend = "write release: with types: [published], or push: with tags: or branches:, below on:"
     return Finding(first.source.path, _line_of_event(first, meant), ID, message, mend)
@@ -115,11 +119,11 @@ def _place_of(job: Job) -> tuple[str, int]:
     return (job.source.path, job.root.line("if")) if "if" in job.root else job.where
 
 
-def _line_of_event(job: Job, runs: list[Run]) -> int:
+def _line_of_event(job: Job, names: list[str]) -> int:
     """Return the line of the filter, or of the event, that leaves the refs out."""
     root = job.source.root
-    for run in runs:
-        config = root.of("on", run.event)
+    for name in names:
+        config = root.of("on", name)
         if config:
             return config.line("types")
-    return root.of("on").line(runs[0].event) if runs and root.of("on") else root.line("on")
+    return root.of("on").line(names[0]) if names and root.of("on") else root.line("on")

@@ -139,7 +139,7 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
             elif source.remote and source.other:
                 message = f"the image is built from {source.other}, not from the commit of the run"
                 yield job.finding(step, "context", ID, message, "write context: .")
-            elif tree and tree.repository:
+            elif tree and tree.repository and (tree.folder != "." or not named):
                 message = f"the image is built from {tree.repository}, not from this repository"
                 mend = "check it out into a folder of its own: path:"
                 yield job.finding(tree.step, "repository", ID, message, mend)
@@ -147,9 +147,6 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
                 message = f"the image is built from {tree.ref} and says that it is the commit of"
                 mend = "remove ref: from the checkout"
                 yield job.finding(tree.step, "ref", ID, f"{message} the run", mend)
-            elif source.known and source.folder is not None and not source.remote and not tree:
-                message = "nothing is checked out before the build, so it finds no files"
-                yield job.finding(step, "context", ID, message, "put actions/checkout before it")
             elif moved is not None and not source.remote and named:
                 message = "this may replace the files of the commit, and the image says that it is"
                 message += " that commit"

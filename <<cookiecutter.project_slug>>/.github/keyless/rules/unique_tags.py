@@ -72,7 +72,10 @@ def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     if all(run.event == "release" for run in job.runs):  # else it is empty
         unique.append("github.event.release.tag_name")
     moves = tag in publication.infra.excluded
-    if not tag or any(text in unique for text in inside) or (moves and not version):
+    names = [*unique, "github.event.release.tag_name"]  # empty where there is no release
+    chosen = [[one.strip() for one in text.split("||")] for text in inside]
+    one_commit = any(each[-1] in unique and {*each} <= {*names} for each in chosen)
+    if not tag or one_commit or (moves and not version):
         return
     if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
         message = f"tags has {named.name}, whose value only the run knows"

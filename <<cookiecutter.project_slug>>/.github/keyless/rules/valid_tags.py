@@ -57,13 +57,17 @@ def _example(tag: str, name: str) -> str:
     """Return a tag as it is for a ref of some name."""
 
     def value(match: re.Match[str]) -> str:
-        return name if match[1].strip().lower() in NAMES else "0"
+        return name if _is_ref(match[1]) else "0"
 
     return EXPRESSION.sub(value, tag)
 
 
 def _reads_ref(tag: str) -> bool:
-    return any(match[1].strip().lower() in NAMES for match in EXPRESSION.finditer(tag))
+    return any(_is_ref(match[1]) for match in EXPRESSION.finditer(tag))
+
+
+def _is_ref(expression: str) -> bool:
+    return any(part.strip().lower() in NAMES for part in expression.split("||"))
 
 
 def _ref_names(named: Named, publication: Publication) -> list[str]:

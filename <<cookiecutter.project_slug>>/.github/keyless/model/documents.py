@@ -54,12 +54,15 @@ class Mapping(dict):  # type: ignore[type-arg]
         self.lines: dict[str, int] = {}
         self.caller: Mapping | None = None  # the step that uses the composite action of this step
         self.defaults: Mapping = self  # the inputs that this action declares
+        self.outputs: Mapping = self  # what the composite action of this step puts out
+        self.files: dict[str, str] = {}  # files of the repository that this step reads, by path
 
     def called_by(self, caller: Mapping, inputs: Mapping) -> Mapping:
         """Return a copy of this step of a composite action, as a step of a job uses it."""
         step = Mapping(self.path)
         step.update(self)
         step.lines, step.caller, step.defaults = self.lines, caller, inputs
+        step.files = self.files
         return step
 
     def of(self, *path: str) -> Mapping:

@@ -26,14 +26,19 @@ _RUNNER = {
 }
 
 
-def written_variables(script: str) -> dict[str, str]:
+def written_variables(script: str, files: dict[str, str] | None = None) -> dict[str, str]:
     """Return what a script writes to GITHUB_ENV, by name.
 
     A value that only the run knows is an expression that names the variable.
+
+    Args:
+        files: the files whose lines it writes there, by path.
     """
     if not _FILE.search(script):
         return {}
     found = {}
+    for text in (files or {}).values():
+        found.update(dict(re.findall(r"(?m)^\s*([A-Za-z_]\w*)=(.*?)\s*$", text)))
     for name, sign, rest in _WRITTEN.findall(script):
         found[name] = _value(name, rest) if sign == "=" else _unknown(name)
     for _, body in _HERE.findall(script):

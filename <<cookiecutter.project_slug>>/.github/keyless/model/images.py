@@ -198,6 +198,7 @@ def judges_push(step: Mapping) -> bool:
     condition = step.text("if").strip("${} ")
     last = script_of(step).strip().splitlines()[-1:]
     alone = r"\S*python\S*(\s+-\w+)*\s+\S*\.github/keyless\"?\s+publish\s+after\s*(&&\s[^;|]*)?"
+    alone += r"(\|\s*tee\s[^;|&]*)?" * (step.text("shell") == "bash")  # which sets pipefail
     return (
         any(re.fullmatch(alone, line.strip()) for line in last)
         and "set +e" not in script_of(step)

@@ -112,7 +112,7 @@ class Job:
     def _writes(self, step: Mapping) -> dict[str, str]:
         """Return what a step writes to GITHUB_ENV; the credentials action writes the region."""
         region = step.input("aws-region") if step.action().startswith(f"{CREDENTIALS}@") else ""
-        return {"AWS_REGION": region} if region else written_variables(script_of(step))
+        return {"AWS_REGION": region} if region else written_variables(script_of(step), step.files)
 
     def scopes(self, step: Mapping) -> list[Mapping]:
         """Return what may have env: for a step, the workflow first and the step last."""

@@ -30,6 +30,7 @@ class State(NamedTuple):
     credentials: Mapping | None  # the step that they come from
     logins: tuple[Mapping, ...]  # steps that logged in to a registry
     trees: tuple[Tree, ...]
+    gone: tuple[Tree, ...] = ()  # what a later checkout has removed
 
     def tree_of(self, folder: str) -> Tree | None:
         """Return what is checked out in a folder of the workspace, the innermost."""
@@ -49,8 +50,9 @@ def after_step(job: Job, step: Mapping, state: State) -> State:
     action, script = step.action(), script_of(step)
     if action.startswith(f"{CHECKOUT}@"):
         tree = _checked_out(job, step)
-        kept = (each for each in state.trees if tree.folder not in (".", each.folder))
-        return state._replace(trees=(*kept, tree))
+        kept = tuple(each for each in state.trees if tree.folder not in (".", each.folder))
+        gone = tuple(each for each in state.trees if each not in kept and each.folder != ".")
+        return state._replace(trees=(*kept, tree), gone=(*state.gone, *gone))
     if action.startswith(f"{CREDENTIALS}@"):
         exported = job.input(step, "output-env-credentials").lower() != "false"
         return state._replace(credentials=step) if exported else state
@@ -58,7 +60,7 @@ def after_step(job: Job, step: Mapping, state: State) -> State:
         return state._replace(logins=(*state.logins, step))
     if re.search(r"\bdocker\s+logout\b", script):
         state = state._replace(logins=())
-    if {*KEYS} & {*written_variables(script)}:
+    if {*KEYS} & {*written_variables(script, step.files)}:
         state = state._replace(credentials=step)
     return state
 

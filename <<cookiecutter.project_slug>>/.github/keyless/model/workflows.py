@@ -83,12 +83,21 @@ def read_workflow(root: Path, name: str, wanted: str = "jobs") -> Workflow:
     return Workflow(name, text.splitlines(), document)
 
 
+def _files_of(root: Path, script: str) -> dict[str, str]:
+    """Return the files of the repository whose lines a script writes to GITHUB_ENV."""
+    names = re.findall(r"\bcat\s+\"?([\w./-]+)\"?\s*>>[^\n]*GITHUB_ENV", script)
+    there = [name for name in names if (root / name).is_file() and ".." not in name]
+    return {name: read_file(root, name) for name in there}
+
+
 def inline_actions(root: Path, jobs: Mapping, actions: dict[str, Workflow], depth: int = 0) -> None:
     """Write the steps of the repository's composite actions behind the steps that use them."""
     for job in (job for job in jobs.values() if isinstance(job, Mapping) and depth < 10):
         steps = []
         for step in as_list(job.get("steps")):
             steps.append(step)
+            if isinstance(step, Mapping):
+                step.files = _files_of(root, script_of(step))
             used = step.text("uses") if isinstance(step, Mapping) else ""
             folder = local_path(used)
             names = [f"{folder}/action.{end}" for end in ("yml", "yaml")]
@@ -99,6 +108,7 @@ def inline_actions(root: Path, jobs: Mapping, actions: dict[str, Workflow], dept
                         inline_actions(root, actions[name].root, actions, depth + 1)
                     inner = as_list(actions[name].root.of("runs").get("steps"))
                     inputs = actions[name].root.of("inputs")
+                    step.outputs = actions[name].root.of("outputs")
                     used_steps = (each for each in inner if isinstance(each, Mapping))
                     steps += [each.called_by(step, inputs) for each in used_steps]
         if steps:

@@ -11,7 +11,7 @@ from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.jobs import Job
 from keyless.model.plan import Plan, configured_resources
 from keyless.model.repository import Repository
-from keyless.model.workflows import BUILD, CREDENTIALS
+from keyless.model.workflows import BUILD, CREDENTIALS, script_of
 from keyless.paths import WORKFLOWS
 
 ID = UNJUDGED
@@ -25,6 +25,14 @@ tags: ${{ vars.REGISTRY }}/example-service:${{ github.ref_name }}"""
 AFTER = """\
 tags: ${{ steps.registry.outputs.registry }}/example-service:${{ github.ref_name }}"""
 
+# Policies of AWS that allow a session all that a push needs.
+WIDE = (
+    "AmazonEC2ContainerRegistryPowerUser",
+    "AmazonEC2ContainerRegistryFullAccess",
+    "PowerUserAccess",
+    "AdministratorAccess",
+)
+PROGRAMS = ("aws", "docker", "python3", "git")
 # What makes something else than the plan says: another program, or another description.
 HIDING = {
     "aws_cloudcontrolapi_resource": "makes what its own description says",
@@ -53,6 +61,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         yield from _beyond_the_plan(repository.plan)
     for job in repository.judged:
         yield from _unknown_inputs(job)
+        yield from _other_programs(repository, job)
     for publication in repository.publications:
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.hidden:
@@ -70,11 +79,41 @@ def _unknown_inputs(job: Job) -> Iterator[Finding]:
     for action, understood in UNDERSTOOD.items():
         for step in job.using(action):
             for name in step.of("with"):
-                if name.lower() not in understood:
+                if name.lower() not in understood and not _is_plain(name, job.input(step, name)):
                     near = get_close_matches(name.lower(), understood, n=1)
                     message = f"what the input {name} of {action} changes is not known here"
                     mend = f"write {near[0]}" if near else "remove it"
                     yield job.finding(step, name.lower(), ID, message, mend)
+
+
+def _other_programs(repository: Repository, job: Job) -> Iterator[Finding]:
+    """Yield where a folder comes first in PATH that has a program of the release in it."""
+    for step in job.steps:
+        script = script_of(step)
+        if not re.search(r"\bGITHUB_PATH\b", script):
+            continue
+        own = r"(?:\$PWD|\$\{PWD\}|\$\{?GITHUB_WORKSPACE\}?|\$\(pwd\))/([\w./-]+)"
+        here = [
+            f"{folder}/{name}"
+            for folder in re.findall(own, script)
+            for name in PROGRAMS
+            if (repository.root / folder / name).is_file()
+        ]
+        written = re.findall(rf">\s*\"?[^\s\"]*/({'|'.join(PROGRAMS)})\b", script)
+        if here or written:
+            message = f"{(here or written)[0]} takes the place of a program that publishes"
+            mend = "give it another name, or another job"
+            path = step.path or job.source.path
+            yield Finding(path, step.line("run"), ID, message, mend)
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Tell whether an input has a value that changes nothing for a job that publishes."""
+    if name.lower() == "managed-session-policies":
+        return bool(re.fullmatch(r"arn:[\w-]+:iam::aws:policy/(" + "|".join(WIDE) + ")", value))
+    if name.lower() == "sparse-checkout":  # the files of the root are there, too
+        return ".github" in value.split()
+    return name.lower() == "sparse-checkout-cone-mode" and value == "true"
 
 
 def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:

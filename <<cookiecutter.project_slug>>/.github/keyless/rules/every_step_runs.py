@@ -55,7 +55,9 @@ def find(repository: Repository) -> Iterator[Finding]:
         found = [*_nothing_pushed(followed)]
         if not found:
             found = [each for world in followed.worlds for each in _without(followed, world)]
-        found += [each for world in followed.worlds for each in _not_there(followed, world)]
+        for world in followed.worlds:
+            found += [*_not_there(followed, world), *_removed(job, world)]
+        found += [*_fails(followed), *_blocked(job)]
         yield from {(each.path, each.line): each for each in reversed(found)}.values()
 
 
@@ -140,6 +142,44 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
         if where and (tree is None or (tree.repository and not builds)):
             yield _without_checkout(job, world, visit)
             return
+
+
+def _removed(job: Job, world: World) -> Iterator[Finding]:
+    """Yield where a checkout into the workspace removes what another one put into a folder."""
+    for visit in world.visits:
+        for tree in visit.before.gone:
+            if visit.ran and re.search(rf"\b{re.escape(tree.folder)}/", script_of(visit.step)):
+                message = f"the checkout behind this one empties the workspace, so {tree.folder} is"
+                message += f" gone when {name_of_step(visit.step)!r} looks for it"
+                mend = "move it behind the checkout of this repository"
+                yield job.finding(tree.step, "path", ID, message, mend)
+                return
+
+
+def _fails(followed: Followed) -> Iterator[Finding]:
+    """Yield a step that always runs, and always ends with an error."""
+    worlds = followed.worlds or []
+    for step in followed.job.steps:
+        lines = [line for line in script_of(step).splitlines() if line.strip()]
+        plain = not any(
+            re.match(r"(if|case|for|while|until|exit 0|\w+\s*\(\))", each) for each in lines
+        )
+        fails = lines and plain and re.fullmatch(r"(exit\s+[1-9]\d*|false)\s*", lines[-1])
+        ends_job = fails and step.text("continue-on-error") in ("", "false")
+        if ends_job and worlds and all(world.ran(step) for world in worlds):
+            message = f"{name_of_step(step)!r} always runs for {followed.shown}, and fails"
+            yield _at_condition(followed.job, step, ID, message)
+
+
+def _blocked(job: Job) -> Iterator[Finding]:
+    """Yield a step that lets the job reach no host of AWS."""
+    for step in job.using("step-security/harden-runner"):
+        allowed = job.input(step, "allowed-endpoints")
+        blocks = job.input(step, "egress-policy").lower() == "block"
+        if blocks and allowed and "amazonaws" not in allowed and "${{" not in allowed:
+            message = "the job may reach no host of AWS, so the role cannot be assumed"
+            mend = "add sts.REGION.amazonaws.com, api.ecr.REGION.amazonaws.com and the registry"
+            yield job.finding(step, "allowed-endpoints", ID, message, mend)
 
 
 def _folder_of_build(job: Job, visit: Visit) -> str | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from keyless.model.documents import as_list
+from keyless.model.documents import Mapping, as_list
 from keyless.model.findings import Finding
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.repository import Repository, Side
 from keyless.model.triggers import event_names, starting_runs
+from keyless.model.workflows import script_of
 
 ID = "job-starts"
 WHY = (
@@ -32,6 +34,15 @@ if: ${{ github.event.release.prerelease == 'false' }} # a boolean never equals a
 AFTER = """\
 if: ${{ github.event.release.prerelease == false }}"""
 PUBLISHED = {"published", "released"}
+RELEASING = (
+    r"softprops/action-gh-release|ncipollo/release-action|googleapis/release-please-action"
+    r"|google-github-actions/release-please|actions/create-release|changesets/action"
+)
+# Another token than the workflow's own: that of an App, or a personal one.
+OTHER_TOKEN = re.compile(
+    r"create-github-app-token|(?i:(GH|GITHUB)_?TOKEN|token)\s*:\s*[\"']?\$\{\{\s*"
+    r"(secrets\.(?!GITHUB_TOKEN\b)|steps\.|vars\.)"
+)
 # Somebody, or another program, starts these for any ref.
 BY_HAND = {"workflow_dispatch", "repository_dispatch", "workflow_call", "schedule"}
 
@@ -42,6 +53,39 @@ def find(repository: Repository) -> Iterator[Finding]:
         jobs = [job for job in side.jobs if not job.for_others]
         if jobs and not any(map(_starts_as_meant, jobs)):
             yield _why_not(repository, side, jobs[0])
+        if any("release" in _automatic(job) for job in jobs):
+            yield from _by_own_token(repository)
+
+
+def _by_own_token(repository: Repository) -> Iterator[Finding]:
+    """Yield where a workflow makes a release with its own token, which starts no other workflow.
+
+    [GitHub docs, "Triggering a workflow from a workflow"]
+    """
+    publishing = {id(_first(job).source) for job in repository.judged}
+    for source in repository.workflows:
+        text = "\n".join(source.text)
+        if id(source) in publishing or re.search(
+            r"gh workflow run|/dispatches|repository-dispatch", text
+        ):
+            continue
+        for _, step in source.parts():
+            if _makes_release(step) and OTHER_TOKEN.search(text) is None:
+                message = "a release that is made with the workflow's own token starts no other"
+                message += " workflow, so it is not published"
+                mend = "use the token of a GitHub App, or type after it: gh workflow run deploy.yml"
+                mend += " --ref TAG"
+                yield Finding(
+                    source.path, step.line("run" if "run" in step else "uses"), ID, message, mend
+                )
+
+
+def _makes_release(step: Mapping) -> bool:
+    """Tell whether a step publishes a release, and no draft of one."""
+    script = script_of(step)
+    by_hand = re.search(r"\bgh\s+release\s+create\b(?![^\n]*--draft)", script)
+    by_action = re.match(RELEASING, step.action()) and step.input("draft") != "true"
+    return bool(by_hand or by_action or re.search(r"\bsemantic-release\b", script))
 
 
 def _starts_as_meant(job: Job) -> bool:

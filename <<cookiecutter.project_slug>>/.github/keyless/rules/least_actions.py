@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from keyless.model.account import Account
 from keyless.model.calls import calls_of
+from keyless.model.dockerfiles import read_dockerfile
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.grants import Grant, grants_of, managed_arn, reach_of
 from keyless.model.images import PUSH
@@ -27,7 +29,8 @@ from keyless.model.policies import (
 from keyless.model.repository import Followed, Publication, Repository, Side
 from keyless.model.service import Service
 from keyless.model.service_plan import role_errors
-from keyless.model.workflows import name_of_step
+from keyless.model.sources import dockerfile_of, source_of
+from keyless.model.workflows import BUILD, name_of_step
 from keyless.paths import INFRA_JSON, PUSH_ACTIONS, SERVICE_TF, TRUST_TF
 from keyless.rules._entries import refused
 
@@ -63,6 +66,7 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield from _compare(publication)
     for followed in repository.followed:
         yield from dict.fromkeys(_other_calls(repository.account, followed))
+        yield from dict.fromkeys(_other_bases(repository, followed))
     yield from refused(repository, ID, {"pull_accounts"})
     grants = grants_of(repository.plan) if repository.plan else []
     for side in repository.sides:
@@ -110,6 +114,28 @@ def _other_calls(account: Account, followed: Followed) -> Iterator[Finding]:
                 path = visit.step.path or job.source.path
                 line = visit.step.line("run" if "run" in visit.step else "uses")
                 yield Finding(path, line, ID, message, mend)
+
+
+def _other_bases(repository: Repository, followed: Followed) -> Iterator[Finding]:
+    """Yield the images that a build pulls from repositories which the role may not read."""
+    account, entry = repository.account, followed.side.entry
+    for world in followed.worlds or []:
+        for visit in world.visits:
+            builds = any(visit.step is step for step in followed.pushing)
+            if not visit.ran or not builds or visit.step not in followed.job.using(BUILD):
+                continue
+            name = dockerfile_of(followed.job, visit.step, source_of(followed.job, visit))
+            if name is None or not (repository.root / name).is_file():
+                continue
+            for image, line in read_dockerfile(repository.root / name).bases:
+                host, _, rest = image.partition("/")
+                if (
+                    host == account.registry
+                    and re.split("[:@]", rest)[0] != entry["ecr_repository"]
+                ):
+                    message = f"the build pulls {image}, which the role may not read, so it fails"
+                    mend = "pull it from a public registry, or log in to that one with another role"
+                    yield Finding(name, line, ID, message, mend)
 
 
 def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator[Finding]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from keyless.model.dockerfiles import Dockerfile, is_ignored, read_dockerfile
 from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
 from keyless.model.following import Visit, World, follow
@@ -26,6 +28,8 @@ file: Dockerfile # it is docker/Dockerfile"""
 AFTER = """\
 context: docker
 file: docker/Dockerfile"""
+# What no release is meant to run.
+FOR_TESTS = {"test", "tests", "testing", "dev", "development", "debug", "lint"}
 
 
 def find(repository: Repository) -> Iterator[Finding]:
@@ -45,8 +49,8 @@ def _visit(job: Job, step: Mapping) -> Visit | None:
 
 
 def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
-    step = visit.step
-    name = dockerfile_of(job, step, source_of(job, visit))
+    step, source = visit.step, source_of(job, visit)
+    name = dockerfile_of(job, step, source)
     before = job.steps[: job.position(step)]
     if name is None or any(Path(name).name in script_of(each) for each in before):
         return
@@ -55,15 +59,46 @@ def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
         mend = "write file: with its path from the root of the repository, e.g. docker/Dockerfile"
         yield job.finding(step, "file", ID, message, mend)
         return
+    dockerfile = read_dockerfile(root / name)
     target = job.input(step, "target")
-    stages = _stages((root / name).read_text(encoding="utf-8", errors="replace"))
-    if target and "${{" not in target and target.lower() not in stages and not target.isdigit():
+    known = "${{" not in target and not target.isdigit()
+    if target and known and target.lower() not in dockerfile.stages:
         message = f"target is {target}, and {name} has no stage of that name, so the build fails"
-        named = ", ".join(sorted(stages)) or "none"
+        named = ", ".join(dockerfile.stages) or "none"
         yield job.finding(step, "target", ID, message, f"write one of its stages ({named})")
+    here = source.checkout is None or source.checkout.folder == "."
+    if source.folder is not None and here:
+        whole = source.folder == "."
+        made = not whole or any(_may_make_files(step) for step in before)
+        yield from _not_copied(root / source.folder, root / name, name, dockerfile, made)
+    last = dockerfile.stages[-1] if dockerfile.stages else ""
+    if not target and last in FOR_TESTS:
+        message = f"no target: is given, so the build makes the last stage, {last}, of {name}"
+        yield job.finding(step, "target", ID, message, "write target: with the stage that runs")
 
 
-def _stages(text: str) -> set[str]:
-    """Return the names of the stages of a Dockerfile, in lower case."""
-    found = re.findall(r"(?im)^\s*FROM\s+(?:--\S+\s+)*\S+\s+AS\s+(\S+)", text)
-    return {name.lower() for name in found}
+def _not_copied(
+    context: Path, path: Path, name: str, dockerfile: Dockerfile, made: bool
+) -> Iterator[Finding]:
+    """Yield what the Dockerfile copies, and the build does not find."""
+    beside = Path(f"{path}.dockerignore")
+    ignoring = beside if beside.is_file() else context / ".dockerignore"
+    patterns = ignoring.read_text(encoding="utf-8") if ignoring.is_file() else ""
+    for copied, line in dockerfile.copies:
+        source = posixpath.normpath(copied.lstrip("/") or ".")
+        if source != "." and is_ignored(source, patterns):
+            message = (
+                f"{ignoring.name} leaves {copied} out, which {name} copies, so the build fails"
+            )
+            yield Finding(name, line, ID, message, f"add !{source} to {ignoring.name}")
+        elif not made and not any(context.glob(source)) and source != ".":
+            message = f"{name} copies {copied}, which is not there in a release, so the build fails"
+            yield Finding(name, line, ID, message, "commit it, or let a step before make it")
+
+
+def _may_make_files(step: Mapping) -> bool:
+    """Tell whether a step may write files into the workspace: a script, or another action."""
+    script = script_of(step)
+    if script:
+        return not re.fullmatch(r"\s*python\S*\s+\S*\.github/keyless\S*\s[\w ]+", script)
+    return not re.match(r"actions/checkout@|aws-actions/|docker/(setup|login)-", step.action())

@@ -24,6 +24,8 @@ SOURCES = (
 )
 BEFORE = "aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}"
 AFTER = 'role-to-assume: "arn:aws:iam::111122223333:role/example-service-push"'
+# Whose storage has keys of the same form.
+OTHERS = r"r2|minio|b2_|spaces|wasabi|ali|oss_|gcs|hmac|scw|scaleway|hetzner|storj|linode|tencent"
 # How a script hands a key to AWS's programs: aws configure set, a file, or a variable.
 WRITTEN = r"(?i)\baws_(?:access_key_id|secret_access_key)(?:[\"']?\s*[= ]\s*|<<)([^\n;&|]+)"
 KEY = rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b"  # [AWS docs, IAM identifiers]
@@ -44,7 +46,9 @@ def _takes_key(job: Job, part: Mapping, key: str, text: str) -> bool:
     """Tell whether a value is an access key that is stored, under whatever name."""
     if re.search(STORED_KEY, text, re.IGNORECASE):
         return True
-    if key.lower().replace("_", "-") in ("aws-access-key-id", "aws-secret-access-key"):
+    named = key.lower().replace("_", "-")
+    of_others = re.search(OTHERS, f"{key} {text}", re.IGNORECASE)
+    if named.endswith(("access-key-id", "secret-access-key")) and not of_others:
         return bool(re.search(r"\b(secrets|vars)\b", job.resolve(part, text)))
     given = [match[1] for match in re.finditer(WRITTEN, text)] if key == "run" else []
     for value in given:

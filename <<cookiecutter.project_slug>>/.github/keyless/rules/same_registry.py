@@ -92,6 +92,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
     before = job.steps[: job.position(step)]
     logins = [each for each in _after_role(job, before) if _leads_here(job, each, account)]
     source = [each for each in before if by_output and each.text("id") == by_output[1]][:1]
+    source = [_behind(before, each) for each in source]
     known = source[0] in job.using(LOGIN) if source else by_output or "${{" not in host
     if not known or "${{" in repository or not tag or "/" in tag:
         message = f"tags has {name}, whose registry and repository only the run knows"
@@ -100,6 +101,13 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
             yield job.finding(step, "tags", UNJUDGED, message, mend)
         return
     here = bool(source and source[0] in logins) if by_output else host == account.registry
+    moved = [each for each in logins if _docker_config(job, each) != _docker_config(job, step)]
+    if moved and len(moved) == len(logins):
+        message = "DOCKER_CONFIG is another one at the login than at the push, so the push finds no"
+        message += " password"
+        mend = "set DOCKER_CONFIG for the whole job, in env:"
+        yield job.finding(moved[0], "env", ID, message, mend)
+        return
     several = bool(source) and len(re.split(r"[,\s]+", job.input(source[0], "registries"))) > 1
     if several and here and repository == entry["ecr_repository"]:
         message = "a login to several registries puts out no registry, so the tag has no host"
@@ -112,6 +120,22 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
         )
         mend = f"write the repository {entry['ecr_repository']}, and log in before"
         yield job.finding(step, "tags", ID, message, mend)
+
+
+def _docker_config(job: Job, step: Mapping) -> str:
+    """Return where Docker keeps its passwords at a step, as far as that is known."""
+    value = job.variable(step, "DOCKER_CONFIG")
+    return "" if value == "${{ env.DOCKER_CONFIG }}" else value
+
+
+def _behind(steps: list[Mapping], step: Mapping) -> Mapping:
+    """Return the step of a composite action whose output `registry` is that of the action."""
+    value = step.outputs.of("registry").text("value")
+    match = re.fullmatch(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.registry\s*\}\}", value)
+    inner = (
+        each for each in steps if each.caller is step and match and each.text("id") == match[1]
+    )
+    return next(inner, step)
 
 
 def _after_role(job: Job, before: list[Mapping]) -> list[Mapping]:

@@ -101,7 +101,12 @@ def _pushed_twice(publication: Publication) -> Iterator[Finding]:
         job = named.job
         for other in [each.job for each in pushed[:number] if each.name == named.name]:
             regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
-            both = any(common_refs(run.ref, also.ref) for run in job.runs for also in other.runs)
+            both = any(
+                common_refs(run.ref, also.ref)
+                for run in job.runs
+                for also in other.runs
+                if run.event == also.event or other.root is not job.root
+            )
             if len(regions) == 1 and (both or other is job):
                 message = f"{named.name} is pushed more than once for a ref, and the second is"
                 mend = "push it once, or write what differs into the tag"

@@ -1,0 +1,165 @@
+"""GitHub accepts the workflows that publish, and starts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyless.model.documents import Mapping, as_list
+from keyless.model.expressions import names_of, normalize_expressions, parse_expression
+from keyless.model.findings import Finding
+from keyless.model.job_search import condition_of
+from keyless.model.jobs import Job, permissions_of
+from keyless.model.repository import Repository
+from keyless.model.texts import EXPRESSION
+from keyless.model.workflows import name_of_step
+
+ID = "valid-workflow"
+WHY = (
+    "GitHub refuses a whole workflow for one wrong word in it, and then no event starts any of its"
+    " jobs. A condition with text around its braces is always true."
+)
+SOURCES = (
+    (
+        "GitHub: contexts reference",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/contexts",
+    ),
+    (
+        "GitHub: reusing workflow configurations",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/reusing-workflow-configurations",
+    ),
+)
+BEFORE = """\
+if: ${{ secrets.WEBHOOK != '' }} # a step's if: cannot read secrets"""
+AFTER = """\
+env:
+  WEBHOOK: ${{ secrets.WEBHOOK }}
+if: ${{ env.WEBHOOK != '' }}"""
+# Which contexts may be read where [GitHub docs, "Context availability"].
+_EARLY = {"github", "inputs", "vars"}
+_JOB = {*_EARLY, "needs", "strategy", "matrix"}
+_STEP = {*_JOB, "job", "runner", "env", "steps", "secrets"}
+EVERYTHING = {"contents", "packages", "id-token"}
+LEVELS = {"none": 0, "": 0, "read": 1, "write": 2}
+
+
+def find(repository: Repository) -> Iterator[Finding]:
+    """Look at the workflows that hold or call a publishing job, and at their actions."""
+    judged = {id(job.source): job.source for job in repository.judged}
+    judged.update({id(one.source): one.source for job in repository.judged for one in job.callers})
+    found: dict[tuple[str, int], Finding] = {}
+    for job in repository.jobs:
+        own = id(job.source) in judged
+        called = any(id(caller.source) in judged for caller in job.callers)
+        here = [*_contexts(job), *_steps(job)] if own else []
+        for each in (*here, *(_group(job) if own or called else ()), *_granted(job)):
+            if own or called:
+                found.setdefault((each.path, each.line), each)
+    yield from found.values()
+
+
+def _contexts(job: Job) -> Iterator[Finding]:
+    """Yield the expressions that read what cannot be read in their place."""
+    source, root = job.source, job.root
+    yield from _misplaced(job, source.root, ("env",), {"github", "secrets", "inputs", "vars"})
+    yield from _misplaced(job, source.root, ("concurrency", "run-name"), _EARLY)
+    yield from _misplaced(job, root, ("env",), {*_JOB, "secrets"})
+    yield from _misplaced(job, root, ("concurrency", "environment", "runs-on", "with"), _JOB)
+    yield from _misplaced(job, root, ("if",), {*_EARLY, "needs"})
+    yield from _misplaced(job, root, ("outputs",), _STEP)
+    for step in job.steps:
+        yield from _misplaced(job, step, ("if",), _STEP - {"secrets"})
+        yield from _misplaced(job, step, ("env", "with", "run", "working-directory"), _STEP)
+
+
+def _misplaced(
+    job: Job, part: Mapping, keys: tuple[str, ...], allowed: set[str]
+) -> Iterator[Finding]:
+    for key in keys:
+        value = part.get(key)
+        inside = value if isinstance(value, Mapping) else {key: value}
+        lines = value if isinstance(value, Mapping) else part
+        for name, text in inside.items():
+            texts = [each for each in as_list(text) if isinstance(each, str)]
+            for read in _contexts_in(" ".join(texts), key == "if") - allowed:
+                message = f"{read} cannot be read in {key}: of this place, so GitHub refuses the"
+                message += " whole workflow and nothing starts"
+                mend = "read it in env: of a step, and use env there"
+                if read == "env":
+                    mend = "write the value itself, or use vars"
+                where = (part.path or job.source.path, lines.line(name))
+                yield Finding(*where, ID, message, mend)
+
+
+def _contexts_in(text: str, is_condition: bool) -> set[str]:
+    """Return the contexts that the expressions of a text read."""
+    inside = [match[1] for match in EXPRESSION.finditer(text)]
+    if is_condition and not inside:
+        inside = [text]
+    names = {name for one in inside for name in names_of(parse_expression(one))}
+    known = {*_STEP, "github"}
+    return {name.partition(".")[0] for name in names if "." in name} & known
+
+
+def _group(job: Job) -> Iterator[Finding]:
+    """Yield a job that waits for the group that its own workflow is in."""
+    own = _group_of(job.root)
+    outer = [job.source.root, *(caller.source.root for caller in job.callers)]
+    outer += [caller.root for caller in job.callers]
+    if own and own in [_group_of(each) for each in outer]:
+        message = f"job {job.name} waits for the group {own}, which its own run is in already, so"
+        mend = "give the job another group, or remove it"
+        line = job.root.line("concurrency")
+        yield Finding(job.source.path, line, ID, f"{message} GitHub cancels it", mend)
+    called = _group_of(job.source.root) if job.callers else ""
+    if called and called in [_group_of(each) for each in outer[1:]]:
+        message = (
+            f"the workflow that is called waits for the group {called}, which its caller is in"
+        )
+        line = job.source.root.line("concurrency")
+        mend = "give the called workflow another group, or remove it"
+        yield Finding(job.source.path, line, ID, f"{message} already, so GitHub cancels it", mend)
+
+
+def _group_of(part: Mapping) -> str:
+    return normalize_expressions(part.of("concurrency").text("group") or part.text("concurrency"))
+
+
+def _granted(job: Job) -> Iterator[Finding]:
+    """Yield a called job that asks for more than its caller has, so GitHub starts nothing."""
+    if not job.callers:
+        return
+    caller = job.callers[-1]
+    has, wants = (
+        permissions_of(caller),
+        job.root.get("permissions", job.source.root.get("permissions")),
+    )
+    if not isinstance(wants, Mapping) or not (isinstance(has, Mapping) or has == ""):
+        return
+    if has == "" and not any("permissions" in each for each in (caller.root, caller.source.root)):
+        return  # what a setting of the repository says
+    scopes = has if isinstance(has, Mapping) else Mapping()
+    lacking = [
+        f"{key}: {wants[key]}"
+        for key in wants
+        if LEVELS.get(str(wants[key]), 0) > LEVELS.get(str(scopes.get(key, "")), 0)
+    ]
+    if lacking:
+        message = f"job {caller.name} calls a job that asks for {', '.join(lacking)}, and has it"
+        message += " not, so GitHub refuses the whole workflow and nothing starts"
+        mend = f"add {', '.join(lacking)} to permissions: of this job"
+        yield Finding(*caller.where, ID, message, mend)
+
+
+def _steps(job: Job) -> Iterator[Finding]:
+    """Yield conditions that are always true by mistake, and scripts without a shell."""
+    for step in job.steps:
+        path, written = step.path or job.source.path, str(step.get("if", ""))
+        if "${{" in written and condition_of(step) == "true" and "true" not in written[:8]:
+            message = (
+                f"the condition of {name_of_step(step)!r} has text around its braces, so it is"
+            )
+            mend = "write the whole condition inside of ${{ }}"
+            yield Finding(path, step.line("if"), ID, f"{message} always true", mend)
+        if step.caller is not None and "run" in step and not step.text("shell"):
+            message = f"{name_of_step(step)!r} has no shell:, which GitHub needs in an action, so"
+            yield Finding(path, step.line("run"), ID, f"{message} it fails", "write shell: bash")

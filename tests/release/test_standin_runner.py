@@ -22,6 +22,7 @@ import pytest
 
 from tests.conftest import Copy
 from tests.standins import github, runner
+from tests.standins.account import published, set_up_account
 from tests.standins.emulator import ROOT, STARTED_WITHIN, Emulator
 from tests.support.project import Failed, Project
 
@@ -411,7 +412,7 @@ def small(tmp_path: Path, aws: Emulator, request: pytest.FixtureRequest) -> Make
         (path / ".cookiecutter.json").write_text(json.dumps({"default_context": answers}))
         workflow(tmp_path, steps, permissions="{contents: read, id-token: write}")
         subjects = [REPOSITORY.subject("push", "refs/heads/main")]
-        runner.account(aws, Project(path), **{"subjects": subjects, "actions": ["ecr:*"]} | more)
+        set_up_account(aws, Project(path), **{"subjects": subjects, "actions": ["ecr:*"]} | more)
         return Small(path, aws, name)
 
     return make
@@ -428,7 +429,7 @@ def test_a_build_is_one_image_under_all_tags_and_the_next_build_is_another(small
         "GetCallerIdentity",
         "GetAuthorizationToken",
     ]
-    images = runner.published(made.aws, made.name)
+    images = published(made.aws, made.name)
     assert images == {
         **dict.fromkeys(["1", "second-1"], first.summary.strip()),
         **dict.fromkeys(["2", "second-2"], second.summary.strip()),
@@ -444,7 +445,7 @@ def test_a_build_for_two_platforms_is_an_index(small: Make) -> None:
     assert done.status == 0, done.log
     platforms = [entry["platform"]["architecture"] for entry in made.manifest("1")["manifests"]]
     assert platforms == ["amd64", "arm64"]
-    assert runner.published(made.aws, made.name)["1"] == done.summary.strip()
+    assert published(made.aws, made.name)["1"] == done.summary.strip()
 
 
 @pytest.mark.parametrize(
@@ -469,7 +470,7 @@ def test_a_tag_that_is_taken_is_refused_by_the_registry(small: Make) -> None:
     made = small()
     first = made.push()
     assert made.push().outcome("Build") == "failure"
-    assert set(runner.published(made.aws, made.name).values()) == {first.summary.strip()}
+    assert set(published(made.aws, made.name).values()) == {first.summary.strip()}
 
 
 def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make) -> None:
@@ -541,13 +542,13 @@ def test_a_generated_project_publishes_one_image_under_two_tags(
     sha = runner.commit(project.path)
     runner.tag(project.path, "v0.1.0")
     trusted = REPOSITORY.subject("push", "refs/tags/v0.1.0")
-    runner.account(emulator, project, subjects=[trusted])
+    set_up_account(emulator, project, subjects=[trusted])
     emulator.clear()
     done = runner.run(
         project.path, emulator, event="push", ref="refs/tags/v0.1.0", repository=REPOSITORY
     )
     assert done.status == 0, done.log
-    images = runner.published(emulator, project.answers["ecr_repository"])
+    images = published(emulator, project.answers["ecr_repository"])
     assert (sorted(images), len(set(images.values()))) == (sorted(["v0.1.0", sha]), 1)
     assert emulator.calls().count("AssumeRoleWithWebIdentity") == done.tokens == 1
     assert next(iter(images.values())) in done.summary

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from tests.standins import github, runner
+from tests.standins.account import set_up_account
 from tests.standins.emulator import ROOT, emulated_aws, without
 from tests.support.project import generate
 
@@ -62,7 +63,7 @@ def refusal(folder: Path) -> float:
     other = repository._replace(repository_id=1)
     waits = []
     with emulated_aws("111122223333", "us-east-1", folder / "emulator.log") as emulator:
-        runner.account(emulator, project, subjects=[f"{repository.subject_prefix}:*"])
+        set_up_account(emulator, project, subjects=[f"{repository.subject_prefix}:*"])
         for _ in range(REFUSALS):
             run = runner.run(
                 project.path, emulator, event="release", ref="refs/tags/v0.1.0", repository=other

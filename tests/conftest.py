@@ -62,6 +62,7 @@ COUNTED = {
     "hostile answers": ("test_each_is_refused_in_one_line_or_comes_out_unchanged", len(VALUES)),
     "wrong tries at a terminal": ("test_a_wrong_try_at_the_prompt_is_answered_by_one_line", 1),
     "edits of a project": ("test_what_is_(broken|harmless)", 1),
+    "edits that act has run": ("test_what_is_written_of_an_edit_is_what_happens", 1),
     "tests": ("", 1),
 }
 

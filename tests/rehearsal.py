@@ -27,6 +27,7 @@ from oras.client import OrasClient
 from oras.logger import logger
 
 from tests.standins import github, runner
+from tests.standins.account import published
 from tests.standins.emulator import Emulator, emulated_aws
 from tests.standins.hub import Hub
 from tests.support.desk import Desk, Ended
@@ -154,16 +155,16 @@ def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: lis
         Failed: it does not, or the tag moves.
     """
     name = project.answers["ecr_repository"]
-    published = runner.published(emulator, name)  # the account asks, the role may not
-    if sorted(published) != sorted(tags) or len(set(published.values())) > 1:
-        raise Failed(f"there is not one image under two tags: {published}")
-    print(f"          one image as {tags[0]} and {tags[1]}\n          {published[tags[0]]}")
+    images = published(emulator, name)  # the account asks, the role may not
+    if sorted(images) != sorted(tags) or len(set(images.values())) > 1:
+        raise Failed(f"there is not one image under two tags: {images}")
+    print(f"          one image as {tags[0]} and {tags[1]}\n          {images[tags[0]]}")
     step(
         f"refused to move {tags[0]} to another image",
         lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
     )
-    if runner.published(emulator, name) != published:
-        raise Failed(f"a refused push changed the registry: {runner.published(emulator, name)}")
+    if published(emulator, name) != images:
+        raise Failed(f"a refused push changed the registry: {published(emulator, name)}")
 
 
 def set_up(desk: Desk) -> None:

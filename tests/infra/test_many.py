@@ -20,6 +20,7 @@ import pytest
 from tests.conftest import Bake
 from tests.rehearsal import assume
 from tests.standins import github, runner
+from tests.standins.account import published
 from tests.standins.emulator import ROOT, Emulator
 from tests.standins.hub import Hub
 from tests.standins.iam import assume_allowed
@@ -228,7 +229,7 @@ def test_a_service_without_infra_publishes_as_the_role_made_elsewhere(
         repository=central.services[key],
     )
     assert done.status == 0, done.log
-    assert set(runner.published(central.emulator, key)) == {"v1.0.0", done_sha(project)}
+    assert set(published(central.emulator, key)) == {"v1.0.0", done_sha(project)}
 
 
 @pytest.mark.parametrize("key", CALLING)
@@ -239,7 +240,7 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     done = released(central, path, key, "refs/tags/publish-v1")
     assert done.status == 0, done.log
     sha = runner.git(path, "rev-parse", "HEAD").strip()
-    assert set(runner.published(central.emulator, key)) == {"v1.0.0", sha}
+    assert set(published(central.emulator, key)) == {"v1.0.0", sha}
     assert "| Platform | `linux/amd64` |" in done.summary
     # At another ref it is refused, and the reason names what is tested.
     done = released(central, path, key, "refs/heads/main")
@@ -391,7 +392,7 @@ def test_three_projects_share_the_account_of_thirty_services_and_any_of_them_may
             repository=github.Repository(f"octo-org/{key}", repository_id=number),
         )
         assert done.status == 0, done.log
-        assert "v1.0.0" in runner.published(emulator, key)
+        assert "v1.0.0" in published(emulator, key)
 
 
 # The last one, as it takes things away

@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import Bake, Copy
 from tests.rehearsal import BUILD
 from tests.standins import runner
+from tests.standins.account import granted
 from tests.standins.emulator import ROOT, Emulator
 from tests.support.release import DEPLOY, REPOSITORY, TFVARS, Release, errors
 
@@ -410,7 +411,7 @@ def test_another_region_in_the_workflow_is_named(start: Start) -> None:
 
 @pytest.mark.parametrize("missing", ["ecr:PutImage", "ecr:BatchGetImage"])
 def test_a_role_that_may_not_push_is_named(bake: Bake, start: Start, missing: str) -> None:
-    made = start(actions=[action for action in runner.granted(bake()) if action != missing])
+    made = start(actions=[action for action in granted(bake()) if action != missing])
     made.commit("v0.1.0")
     run = made.publish()
     (error,) = errors(run)

@@ -21,7 +21,8 @@ import jwt
 import pytest
 
 from tests.conftest import Copy
-from tests.standins import github, runner
+from tests.standins import account, github, runner
+from tests.standins.account import published, set_up_account
 from tests.standins.emulator import ROOT, STARTED_WITHIN, Emulator
 from tests.support.project import Failed, Project
 
@@ -68,9 +69,8 @@ def push(project: Path, **more: Any) -> runner.Run:
         (f"\n      - uses: {CREDENTIALS}\n        with: {{audience: x}}", "needs the input aws-re"),
         ("\n      - uses: actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae", "no stand-in"),
         ("\n      - uses: someone/checkout@3d3c42e", "someone/checkout@3d3c42e has no stand-in"),
-        ("\n      - uses: ./.github/actions/own", "no stand-in"),
     ],
-    ids=["undeclared", "missing", "unknown", "namesake", "local"],
+    ids=["undeclared", "missing", "unknown", "namesake"],
 )
 def test_an_action_that_cannot_be_played_is_refused(tmp_path: Path, steps: str, says: str) -> None:
     with pytest.raises(Failed, match=says):
@@ -85,6 +85,71 @@ def test_a_workflow_that_github_would_not_start_is_refused(tmp_path: Path) -> No
             push(project, ref=ref)
     with pytest.raises(Failed, match="for release on refs/tags/x1"):
         push(project, event="release", ref="refs/tags/x1")
+
+
+@pytest.mark.parametrize(
+    ("filters", "refs"),
+    [
+        ({}, ["heads/main", "heads/x/y", "tags/v1", "tags/v1.2"]),
+        ({"tags": "v*"}, ["tags/v1", "tags/v1.2"]),
+        ({"tags": ["v*", "!v*.*"]}, ["tags/v1"]),
+        ({"tags": ["v*", "!v*.*", "v1.2"]}, ["tags/v1", "tags/v1.2"]),
+        ({"tags-ignore": ["v*.*"]}, ["tags/v1"]),
+        ({"branches-ignore": ["x/**"]}, ["heads/main"]),
+        ({"branches": ["*"], "tags-ignore": ["v1"]}, ["heads/main", "tags/v1.2"]),
+        ({"paths": ["app/**"]}, ["heads/main", "heads/x/y", "tags/v1", "tags/v1.2"]),
+    ],
+    ids=str,
+)
+def test_a_push_starts_what_its_filters_let_pass(filters: dict[str, Any], refs: list[str]) -> None:
+    every = ["heads/main", "heads/x/y", "tags/v1", "tags/v1.2"]
+    content = {"on": {"push": filters}}
+    assert refs == [
+        ref for ref in every if runner.starts(content, runner.Event("push", f"refs/{ref}", ""))
+    ]
+
+
+def with_action(folder: Path, text: str, steps: str = "") -> Path:
+    """Make a repository with an action of its own, which its workflow uses after a checkout."""
+    use = "      - name: Own\n        uses: ./.github/actions/own\n        with: {word: hello}\n"
+    project = workflow(folder, f"\n      - uses: {CHECKOUT}\n{use}{steps}")
+    path = project / ".github/actions/own/action.yml"
+    if text:
+        path.parent.mkdir(parents=True)
+        path.write_text(f"name: own\ninputs: {{word: {{}}}}\nruns:\n{text}")
+        runner.commit(project)
+    return project
+
+
+def test_an_action_of_the_repository_runs_as_it_is_in_the_commit(tmp_path: Path) -> None:
+    steps = f"""\
+  using: composite
+  steps:
+    - uses: {CHECKOUT}
+      with: {{path: again}}
+    - run: echo first >> "$GITHUB_STEP_SUMMARY"
+      shell: bash
+    - run: echo "${{{{ inputs.word }}}} from $(ls again/.github)" >> "$GITHUB_STEP_SUMMARY"
+      shell: bash
+"""
+    done = push(with_action(tmp_path, steps))
+    assert (done.status, done.outcome("Own")) == (0, "success"), done.log
+    assert done.summary.split() == ["first", "hello", "from", "actions", "workflows"]
+
+
+def test_an_action_that_is_not_in_the_commit_fails_its_step(tmp_path: Path) -> None:
+    done = push(with_action(tmp_path, "", "      - name: Later\n        run: echo later\n"))
+    assert (done.status, done.outcome("Own"), done.outcome("Later")) == (1, "failure", "skipped")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["  using: node24\n  main: index.js\n", "  using: composite\n  steps: [{uses: x/y@v1}]\n"],
+    ids=["program", "unknown"],
+)
+def test_an_action_of_the_repository_needs_stand_ins_too(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Failed, match="has no stand-in"):
+        push(with_action(tmp_path, text))
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_steps(
@@ -250,6 +315,46 @@ def test_a_checkout_shows_the_committed_files_only(tmp_path: Path) -> None:
     assert runner.git(project, "status", "--short").split() == ["M", "old", "??", "new"]
 
 
+def test_a_checkout_into_a_folder_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
+    steps = f"""
+      - run: touch kept
+      - uses: {CHECKOUT}
+        with: {{path: src/one}}
+      - run: echo $(ls -A) $(ls -A src/one) >> "$GITHUB_STEP_SUMMARY"
+"""
+    done = push(workflow(tmp_path, steps))
+    assert (done.status, done.summary) == (0, "kept src .git .github\n"), done.log
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("repository: octo-org/other", "repository 'https://github.com/octo-org/other/' not found"),
+        ("path: ../other", "is not under"),
+        ("ref: v9", "The process 'git' failed"),
+    ],
+)
+def test_a_checkout_of_what_is_not_there_ends_the_job(
+    tmp_path: Path, given: str, says: str
+) -> None:
+    steps = f"\n      - name: Check out\n        uses: {CHECKOUT}\n        with: {{{given}}}\n"
+    done = push(workflow(tmp_path, steps))
+    assert (done.status, done.outcome("Check out"), says in done.log) == (1, "failure", True)
+
+
+def test_a_job_configures_the_aws_cli_for_itself(tmp_path: Path) -> None:
+    done = push(
+        workflow(
+            tmp_path,
+            """
+      - run: aws configure set region eu-west-1
+      - run: cat ~/.aws/config && aws configure get region >> "$GITHUB_STEP_SUMMARY"
+""",
+        )
+    )
+    assert (done.status, done.summary) == (0, "eu-west-1\n"), done.log
+
+
 def test_a_job_sees_nothing_of_this_machine_and_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +442,9 @@ def test_a_fault_comes_as_often_as_asked_for_and_calls_are_counted(aws: Emulator
     assert aws.calls() == ["GetCallerIdentity"]
 
 
+ELSEWHERE = "        env: {AWS_REGION: eu-west-1}"
+PROFILE = "        env: {AWS_PROFILE: production}\n"
+RETRIES = "retry-max-attempts: 2"
 PUBLISH = """
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
       - name: Assume
@@ -397,11 +505,13 @@ def small(tmp_path: Path, aws: Emulator, request: pytest.FixtureRequest) -> Make
         context: str = ".",
         platforms: str = "linux/amd64",
         allowed: str = "111122223333",
+        edit: tuple[str, str] = ("", ""),
         **more: Any,
     ) -> Small:
         name = f"small-{zlib.crc32(request.node.name.encode())}"
         known = {"NAME": name, "CONTEXT": context, "PLATFORMS": platforms, "ALLOWED": allowed}
-        steps = PUBLISH
+        assert edit[0] in PUBLISH
+        steps = PUBLISH.replace(*edit, 1)
         for word, text in known.items():
             steps = steps.replace(word, text if word != "ALLOWED" else f'"{text}"')
         answers = {"project_slug": name, "ecr_repository": name}
@@ -411,7 +521,7 @@ def small(tmp_path: Path, aws: Emulator, request: pytest.FixtureRequest) -> Make
         (path / ".cookiecutter.json").write_text(json.dumps({"default_context": answers}))
         workflow(tmp_path, steps, permissions="{contents: read, id-token: write}")
         subjects = [REPOSITORY.subject("push", "refs/heads/main")]
-        runner.account(aws, Project(path), **{"subjects": subjects, "actions": ["ecr:*"]} | more)
+        set_up_account(aws, Project(path), **{"subjects": subjects, "actions": ["ecr:*"]} | more)
         return Small(path, aws, name)
 
     return make
@@ -428,7 +538,7 @@ def test_a_build_is_one_image_under_all_tags_and_the_next_build_is_another(small
         "GetCallerIdentity",
         "GetAuthorizationToken",
     ]
-    images = runner.published(made.aws, made.name)
+    images = published(made.aws, made.name)
     assert images == {
         **dict.fromkeys(["1", "second-1"], first.summary.strip()),
         **dict.fromkeys(["2", "second-2"], second.summary.strip()),
@@ -444,7 +554,7 @@ def test_a_build_for_two_platforms_is_an_index(small: Make) -> None:
     assert done.status == 0, done.log
     platforms = [entry["platform"]["architecture"] for entry in made.manifest("1")["manifests"]]
     assert platforms == ["amd64", "arm64"]
-    assert runner.published(made.aws, made.name)["1"] == done.summary.strip()
+    assert published(made.aws, made.name)["1"] == done.summary.strip()
 
 
 @pytest.mark.parametrize(
@@ -453,8 +563,10 @@ def test_a_build_for_two_platforms_is_an_index(small: Make) -> None:
         ({"dockerfile": "RUN false"}, 'process "/bin/sh -c false" did not complete'),
         ({"context": "lost"}, 'path "lost" not found'),
         ({"repository": False}, "NAME_UNKNOWN"),
+        ({"edit": ("push: true", "push: true\n          target: run")}, 'target stage "run" could'),
+        ({"edit": ("id: registry", f"id: registry\n{ELSEWHERE}")}, "403 Forbidden: denied"),
     ],
-    ids=["run false", "no context", "no repository"],
+    ids=["run false", "no context", "no repository", "no stage", "other region"],
 )
 def test_a_build_that_cannot_be_published_ends_the_job(
     small: Make, more: dict[str, Any], says: str
@@ -465,11 +577,17 @@ def test_a_build_that_cannot_be_published_ends_the_job(
     assert (line.startswith("::error::buildx failed with: ERROR: "), says in line) == (True, True)
 
 
+def test_a_stage_of_the_dockerfile_is_built_by_its_name(small: Make) -> None:
+    made = small("FROM scratch as Run", edit=("push: true", "push: true\n          target: run"))
+    done = made.push()
+    assert done.status == 0, done.log
+
+
 def test_a_tag_that_is_taken_is_refused_by_the_registry(small: Make) -> None:
     made = small()
     first = made.push()
     assert made.push().outcome("Build") == "failure"
-    assert set(runner.published(made.aws, made.name).values()) == {first.summary.strip()}
+    assert set(published(made.aws, made.name).values()) == {first.summary.strip()}
 
 
 def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make) -> None:
@@ -508,8 +626,35 @@ def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make
             "does not match any of the expected account IDs: 444455556666",
             ["AssumeRoleWithWebIdentity", "GetCallerIdentity"],
         ),
+        (
+            {"edit": (RETRIES, f"{RETRIES}\n          role-duration-seconds: 3601")},
+            {},
+            "The requested DurationSeconds exceeds the MaxSessionDuration",
+            ["AssumeRoleWithWebIdentity"] * 2,
+        ),
+        (
+            {"edit": (RETRIES, f"{RETRIES}\n          role-duration-seconds: 899")},
+            {},
+            "Member must have value greater than or equal to 900",
+            ["AssumeRoleWithWebIdentity"] * 2,
+        ),
+        (
+            {"edit": ("        with:\n          role", f"{PROFILE}        with:\n          role")},
+            {},
+            "Could not load credentials from any providers",
+            ["AssumeRoleWithWebIdentity"],
+        ),
+        (
+            {"edit": (RETRIES, f"{RETRIES}\n          role-chaining: true")},
+            {},
+            "check your action inputs: Could not load credentials from any providers",
+            [],
+        ),
     ],
-    ids=["subject", "expired", "environment", "no token", "account"],
+    ids=[
+        *("subject", "expired", "environment", "no token", "account"),
+        *("too long", "too short", "profile", "chaining"),
+    ],
 )
 def test_a_role_that_is_not_given_ends_the_job(
     small: Make, made: dict[str, Any], run: dict[str, Any], says: str, calls: list[str]
@@ -527,6 +672,25 @@ def test_a_role_that_is_not_given_ends_the_job(
     assert project.aws.calls() == calls
 
 
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "not trusted"])
+def test_a_role_is_assumed_by_the_one_before(small: Make, trusted: bool) -> None:
+    again = PUBLISH[PUBLISH.index("      - name: Assume") : PUBLISH.index("      - name: Log in")]
+    chained = again.replace("Assume", "Chain").replace("role/NAME", "role/chained-NAME")
+    chained = chained.replace(RETRIES, f"{RETRIES}\n          role-chaining: true")
+    shown = '      - run: aws sts get-caller-identity --query Arn >> "$GITHUB_STEP_SUMMARY"\n'
+    made = small(edit=("      - name: Log in", f"{chained}{shown}      - name: Log in"))
+    iam = made.aws.client("iam")
+    arn = f"arn:aws:iam::111122223333:role/{made.name if trusted else 'another'}"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": arn}}
+    iam.create_role(RoleName=f"chained-{made.name}", AssumeRolePolicyDocument=account.policy(trust))
+    may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    iam.put_role_policy(RoleName=made.name, PolicyName="chain", PolicyDocument=account.policy(may))
+    done = made.push()
+    assert done.outcome("Chain") == ("success" if trusted else "failure"), done.log
+    assert (f"assumed-role/chained-{made.name}/" in done.summary) == trusted
+    assert ("Could not assume role with user credentials" in done.log) != trusted
+
+
 def test_a_passing_error_of_sts_is_overcome(small: Make) -> None:
     made = small()
     made.aws.fail("AssumeRoleWithWebIdentity", 500, times=4)  # the SDK's three attempts and one
@@ -541,13 +705,13 @@ def test_a_generated_project_publishes_one_image_under_two_tags(
     sha = runner.commit(project.path)
     runner.tag(project.path, "v0.1.0")
     trusted = REPOSITORY.subject("push", "refs/tags/v0.1.0")
-    runner.account(emulator, project, subjects=[trusted])
+    set_up_account(emulator, project, subjects=[trusted])
     emulator.clear()
     done = runner.run(
         project.path, emulator, event="push", ref="refs/tags/v0.1.0", repository=REPOSITORY
     )
     assert done.status == 0, done.log
-    images = runner.published(emulator, project.answers["ecr_repository"])
+    images = published(emulator, project.answers["ecr_repository"])
     assert (sorted(images), len(set(images.values()))) == (sorted(["v0.1.0", sha]), 1)
     assert emulator.calls().count("AssumeRoleWithWebIdentity") == done.tokens == 1
     assert next(iter(images.values())) in done.summary

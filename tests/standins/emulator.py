@@ -360,7 +360,10 @@ def answer_as_documented(judge_tokens: bool) -> None:
         }
 
     def trust_denied(role_arn: str, parameters: Any, use_json: bool) -> Any:
-        refusal = judge_tokens and token_refusal(parameters["WebIdentityToken"][0], role_arn)
+        refusal = judge_tokens and (
+            token_refusal(parameters["WebIdentityToken"][0], role_arn)
+            or duration_refusal(int(parameters.get("DurationSeconds", ["3600"])[0]), role_arn)
+        )
         if refusal:
             return sts._error(400, *refusal, ns="sts")
         return trusts(role_arn, parameters, use_json)
@@ -396,6 +399,24 @@ def token_refusal(token: str, role_arn: str) -> tuple[str, str] | None:
         return "InvalidIdentityToken", text
     if claims["aud"] not in provider["ClientIDList"]:
         return "InvalidIdentityToken", "Incorrect token audience"
+    return None
+
+
+def duration_refusal(seconds: int, role_arn: str) -> tuple[str, str] | None:
+    """Return code and text with which STS refuses a session that is too short or too long."""
+    from ministack.services import iam
+
+    if seconds < 900:
+        text = (
+            f"1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy"
+        )
+        return "ValidationError", (
+            f"{text} constraint: Member must have value greater than or equal to 900"
+        )
+    role = iam._roles.get_scoped(role_arn.split(":")[4], None, role_arn.rpartition("/")[2])
+    if role and seconds > int(role.get("MaxSessionDuration", 3600)):
+        text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        return "ValidationError", text
     return None
 
 

@@ -7,7 +7,7 @@ The actions that a workflow uses are replaced by the stand-ins in tests/standins
 - `permissions:` decide nothing, and all jobs get one environment: the URL of the tokens is there
   when any job has id-token: write. A stand-in tells a job without it so; its own commands would
   find the URL;
-- a reusable workflow and an action of the repository itself (`uses: ./...`) are refused here;
+- a reusable workflow is refused here;
 - HOME is the same for all jobs of a run, and the programs are those of this machine;
 - it prints what a step writes to GITHUB_ENV and GITHUB_OUTPUT: those lines are left out of the log,
   since GitHub does not show them.
@@ -15,7 +15,6 @@ The actions that a workflow uses are replaced by the stand-ins in tests/standins
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -27,16 +26,15 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import botocore.exceptions
 import yaml
 
 from tests.standins import github
 from tests.standins.emulator import ROOT, Emulator
-from tests.support.project import Failed, Project
+from tests.support.project import Failed
 
 ACTIONS = ROOT / "tests/standins/actions"
 INSTALL = "act is missing; install it: make test"
@@ -168,6 +166,14 @@ def commit(project: Path, message: str = "a commit") -> str:
     return git(project, "rev-parse", "HEAD").strip()
 
 
+def file_of(project: Path, sha: str, path: str) -> str | None:
+    """Return a file of a commit, None where there is none."""
+    try:
+        return git(project, "show", f"{sha}:{path}")
+    except Failed:
+        return None
+
+
 def tag(project: Path, name: str) -> None:
     """Put a tag on the newest commit."""
     git(project, "tag", name)
@@ -185,21 +191,51 @@ def steps_of(workflow: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
             yield name, step
 
 
-def stand_ins(workflow: Mapping[str, Any]) -> dict[str, Path]:
+def stand_ins(workflow: Mapping[str, Any], read: Callable[[str], str | None]) -> dict[str, Path]:
     """Return the folder that stands in for each action of a workflow, by `OWNER/ACTION@SHA`.
+
+    Args:
+        workflow: as it was read.
+        read: returns a file of the commit, None where there is none.
 
     Raises:
         Failed: an action has no stand-in, or is given other inputs than it declares.
     """
-    found = {}
     for name, job in jobs_of(workflow).items():
         if "uses" in job:
             raise Failed(f"job {name} calls {job['uses']}: a workflow of its own cannot be run")
-    for _, step in steps_of(workflow):
-        if step.get("uses"):
-            found[step["uses"]] = stand_in(step["uses"])
-            check_inputs(step["uses"], found[step["uses"]], step.get("with") or {})
+    return actions_of((step for _, step in steps_of(workflow)), read)
+
+
+def actions_of(
+    steps: Iterable[Mapping[str, Any]], read: Callable[[str], str | None]
+) -> dict[str, Path]:
+    """Return the same for steps, and for those of the repository's own actions (`uses: ./...`).
+
+    act runs an action of the repository from the workspace; where it is missing, that step fails.
+    """
+    found: dict[str, Path] = {}
+    for step in steps:
+        used = step.get("uses") or ""
+        if used.startswith("./"):
+            found |= actions_of(steps_of_action(used, read), read)
+        elif used:
+            found[used] = stand_in(used)
+            check_inputs(used, found[used], step.get("with") or {})
     return found
+
+
+def steps_of_action(used: str, read: Callable[[str], str | None]) -> list[dict[str, Any]]:
+    """Return the steps of an action of the repository itself; none where it is not there.
+
+    Raises:
+        Failed: it is not a composite action.
+    """
+    text = read(f"{used[2:].rstrip('/')}/action.yml")
+    runs = yaml.safe_load(text)["runs"] if text else {"using": "composite", "steps": []}
+    if runs["using"] != "composite":
+        raise Failed(f"{used} has no stand-in: it is not a composite action")
+    return list(runs["steps"])
 
 
 class Called(NamedTuple):
@@ -300,11 +336,25 @@ def starts(workflow: Mapping[Any, Any], event: Event) -> bool:
     filters = on[event.name] or {}
     if event.name == "release":
         return "published" in filters.get("types", ["published"])
-    kind = "tags" if event.ref.startswith("refs/tags/") else "branches"
-    if event.name != "push" or not {"tags", "branches"} & set(filters):
+    if event.name != "push" or not any(key.startswith(("tags", "branches")) for key in filters):
         return True
-    short = event.ref.split("/", 2)[2]
-    return any(re.fullmatch(pattern(text), short) for text in filters.get(kind, []))
+    kind = "tags" if event.ref.startswith("refs/tags/") else "branches"
+    if f"{kind}-ignore" in filters:
+        return not filtered(filters[f"{kind}-ignore"], event.ref)
+    return filtered(filters.get(kind, []), event.ref)
+
+
+def filtered(patterns: Sequence[str], ref: str) -> bool:
+    """Tell whether patterns let a ref pass: the last one that matches it decides.
+
+    [GitHub docs, workflow syntax, on.push.<branches|tags|branches-ignore|tags-ignore>]
+    """
+    short = ref.split("/", 2)[2]
+    passed = False
+    for text in [patterns] if isinstance(patterns, str) else patterns:
+        if re.fullmatch(pattern(text.removeprefix("!")), short):
+            passed = not text.startswith("!")
+    return passed
 
 
 def pattern(text: str) -> str:
@@ -374,7 +424,8 @@ def run(
     if central:
         called = Called.of(content, central)
         content, claim = called.content, f"{called.path}@{called_ref}"
-    actions = stand_ins(content) | (called.repository if called else {})
+    actions = stand_ins(content, lambda path: file_of(project, commit_id, path))
+    actions |= called.repository if called else {}
     subject = environment if environment is not None else environment_of(content)
 
     def sign(audience: str) -> str:
@@ -404,6 +455,7 @@ def run(
 def minimal(known: Mapping[str, str]) -> dict[str, str]:
     """Return what a job may see of an environment: where programs are, and where AWS is."""
     root = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}  # the emulator's root user
+    root |= {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}  # a job has a HOME of its own
     wanted = {name for name in known if name.startswith("AWS_")} - root | {"PATH"}
     return {name: known[name] for name in wanted}
 
@@ -521,17 +573,22 @@ def record(
     order = {job: [s for name, s in steps_of(workflow) if name == job] for job in jobs}
     steps = {(job, name_of(step)): Step("skipped") for job in jobs for step in order[job]}
     log, summary = [], []
+    actions: set[Any] = set()  # the steps that have steps of their own
     for moment, line in printed.lines:
         said = parsed(line)
         if shown(said):
             # An icon of act's stands before a command such as ::error::.
             log.append(re.sub(r"^ *\S+ +(?=::)", "", str(said["msg"]).rstrip("\r\n")))
-        if said.get("command") == "summary":
+        path = tuple(said.get("stepID", []))
+        job = said.get("jobID")
+        actions.add((job, path[:-1]))
+        # act reads the summary of an action's last step a second time, as that of the action.
+        if said.get("command") == "summary" and (job, path) not in actions:
             summary.append(said["content"])
         if "jobResult" in said:
             jobs[said["jobID"]] = said["jobResult"]
-        if len(said.get("stepID", [])) == 1 and said.get("stage") == "Main":
-            step = order[said["jobID"]][position(order[said["jobID"]], said["stepID"][0])]
+        if len(path) == 1 and said.get("stage") == "Main":
+            step = order[said["jobID"]][position(order[said["jobID"]], path[0])]
             key = (said["jobID"], name_of(step))
             begin = steps[key].start or moment
             steps[key] = Step(said.get("stepResult", steps[key].outcome), begin, moment)
@@ -576,99 +633,3 @@ def leaks(done: Run) -> list[str]:
     if any(secret in seen for secret in done.secrets if secret):
         found.append("a secret that a step was given")
     return found
-
-
-def granted(project: Project) -> list[str]:
-    """Return the actions that the project's Terraform lets the role do on its repository."""
-    path = project.path / "infra/repository/push-actions.json"
-    return list(json.loads(path.read_text()))
-
-
-def account(
-    emulator: Emulator,
-    project: Project,
-    *,
-    subjects: Sequence[str],
-    actions: Sequence[str] | None = None,
-    provider: bool = True,
-    repository: bool = True,
-    region: str | None = None,
-    mutability: str = "IMMUTABLE",
-) -> None:
-    """Make in an account what the project's Terraform makes, in a second instead of twenty.
-
-    Args:
-        emulator: the AWS whose account it is.
-        project: its answers name the role and the repository.
-        subjects: what the role trusts; with a * it is compared by StringLike.
-        actions: what the role may do on the repository; the project's own list, if left out.
-        provider: whether there is GitHub's identity provider; one that exists is kept.
-        repository: whether there is the repository.
-        region: where the repository is; the emulator's region, if left out.
-        mutability: IMMUTABLE or MUTABLE.
-    """
-    iam = emulator.client("iam")
-    aws = "aws-cn" if emulator.region.startswith("cn-") else "aws"
-    audience = github.AUDIENCE + (".cn" if aws == "aws-cn" else "")
-    if provider:
-        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_open_id_connect_provider(Url=github.ISSUER, ClientIDList=[audience])
-    name, image = project.answers["project_slug"], project.answers["ecr_repository"]
-    role = role_name(project)
-    where = region or emulator.region
-    trust = statement_of_trust(emulator.account, aws, audience, subjects)
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument=policy(trust))
-    login = {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
-    push = {
-        "Effect": "Allow",
-        "Action": list(granted(project) if actions is None else actions),
-        # In China, too, the emulator's repositories are named arn:aws:ecr.
-        "Resource": f"arn:*:ecr:{where}:{emulator.account}:repository/{image}",
-    }
-    both = policy(login, push) if push["Action"] else policy(login)
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=both)
-    if repository:
-        registry = emulator._replace(region=where).client("ecr")
-        registry.create_repository(repositoryName=image, imageTagMutability=mutability)
-
-
-def role_name(project: Project) -> str:
-    """Return the name of the role that the project's workflow assumes."""
-    text = (project.path / ".github/workflows/deploy.yml").read_text()
-    found = re.search(r"role-to-assume: \S+:role/([\w+=,.@-]+)", text)
-    if found is None:
-        raise Failed("deploy.yml names no role")
-    return found[1]
-
-
-def statement_of_trust(
-    account_id: str, partition: str, audience: str, subjects: Sequence[str]
-) -> dict[str, Any]:
-    """Return the statement that lets GitHub's tokens with these subjects assume a role."""
-    host = github.ISSUER.removeprefix("https://")
-    test = "StringLike" if any("*" in subject for subject in subjects) else "StringEquals"
-    condition: dict[str, Any] = {"StringEquals": {f"{host}:aud": audience}}
-    condition.setdefault(test, {})[f"{host}:sub"] = list(subjects)
-    return {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Principal": {"Federated": f"arn:{partition}:iam::{account_id}:oidc-provider/{host}"},
-        "Condition": condition,
-    }
-
-
-def policy(*statements: Mapping[str, Any]) -> str:
-    """Return a policy document."""
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def published(emulator: Emulator, name: str) -> dict[str, str]:
-    """Return the digest behind each tag of a repository; nothing if there is no repository."""
-    registry = emulator.client("ecr")
-    try:
-        details = registry.describe_images(repositoryName=name)["imageDetails"]
-    except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
-            raise
-        return {}
-    return {tag: image["imageDigest"] for image in details for tag in image.get("imageTags", [])}

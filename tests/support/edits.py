@@ -15,6 +15,8 @@ FILES = {
     "app": "app/server.py",
     "ci": CI,
     "deploy": DEPLOY,
+    "dockerfile": "Dockerfile",
+    "greet": ".github/actions/greet/action.yml",
     "lifecycle": LIFECYCLE,
     "main": "infra/main.tf",
     "module variables": "infra/repository/variables.tf",
@@ -41,4 +43,5 @@ def change(path: Path, before: str, after: str) -> None:
     """Replace the first place of a part that must be there; an empty one appends."""
     text = path.read_text() if before or path.exists() else ""
     assert before in text, f"{before!r} is not in {path}"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.replace(before, after, 1) if before else text + after)

@@ -9,7 +9,7 @@ import pytest
 from keyless import aws
 from keyless.release import images, publish
 
-from tests.standins import runner
+from tests.standins.account import published
 from tests.standins.emulator import Emulator
 from tests.support.steps import Job, Ran, by_botocore
 
@@ -56,7 +56,7 @@ class Registry:
     @property
     def tags(self) -> dict[str, str]:
         """The digest behind each tag."""
-        return runner.published(self.emulator, self.name)
+        return published(self.emulator, self.name)
 
     def run(self, step: str, version: str = "v1.0.0", commit: str = ONE, **more: str) -> Ran:
         """Run one step of `keyless publish`, as the job in deploy.yml does."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tests.standins import github, runner
+from tests.standins.account import published, set_up_account
 from tests.standins.emulator import Emulator
 from tests.support.project import Project
 
@@ -22,7 +23,7 @@ class Release:
         project.know_subject(REPOSITORY.subject_prefix)
         branch = project.answers["deploy_on"] == "branch"
         trusted = f"{REPOSITORY.subject_prefix}:ref:refs/{'heads/main' if branch else 'tags/v*'}"
-        runner.account(emulator, project, **{"subjects": [trusted], **account})
+        set_up_account(emulator, project, **{"subjects": [trusted], **account})
         self.ran: list[runner.Run] = []
 
     def edit(self, name: str, before: str, after: str) -> None:
@@ -59,7 +60,7 @@ class Release:
     @property
     def tags(self) -> dict[str, str]:
         """The digest behind each tag."""
-        return runner.published(self.aws, self.project.answers["ecr_repository"])
+        return published(self.aws, self.project.answers["ecr_repository"])
 
     def built(self) -> int:
         """Return how many manifests the registry was given since the last run began."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Bake, Run
 from tests.standins import github, runner
+from tests.standins.account import published
 from tests.standins.emulator import Emulator
 from tests.standins.hub import Hub
 from tests.support.desk import Desk
@@ -353,7 +354,7 @@ def test_what_was_adopted_is_set_up_and_publishes_and_only_its_own_files_are_com
         repository=github.Repository("octo-org/example-service"),
     )
     assert ran.status == 0, ran.log
-    assert "v0.1.0" in runner.published(emulator, "example-service")
+    assert "v0.1.0" in published(emulator, "example-service")
 
 
 def test_answers_that_differ_from_the_first_ones_are_refused(ours: Path, run: Run) -> None:

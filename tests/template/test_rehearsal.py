@@ -13,7 +13,8 @@ import pytest
 
 from tests import rehearsal
 from tests.conftest import only_questions
-from tests.standins import github, runner
+from tests.standins import github
+from tests.standins.account import published
 from tests.standins.emulator import Emulator, FirstAnswerAgain, emulated_aws
 from tests.support.combinations import readable
 from tests.support.desk import Desk
@@ -141,7 +142,7 @@ def test_a_registry_with_movable_tags_fails_the_rehearsal(emulator: Emulator) ->
     login = rehearsal.log_in(registry, emulator)
     name = f"{emulator.host}/loose:v0.1.0"
     first = rehearsal.push(login, name, rehearsal.SHA)
-    assert runner.published(emulator, "loose") == {"v0.1.0": first}
+    assert published(emulator, "loose") == {"v0.1.0": first}
     with pytest.raises(Failed, match="was moved to another image"):
         rehearsal.must_not_move(login, name)
 

@@ -27,12 +27,15 @@ class Credentials(NamedTuple):
     def of_environment(cls) -> Credentials:
         """Return the credentials of the job's environment.
 
+        The AWS SDK for JavaScript v3 passes them over where AWS_PROFILE is set
+        (credential-provider-node); a hosted runner has no profile.
+
         Raises:
             Refused: there are none.
         """
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
         key_id, secret, token = (os.environ.get(name, "") for name in names)
-        if not (key_id and secret):
+        if not (key_id and secret) or os.environ.get("AWS_PROFILE"):
             raise Refused("Could not load credentials from any providers")
         return cls(key_id, secret, token)
 

@@ -24,7 +24,7 @@ INTOTO = "application/vnd.in-toto+json"
 ANNOTATION = re.compile(
     r"(?:(?P<kind>manifest|index)(?:\[[^\]]*\])?:)?(?P<key>[^=]+)=(?P<value>.*)"
 )
-UNKNOWN = ("builder", "load", "outputs", "secrets", "target")
+UNKNOWN = ("builder", "load", "outputs", "secrets")
 
 
 class Blob(NamedTuple):
@@ -126,8 +126,12 @@ def attestation(subject: Blob) -> tuple[list[Blob], Blob]:
 
 
 def build(given: dict[str, str]) -> Image:
-    """Return the image; a Dockerfile with a line RUN false ends the step."""
-    for number, line in enumerate(dockerfile(given).splitlines(), start=1):
+    """Return the image; a line RUN false or a missing target in the Dockerfile ends the step."""
+    text, target = dockerfile(given), given["target"]
+    stages = re.findall(r"(?im)^FROM\s.*\sAS\s+(\S+)\s*$", text)
+    if target and target.lower() not in map(str.lower, stages):
+        failed(f'failed to build: failed to solve: target stage "{target}" could not be found')
+    for number, line in enumerate(text.splitlines(), start=1):
         if line.split() == ["RUN", "false"]:
             print(f"Dockerfile:{number}\n>>> {line}", flush=True)
             failed(
@@ -177,6 +181,7 @@ class Registry:
         if not re.fullmatch(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?", host):
             failed(f"failed to push: {host} is no registry that the stand-in knows")
         self.auth = auths.get(host, {}).get("auth", "")
+        self.region = host.split(".")[3]
         self.base = os.environ["AWS_ENDPOINT_URL"]
 
     def send(self, method: str, path: str, blob: Blob | None = None) -> str:
@@ -213,12 +218,12 @@ class Registry:
             self.send("PUT", f"/v2/{name}/manifests/{made.digest}", made)
 
     def may_push(self, name: str) -> None:
-        """Ask ECR's API what the role may do, which the emulator's registry does not.
+        """Ask ECR's API what the role may do, and where; the emulator's registry looks at neither.
 
         ECR's registry carries a push out by these actions, and denies it in these words.
 
         Raises:
-            ValueError: the role may not push.
+            ValueError: the role may not push, or not in this region.
         """
         credentials = aws.Credentials.of_environment()
         nothing = {"imageManifest": "{}", "imageDigest": f"sha256:{0:064}"}
@@ -229,7 +234,7 @@ class Registry:
             }
             body = json.dumps({"repositoryName": name, **more}).encode()
             try:
-                aws.call("ecr", os.environ["AWS_REGION"], headers, body, credentials)
+                aws.call("ecr", self.region, headers, body, credentials)
             except aws.Refused as refused:
                 if "not authorized" in str(refused):
                     raise ValueError(f"403 Forbidden: denied: {refused}") from None

@@ -28,7 +28,7 @@ NOT_PERMITTED = (
     "working successfully, you can ignore this message."
 )
 NO_CREDENTIALS = "Credentials could not be loaded, please check your action inputs: "
-UNKNOWN = ("aws-access-key-id", "aws-profile", "role-chaining", "web-identity-token-file")
+UNKNOWN = ("aws-access-key-id", "aws-profile", "force-skip-oidc", "web-identity-token-file")
 
 
 def with_retry(action: Callable[[], Result], given: dict[str, str], label: str) -> Result:
@@ -83,19 +83,24 @@ def id_token(audience: str) -> str:
 
 
 def assume(given: dict[str, str], session: str, token: str) -> aws.Credentials:
-    """Return the role's credentials for a token."""
+    """Return the role's credentials for a token; without one, for those of the environment."""
     parameters = {
         "RoleArn": given["role-to-assume"],
         "RoleSessionName": session,
         "DurationSeconds": given["role-duration-seconds"] or "3600",
-        "WebIdentityToken": token,
     }
     if given["inline-session-policy"]:
         parameters["Policy"] = given["inline-session-policy"]
+    action, how, signed = "AssumeRole", "with user credentials", None
+    if token:
+        action, how = "AssumeRoleWithWebIdentity", "with OIDC"
+        parameters["WebIdentityToken"] = token
+    else:
+        signed = aws.Credentials.of_environment()
     try:
-        answer = aws.sts("AssumeRoleWithWebIdentity", given["aws-region"], parameters)
+        answer = aws.sts(action, given["aws-region"], parameters, signed)
     except aws.Refused as refused:
-        raise aws.Refused(f"Could not assume role with OIDC: {refused}") from None
+        raise aws.Refused(f"Could not assume role {how}: {refused}") from None
     credentials = aws.Credentials(
         answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
     )
@@ -105,8 +110,19 @@ def assume(given: dict[str, str], session: str, token: str) -> aws.Credentials:
     return credentials
 
 
+def whoami(region: str, credentials: aws.Credentials) -> dict[str, str]:
+    """Return account and ARN of the role; the original looks for its credentials as any SDK does.
+
+    Raises:
+        Refused: a profile is named, so the SDK passes over what the environment holds.
+    """
+    if os.environ.get("AWS_PROFILE"):
+        credentials = aws.Credentials.of_environment()
+    return aws.sts("GetCallerIdentity", region, {}, credentials)
+
+
 def no_credentials() -> None:
-    """Look for credentials where no token may be asked for: a hosted runner has none."""
+    """Look for credentials where no token is asked for: a hosted runner has none of its own."""
     try:
         aws.Credentials.of_environment()
     except aws.Refused as refused:
@@ -155,14 +171,16 @@ def main() -> None:
         step.export("AWS_DEFAULT_REGION", region)
         step.export("AWS_REGION", region)
     try:
-        if not permitted():
+        chaining = step.is_true(given["role-chaining"])  # the role is assumed by an earlier one
+        if not chaining and not permitted():
             print(NOT_PERMITTED, flush=True)
+        if chaining or not permitted():
             with_retry(no_credentials, given, "validateCredentials")
-        token = with_retry(lambda: id_token(given["audience"]), given, "getIDToken")
-        credentials = with_retry(lambda: assume(given, session, token), given, "AssumeRole")
-        identity = with_retry(
-            lambda: aws.sts("GetCallerIdentity", region, {}, credentials), given, "exportAccountId"
+        token = (
+            "" if chaining else with_retry(lambda: id_token(given["audience"]), given, "getIDToken")
         )
+        credentials = with_retry(lambda: assume(given, session, token), given, "AssumeRole")
+        identity = with_retry(lambda: whoami(region, credentials), given, "exportAccountId")
     except aws.Refused as refused:
         step.fail(str(refused))
     hand_over(given, credentials, identity, to_environment)

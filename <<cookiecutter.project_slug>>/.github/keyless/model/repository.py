@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from keyless.model.account import Account
 from keyless.model.callers import lending_entries
-from keyless.model.documents import Mapping
+from keyless.model.documents import Mapping, as_list
 from keyless.model.findings import Finding
 from keyless.model.following import World, follow
 from keyless.model.identity import Identity, identify
@@ -130,6 +130,21 @@ class Repository:
     def publications(self) -> list[Publication]:
         """What is published, entry by entry, as far as it is known what infra/ makes."""
         return [side.publication for side in self.sides if side.publication]
+
+    def needed(self, job: Job) -> list[Job]:
+        """Return the jobs that a job needs, the first ones first."""
+        found: list[Job] = []
+
+        def add(one: Job) -> None:
+            names = [*map(str, as_list(one.root.get("needs")))]
+            for other in self.jobs:
+                same = other.source is one.source and other.callers == one.callers
+                if same and other.name in names and other not in found:
+                    add(other)
+                    found.append(other)
+
+        add(job)
+        return found
 
     def needs_token(self, job: Job) -> bool:
         """Tell whether a job is held against an entry, or calls one that assumes a role."""

@@ -34,7 +34,10 @@ def assuming_steps(repository: Repository) -> Iterator[Step]:
             steps = job.assuming()
             name = side.entry["role_name"]
             own = [step for step in steps if job.input(step, "role-to-assume").endswith(f"/{name}")]
-            yield from (Step(side, job, step) for step in own or steps)
+            own = own or steps
+            # Credentials that stay out of the environment are for something else.
+            handed = [each for each in own if each.input("output-env-credentials") != "false"]
+            yield from (Step(side, job, step) for step in handed or own)
 
 
 def differs(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from keyless.model.documents import Mapping
 from keyless.model.expressions import names_of, parse_expression
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.following import Visit, World
+from keyless.model.following import Visit, World, follow
 from keyless.model.images import uses_role
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job
@@ -57,7 +57,9 @@ def find(repository: Repository) -> Iterator[Finding]:
             found = [each for world in followed.worlds for each in _without(followed, world)]
         for world in followed.worlds:
             found += [*_not_there(followed, world), *_removed(job, world)]
-        found += [*_fails(followed), *_blocked(job)]
+        for each in (*repository.needed(job), job):
+            found += _fails(each, followed)
+        found += _blocked(job)
         yield from {(each.path, each.line): each for each in reversed(found)}.values()
 
 
@@ -156,10 +158,10 @@ def _removed(job: Job, world: World) -> Iterator[Finding]:
                 return
 
 
-def _fails(followed: Followed) -> Iterator[Finding]:
-    """Yield a step that always runs, and always ends with an error."""
-    worlds = followed.worlds or []
-    for step in followed.job.steps:
+def _fails(job: Job, followed: Followed) -> Iterator[Finding]:
+    """Yield a step of a job that always runs, and always ends with an error."""
+    worlds = followed.worlds if job is followed.job else follow(job, followed.run)
+    for step in job.steps:
         lines = [line for line in script_of(step).splitlines() if line.strip()]
         plain = not any(
             re.match(r"(if|case|for|while|until|exit 0|\w+\s*\(\))", each) for each in lines
@@ -168,7 +170,7 @@ def _fails(followed: Followed) -> Iterator[Finding]:
         ends_job = fails and step.text("continue-on-error") in ("", "false")
         if ends_job and worlds and all(world.ran(step) for world in worlds):
             message = f"{name_of_step(step)!r} always runs for {followed.shown}, and fails"
-            yield _at_condition(followed.job, step, ID, message)
+            yield _at_condition(job, step, ID, message)
 
 
 def _blocked(job: Job) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from keyless.model.documents import Mapping, as_list
+from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job
@@ -144,19 +144,8 @@ def _that_bars(repository: Repository, job: Job) -> Job:
     """Return the first job that does not start: a caller, one that is needed, or the job itself."""
     chain: list[Job] = []
     for one in (*job.callers, job):
-        chain += [*_needed(repository, one, []), one]
+        chain += [*repository.needed(one), one]
     return next((one for one in chain if not any(map(_publishes, one.starts))), job)
-
-
-def _needed(repository: Repository, job: Job, found: list[Job]) -> list[Job]:
-    """Return the jobs that a job needs, the first ones first."""
-    names = [*map(str, as_list(job.root.get("needs")))]
-    for other in repository.jobs:
-        same = other.source is job.source and other.callers == job.callers
-        if same and other.name in names and other not in found:
-            _needed(repository, other, found)
-            found.append(other)
-    return found
 
 
 def _place_of(job: Job) -> tuple[str, int]:

@@ -69,8 +69,8 @@ def _other_tags(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
     for named in pushes.tagged if tags else []:
         tag = named.tag
         if normalize_expressions(tag) not in tags and tag not in infra.excluded:
-            message = f"keyless publish looks for {tag}, which no step pushes, so the job fails"
-            message += " after the push"
+            message = f"keyless publish looks for {tag}, which no step pushes, so the image gets it"
+            message += " only afterwards, or the job fails"
             mend = "write the same tags in env: (IMAGE_TAG, SECOND_TAG) and in tags: of the push"
             yield job.finding(named.step, "tags", ID, message, mend)
 

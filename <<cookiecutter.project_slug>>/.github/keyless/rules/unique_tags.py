@@ -99,7 +99,13 @@ def _pushed_twice(publication: Publication) -> Iterator[Finding]:
         if named.tag in publication.infra.excluded:
             continue
         job = named.job
-        for other in [each.job for each in pushed[:number] if each.name == named.name]:
+        before = [each for each in pushed[:number] if each.name == named.name]
+        here = [each for each in pushed if each.step is named.step and each.job is job]
+        if any(each in here for each in before) and len({each.name for each in here}) == 1:
+            message = f"every tag of this push is {named.tag}, so the image has one tag, not two"
+            mend = "write the version and the commit, or latest"
+            yield job.finding(named.step, "tags", ID, message, mend)
+        for other in [each.job for each in before if each not in here]:
             regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
             both = any(
                 common_refs(run.ref, also.ref)

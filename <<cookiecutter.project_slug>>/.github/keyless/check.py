@@ -60,8 +60,8 @@ def findings(
     repository = read_repository(root, account, shown, unplanned)
     found = {finding for rule in all_rules() for finding in rule.find(repository)}
     kept = _kept_by_comment(repository)
-    shown = (one for one in found if one.rule not in kept.get(one.path, ()))
-    return sorted(shown, key=lambda one: one.place)
+    left = (one for one in found if one.rule not in kept.get(one.path, ()))
+    return sorted(left, key=lambda one: one.place)
 
 
 def _kept_by_comment(repository: Repository) -> dict[str, set[str]]:

@@ -264,7 +264,7 @@ def test_findings_become_annotations_and_json(copy: Copy, run: Run) -> None:
     assert "title=same-region::aws-region is 100%25 and " in done.stdout
     assert done.stdout.count("\n") == 1
     (finding,) = json.loads(run(*command, "json", cwd=project.path).stdout)
-    assert sorted(finding) == ["line", "mend", "message", "path", "rule"]
+    assert sorted(finding) == ["edit", "line", "mend", "message", "path", "rule"]
     assert (finding["path"], finding["rule"]) == (DEPLOY, "same-region")
     (project.path / TFVARS).write_text("{")
     done = run(*command, "json", cwd=project.path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import pytest
 from keyless import check, reference
+from keyless.model.findings import Edit, Finding
 from keyless.output import sarif
 from keyless.rules import all_rules
 
@@ -54,6 +56,43 @@ def test_sarif_is_valid_with_findings_and_without(
         2,
         "cannot-be-judged",
     )
+
+
+@FROM_3_11
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    ("text", "edit", "region"),
+    [
+        ("a\nb: c\n", (2, "c", "d"), (2, 4, 2, 5)),
+        ("a\nb\nc\n", (2, "b\n", "d\n"), (2, 1, 3, 1)),
+        ("a\nb\nc", (3, "c\n", ""), (3, 1, 3, 2)),
+        ("a\nb\n", (2, "", "c\n"), (2, 1, 2, 1)),
+    ],
+    ids=["part of a line", "a line", "the last line", "a new line"],
+)
+def test_sarif_has_the_edit_as_a_fix(
+    tmp_path: Path,
+    schema: jsonschema.Draft7Validator,
+    end: str,
+    text: str,
+    edit: tuple[int, str, str],
+    region: tuple[int, ...],
+) -> None:
+    (tmp_path / "a.yml").write_bytes(text.replace("\n", end).encode())
+    found = Finding("a.yml", 1, "same-region", "it is wrong", "mend it", Edit("a.yml", *edit))
+    log = sarif([found], tmp_path)
+    schema.validate(log)
+    (fix,) = log["runs"][0]["results"][0]["fixes"]
+    (replacement,) = fix["artifactChanges"][0]["replacements"]
+    names = ("startLine", "startColumn", "endLine", "endColumn")
+    assert replacement["deletedRegion"] == dict(zip(names, region, strict=True))
+    assert replacement["insertedContent"]["text"] == edit[2].replace("\n", end)
+
+
+def test_sarif_has_no_fix_where_the_edit_does_not_fit(tmp_path: Path) -> None:
+    found = Finding("a.yml", 1, "same-region", "", "", Edit("a.yml", 1, "a", "b"))
+    for finding in (found, found._replace(edit=None)):
+        assert "fixes" not in sarif([finding], tmp_path)["runs"][0]["results"][0]
 
 
 @FROM_3_11

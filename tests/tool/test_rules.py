@@ -7,73 +7,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from keyless import check, rules
 from keyless.model.account import read_account
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.repository import read_repository
 from keyless.rules.no_keys import find_in_files
 
-from tests.conftest import Bake
-from tests.support.edits import FILES, apply
+from tests.support.cases import CASES, CAUGHT, HARMLESS, Case, Edited, label
 from tests.support.infra_cases import infra_cases
 
-CASES = Path(__file__).parent / "cases"
-Edited = Callable[["Case"], Path]
-
-
-class Case(NamedTuple):
-    """One edit: the rule that must catch it and under which name, the files, and the edit."""
-
-    rule: str  # empty where no rule may object
-    name: str
-    where: frozenset[str]
-    answers: dict[str, str]
-    edit: list[str]
-
-
-def read_cases() -> Iterator[Case]:
-    """Yield all cases, file by file."""
-    for path in sorted(CASES.glob("*.yml")):
-        content: dict[str, Any] = yaml.safe_load(path.read_text())
-        answers = content.get("answers", {})
-        for edit in content.get("harmless", []):
-            yield Case("", "", frozenset(), answers, edit)
-        for kind, name in (("caught", path.stem), ("not_judged", UNJUDGED)):
-            for where, *edit in content.get(kind, []):
-                files = [where] if where in FILES else where.split()
-                names = frozenset(FILES[each] for each in files)
-                yield Case(path.stem, name, names, answers, edit)
-
-
-EVERY = list(read_cases())
 PLANNED = {"can-be-applied", "known-roles"}  # rules that judge nothing but plans
-CAUGHT = [case for case in EVERY if case.rule]
-HARMLESS = [case for case in EVERY if not case.rule]
-
-
-def label(case: Case) -> str:
-    """Return what names a case in a report."""
-    return f"{case.rule or 'harmless'}-{case.edit[-1].strip()[:40]}"
-
-
-@pytest.fixture
-def edited(bake: Bake, tmp_path: Path) -> Edited:
-    """Return a function that gives a project with one edit; the tool's folder is left out."""
-
-    def with_edit(case: Case) -> Path:
-        project = bake(**case.answers)
-        path = tmp_path / project.path.name
-        shutil.copytree(project.path, path, ignore=shutil.ignore_patterns("keyless"))
-        apply(path, case.edit)
-        return path
-
-    return with_edit
 
 
 def judge(root: Path) -> dict[str, set[Finding]]:

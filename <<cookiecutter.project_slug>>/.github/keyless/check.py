@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from keyless import output
@@ -76,14 +77,28 @@ def _skipped(source: Workflow) -> set[str]:
     return {*re.findall("[a-z-]+", " ".join(rules))} & SKIPPABLE
 
 
-def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -> int:
-    """Judge a repository and print the findings; return the exit status."""
+def main(
+    plan: Path | None,
+    values: Path | None,
+    form: str,
+    root: Path = ROOT,
+    report: Callable[[list[Finding], str, Path], None] = output.report,
+) -> int:
+    """Judge a repository and print the findings; return the exit status.
+
+    Args:
+        plan: what `terraform show -json` has printed, judged in place of the files of infra/.
+        values: what infra/terraform.tfvars.json will say.
+        form: text, github, json or sarif.
+        root: the folder of the repository.
+        report: prints the findings, of which there is one at least if the form is text.
+    """
     try:
         left = changed_infra(root, read_account(root)) if not plan and elsewhere(root) else []
         found = findings(root, plan, values and values.resolve(), planning=not left)
         found = sorted([*found, *find_in_files(root)], key=lambda one: one.place)
         if found or form != "text":
-            output.report(found, form)
+            report(found, form, root)
         else:
             service = f", and how {SERVICE_JSON} runs it" * has_service(root)
             agrees = TFVARS if left else _counterpart(root)
@@ -106,7 +121,7 @@ def main(plan: Path | None, values: Path | None, form: str, root: Path = ROOT) -
     else:
         place = re.match(r"([\w./-]+)(?::(\d+))?:", message)
         where = (place[1], int(place[2] or 1)) if place else (WORKFLOWS, 1)
-        output.report([Finding(*where, UNJUDGED, message, "")], form)
+        output.report([Finding(*where, UNJUDGED, message, "")], form, root)
     return 2
 
 

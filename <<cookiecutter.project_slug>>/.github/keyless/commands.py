@@ -12,6 +12,7 @@ from typing import Any
 from keyless.paths import TFVARS
 
 FINDINGS = "0 no findings, 1 there are findings, 2 something cannot be judged"
+FIXED = f"{FINDINGS}, 130 --fix was interrupted"
 DONE = "0 it is done or nothing is to be done, 1 it is not: the output says why and what to type"
 RELEASED = "0 the step succeeded, 1 it failed: the annotation says why and what to type"
 REPOSITORY = r"[\w-]+/[\w.-]+"
@@ -53,7 +54,7 @@ def parser() -> Parser:
         command: Parser = commands.add_parser(
             name, help=purpose, description=f"{purpose}.", epilog=f"Exit status: {status}."
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, refuse=command.error)
         return command
 
     _add_checks(add)
@@ -64,7 +65,7 @@ def parser() -> Parser:
 
 
 def _add_checks(add: Callable[..., Parser]) -> None:
-    check = add("check", _check, "Prove that the workflows and infra/ agree", FINDINGS)
+    check = add("check", _check, "Prove that the workflows and infra/ agree", FIXED)
     forms = ["text", "github", "json", "sarif"]
     check.add_argument("--format", default="text", choices=forms, help="for people (text), or not")
     check.add_argument(
@@ -73,6 +74,8 @@ def _add_checks(add: Callable[..., Parser]) -> None:
     check.add_argument(
         "--values", type=Path, metavar="FILE", help=f"read this in place of {TFVARS}"
     )
+    check.add_argument("--fix", action="store_true", help="offer the edits that correct findings")
+    check.add_argument("--yes", action="store_true", help="with --fix: do not ask")
     add("explain", _explain, "Say in words who may assume each role", FINDINGS)
     subjects = add("subjects", _subjects, "Print as JSON which subjects each role trusts", FINDINGS)
     subjects.add_argument("--json", action="store_true", help="the only format, and the default")
@@ -170,9 +173,30 @@ def _version() -> str:
 
 
 def _check(options: Options) -> int:
+    if options.fix or options.yes:
+        return _fix(options)
     from keyless import check
 
     return check.main(options.plan, options.values, options.format)
+
+
+def _fix(options: Options) -> int:
+    """Offer the edits of findings, which are those of the files here, printed for people.
+
+    Raises:
+        SystemExit: the options ask for something else as well (2).
+    """
+    if not options.fix:
+        options.refuse("--yes does nothing without --fix")
+    for name in ("plan", "values"):
+        if getattr(options, name):
+            text = f"a file of --{name} is not part of the repository, so --fix cannot correct it"
+            options.refuse(f"{text}. Leave out --{name}")
+    if options.format != "text":
+        options.refuse("--fix asks people, so it prints text. Leave out --format")
+    from keyless import fix
+
+    return fix.main(options.yes)
 
 
 def _explain(_options: Options) -> int:

@@ -8,7 +8,7 @@ from keyless.paths import ROOT
 from keyless.programs import run
 from keyless.setup.project import answered_slug, central_repository, own_key
 from keyless.setup.service_files import SERVICES_FOLDER
-from keyless.setup.values import write_text
+from keyless.writing import write_text
 
 RAW = "Accept: application/vnd.github.raw"  # the file itself, and no JSON about it
 

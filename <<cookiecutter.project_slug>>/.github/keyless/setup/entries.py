@@ -28,7 +28,8 @@ from keyless.setup.service_files import SERVICES_FOLDER, own_name, service_files
 from keyless.setup.shared_workflow import shared_files, workflow_reference
 from keyless.setup.state import state_of
 from keyless.setup.terraform import command_line, module_address
-from keyless.setup.values import EMPTY_FILE, edit_json, read_text, with_entries, without_entry
+from keyless.setup.values import EMPTY_FILE, edit_json, with_entries, without_entry
+from keyless.writing import read_text
 
 Act = Callable[[Account, argparse.Namespace], int]
 INTERRUPTED = "Type the same again: it goes on from there."

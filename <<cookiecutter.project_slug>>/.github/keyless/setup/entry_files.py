@@ -15,7 +15,7 @@ from keyless.setup.service_files import (
     own_name,
     service_files,
 )
-from keyless.setup.values import read_text, write_text
+from keyless.writing import read_text, write_text
 
 
 def write_entries(account: Account, texts: dict[str, str], keys: list[str]) -> None:

@@ -12,7 +12,7 @@ from keyless.model.refs import ref_matches
 from keyless.paths import ROOT, SHARED_WORKFLOW, TOOL
 from keyless.setup.project import own_key
 from keyless.setup.service_files import own_name
-from keyless.setup.values import read_text
+from keyless.writing import read_text
 
 SHARED_SOURCE = "infra/shared/publish-image.yml"  # it is copied to where GitHub looks for it
 PLACEHOLDER = f"OWNER/NAME/{TOOL}@REF"  # in the source, for the tool of this repository

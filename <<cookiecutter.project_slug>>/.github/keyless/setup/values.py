@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import tempfile
 from bisect import bisect
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -23,30 +19,6 @@ class Member(NamedTuple):
     key: str
     begin: int
     end: int
-
-
-def read_text(path: Path) -> str:
-    """Return a text as it is, with its line ends."""
-    return path.read_bytes().decode("utf-8")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; a link stays one, and so do permissions."""
-    path = path.resolve()
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(text.encode())
-            file.flush()
-            if path.exists():
-                shutil.copymode(path, file.name)
-            else:  # as any new file
-                mask = os.umask(0)
-                os.umask(mask)
-                os.chmod(file.name, 0o666 & ~mask)  # noqa: PTH101
-            os.replace(file.name, path)  # noqa: PTH105
-        except BaseException:
-            os.unlink(file.name)  # noqa: PTH108
-            raise
 
 
 def object_members(text: str, start: int) -> Iterator[Member]:

@@ -27,7 +27,7 @@ from keyless.setup.terraform import (
     terraform,
     terraform_initialised,
 )
-from keyless.setup.values import write_text
+from keyless.writing import write_text
 
 IMPORTS = INFRA / "bootstrap_imports.tf"  # there only while Terraform plans
 DESTROYS = "Terraform would destroy what others rely on, so nothing was changed in AWS:"

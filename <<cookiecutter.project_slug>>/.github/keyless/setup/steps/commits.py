@@ -13,7 +13,8 @@ from keyless.setup.retry import AGAIN, require
 from keyless.setup.service_files import SERVICES_FOLDER
 from keyless.setup.steps.checkout import LOCK, Checkout
 from keyless.setup.steps.situation import Step
-from keyless.setup.values import read_text, without_own_values
+from keyless.setup.values import without_own_values
+from keyless.writing import read_text
 
 GOING_ON = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
 

@@ -12,7 +12,8 @@ from keyless.paths import ROOT, TFVARS
 from keyless.setup.retry import AGAIN
 from keyless.setup.service_files import SERVICES_FOLDER, is_written_here, service_files
 from keyless.setup.steps.situation import Situation
-from keyless.setup.values import OWN_VALUES, read_text, write_text
+from keyless.setup.values import OWN_VALUES
+from keyless.writing import read_text, write_text
 
 
 def look_at_files(situation: Situation) -> dict[str, str]:

@@ -16,7 +16,8 @@ from keyless.setup.github import Repository
 from keyless.setup.project import account_here, own_key
 from keyless.setup.retry import AGAIN
 from keyless.setup.terraform import State
-from keyless.setup.values import edit_json, read_text, write_text
+from keyless.setup.values import edit_json
+from keyless.writing import read_text, write_text
 
 
 class Step(NamedTuple):

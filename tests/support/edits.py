@@ -11,12 +11,14 @@ REGISTRY = "infra/repository/registry.tf"
 LIFECYCLE = "infra/repository/lifecycle.json"
 # How cases name files.
 FILES = {
+    "action": ".github/actions/login/action.yml",
     "actions": "infra/repository/push-actions.json",
     "app": "app/server.py",
     "ci": CI,
     "deploy": DEPLOY,
     "dockerfile": "Dockerfile",
     "greet": ".github/actions/greet/action.yml",
+    "ignore": ".dockerignore",
     "lifecycle": LIFECYCLE,
     "main": "infra/main.tf",
     "module variables": "infra/repository/variables.tf",

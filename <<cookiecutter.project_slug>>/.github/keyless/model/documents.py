@@ -48,9 +48,10 @@ class Mapping(dict):  # type: ignore[type-arg]
     Scalars are text, as GitHub reads it.
     """
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, path: str = "", file: list[str] | None = None) -> None:
         super().__init__()
         self.path = path
+        self.file = file or []  # the lines of the whole file
         self.lines: dict[str, int] = {}
         self.caller: Mapping | None = None  # the step that uses the composite action of this step
         self.defaults: Mapping = self  # the inputs that this action declares
@@ -59,7 +60,7 @@ class Mapping(dict):  # type: ignore[type-arg]
 
     def called_by(self, caller: Mapping, inputs: Mapping) -> Mapping:
         """Return a copy of this step of a composite action, as a step of a job uses it."""
-        step = Mapping(self.path)
+        step = Mapping(self.path, self.file)
         step.update(self)
         step.lines, step.caller, step.defaults = self.lines, caller, inputs
         step.files = self.files
@@ -146,6 +147,7 @@ def parse_yaml(name: str, text: str) -> Any:
     names: list[Any] = [None]
     keys: list[Any] = [None]
     anchors: dict[Any, Any] = {}
+    lines = text.splitlines()
     event: Any
     try:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -157,7 +159,11 @@ def parse_yaml(name: str, text: str) -> Any:
             if kind not in ("Scalar", "Alias", "SequenceStart", "MappingStart"):
                 continue
             value = (
-                event.value if kind == "Scalar" else Mapping(name) if kind == "MappingStart" else []
+                event.value
+                if kind == "Scalar"
+                else Mapping(name, lines)
+                if kind == "MappingStart"
+                else []
             )
             if kind == "Alias":
                 value = anchors[event.anchor]

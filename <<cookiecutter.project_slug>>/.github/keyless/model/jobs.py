@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from keyless.model.account import Account
+from keyless.model.changes import insert_below, quoted, remove_line, set_value
 from keyless.model.documents import Mapping, as_list
 from keyless.model.environment import written_variables
 from keyless.model.findings import Finding
 from keyless.model.refs import Run
 from keyless.model.texts import fill
 from keyless.model.workflows import CREDENTIALS, Workflow, script_of
+
+
+class Change(NamedTuple):
+    """What an edit makes of a key: another value, or nothing (empty); None is no edit."""
+
+    value: str | None
+    safe: bool = True
+
+
+KEEP = Change(None)
+REMOVE = Change("")
 
 
 @dataclass(eq=False)
@@ -140,15 +152,25 @@ class Job:
         return self.resolve(step, f"${{{{ env.{name} }}}}")
 
     def value_finding(
-        self, step: Mapping, key: str, value: str, rule: str, message: str, mend: str
+        self,
+        step: Mapping,
+        key: str,
+        value: str,
+        rule: str,
+        message: str,
+        mend: str,
+        wanted: str | None = None,
     ) -> Finding:
-        """Return a finding that points at the variable that has a value, else at an input."""
+        """Return a finding that points at the variable that has a value, else at an input.
+
+        Args:
+            wanted: what the variable should be, for an edit.
+        """
         for scope in (step, self.root, self.source.root):
             env = scope.of("env")
             for name in env:
                 if self.variable(step, name) == value:
-                    path = scope.path or self.source.path
-                    return Finding(path, env.line(name), rule, message, mend)
+                    return self.at(env, name, rule, message, mend, Change(wanted))
         return self.finding(step, key, rule, message, mend)
 
     def values(self) -> Iterator[tuple[Mapping, str, int, str]]:
@@ -158,11 +180,46 @@ class Job:
                 yield from ((part, key, values.line(key), values.text(key)) for key in values)
             yield part, "run", part.line("run"), script_of(part)
 
-    def finding(self, step: Mapping, key: str, rule: str, message: str, mend: str) -> Finding:
-        """Return a finding that points at an input of a step, or at the step."""
+    def finding(
+        self,
+        step: Mapping,
+        key: str,
+        rule: str,
+        message: str,
+        mend: str,
+        value: str | None = None,
+        safe: bool = True,
+    ) -> Finding:
+        """Return a finding that points at an input of a step, or at the step.
+
+        Args:
+            value: what the input should be, for an edit; an empty text removes it.
+            safe: whether the edit may be made without a second look.
+        """
         name = step.input_name(key)
-        line = step.of("with").line(name) if name else step.line("with")
-        return Finding(step.path or self.source.path, line, rule, message, mend)
+        inputs = step.of("with")
+        line = inputs.line(name) if name else step.line("with")
+        path, edit = step.path or self.source.path, None
+        if value and name:
+            edit = set_value(path, inputs.file, line, name, value, safe)
+        elif value and inputs:
+            last = max(inputs.lines.values())
+            edit = insert_below(path, inputs.file, last, f"{key}: {quoted(value)}", safe)
+        elif value == "" and name:
+            edit = remove_line(path, inputs.file, line, name, safe)
+        return Finding(path, line, rule, message, mend, edit)
+
+    def at(
+        self, part: Mapping, key: str, rule: str, message: str, mend: str, change: Change = KEEP
+    ) -> Finding:
+        """Return a finding that points at a key of a step, of a job, or of env:."""
+        path, line = part.path or self.source.path, part.line(key)
+        edit = None
+        if change.value:
+            edit = set_value(path, part.file, line, key, change.value, change.safe)
+        elif change.value == "":
+            edit = remove_line(path, part.file, line, key, change.safe)
+        return Finding(path, line, rule, message, mend, edit)
 
 
 def _callers_of(step: Mapping) -> list[Mapping]:

@@ -51,7 +51,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         own = id(job.source) in judged
         called = any(id(caller.source) in judged for caller in job.callers)
         here = [*_contexts(job), *_steps(job)] if own else []
-        for each in (*here, *(_group(job) if own or called else ()), *_granted(job)):
+        for each in (*here, *(_group(job) if own or called else ()), *_granted(repository, job)):
             if own or called:
                 found.setdefault((each.path, each.line), each)
     yield from found.values()
@@ -124,10 +124,10 @@ def _group_of(part: Mapping) -> str:
     return normalize_expressions(part.of("concurrency").text("group") or part.text("concurrency"))
 
 
-def _granted(job: Job) -> Iterator[Finding]:
+def _granted(repository: Repository, job: Job) -> Iterator[Finding]:
     """Yield a called job that asks for more than its caller has, so GitHub starts nothing."""
-    if not job.callers:
-        return
+    if not job.callers or repository.needs_token(job.callers[-1]):
+        return  # of those that need a token least-permissions says so
     caller = job.callers[-1]
     has, wants = (
         permissions_of(caller),

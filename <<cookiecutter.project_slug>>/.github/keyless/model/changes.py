@@ -11,7 +11,10 @@ import re
 
 from keyless.model.findings import Edit
 
-_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|\$\{\{.*?\}\}(?:[^\s,}#][^,}#]*?)?|[^\s,{}\[\]#\"'|>&*!][^,}#]*?"
+_VALUE = (
+    r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|\$\{\{.*?\}\}(?:[^\s,}#][^,}#]*?)?"
+    r"|[^\s,{}\[\]#\"'|>&*!][^,}#]*?"
+)
 # What YAML reads as text without quotes, and as one value in a mapping on one line, too.
 _PLAIN = r"[A-Za-z/$.][\w./$@:+-]*(\$\{\{ [\w.]+ \}\}[\w./@:+-]*)*|(\$\{\{ [\w.]+ \}\})+"
 

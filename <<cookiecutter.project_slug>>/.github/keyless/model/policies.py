@@ -163,3 +163,15 @@ def pulled_by_anybody(policy: str) -> bool:
         if "*" in given and not statement.get("Condition") and statement.get("Effect") == "Allow":
             return True
     return False
+
+
+def in_words(statement: dict[str, Any]) -> str:
+    """Return what a statement grants: its actions and what they are for."""
+    actions = [str(each) for each in as_list(statement.get("Action"))]
+    if "NotAction" in statement:
+        actions = [f"everything but {', '.join(map(str, as_list(statement['NotAction'])))}"]
+    resources = ", ".join(map(str, as_list(statement.get("Resource")))) or "any resource"
+    shown = ", ".join(actions[:4]) + f" and {len(actions) - 4} more" * (len(actions) > 4)
+    if "NotResource" in statement:
+        resources = f"all but {', '.join(map(str, as_list(statement['NotResource'])))}"
+    return f"{shown} on {resources}"

@@ -7,12 +7,25 @@ from typing import NamedTuple
 
 from keyless.model.account import Account
 from keyless.model.callers import caller_inputs, lends, uses_spellings
-from keyless.model.documents import Mapping
+from keyless.model.documents import Mapping, Read
 from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.jobs import Job
+from keyless.model.jobs import Change, Job
 from keyless.model.repository import Repository, Side
-from keyless.paths import INFRA_JSON
+
+# What follows from another value than that of infra/.
+FOLLOWS = {
+    "role-to-assume": "so AWS refuses the job",
+    "allowed-account-ids": "so the job stops before it has credentials",
+    "audience": "so the role refuses the token",
+    "aws-region": "so the login leads to the registry of another region",
+    "env: AWS_REGION": "so the step asks AWS in another region",
+    "env: ECR_REPOSITORY": "so the step looks for the image in another repository",
+    "registries": "so the login leads to the registry of another account",
+    "registry-type": "so the login leads to the public registry",
+}
+# What infra/ may say in another way, too.
+CHOSEN = {"role-to-assume", "aws-region", "env: ECR_REPOSITORY"}
 
 
 class Step(NamedTuple):
@@ -44,16 +57,25 @@ def differs(
     where: Step, key: str, rule: str, value: str, expected: str, account: Account
 ) -> Iterator[Finding]:
     """Yield the finding for a value that is not what infra/ says, or cannot be known."""
-    changing = f"change {account.path} and apply it"
-    if account.path == INFRA_JSON:
-        changing = "have the entry changed where infra/ is, and type: make fetch"
-    mend = f"write {key}: {expected}, or {changing}"
     shown = f"is {value}" if value else "is missing"
-    message = f"{key} {shown} and {account.path} says {expected}, so nothing could be published"
+    follows = FOLLOWS.get(key, "so nothing is published")
+    message = f"{key} {shown} and {account.path} says {expected}, {follows}"
+    mend = f"write {key}: {expected}"
+    if key in CHOSEN:
+        mend += f", or, if {value or 'another one'} is right, {account.changing}"
+    raw = where.step.of("with").get(where.step.input_name(key) or "")
+    if isinstance(raw, Read) and raw.written != raw:
+        message += f" (YAML reads {raw.written} without quotes as {raw})"
     if "${{" in value:
         rule, message = UNJUDGED, f"{key} is {value}, whose value only the run knows"
-    if "secrets." not in value:  # that is a finding of its own
-        yield where.job.finding(where.step, key, rule, message, mend)
+        mend = f"write {key}: {expected}"
+    if "secrets." in value:
+        return  # that is a finding of its own
+    name = key.removeprefix("env: ")
+    if name != key and name in where.step.of("env"):
+        yield where.job.at(where.step.of("env"), name, rule, message, mend, Change(expected))
+    else:
+        yield where.job.finding(where.step, key, rule, message, mend, expected)
 
 
 def compare_input(
@@ -84,9 +106,8 @@ def compare_called(repository: Repository, key: str, rule: str) -> Iterator[Find
             if normalize_expressions(value) != normalize_expressions(wanted):
                 shown = f"is {value}" if value else "is missing"
                 message = f"{key} {shown}, and this entry needs {wanted}"
-                yield job.finding(
-                    job.root, key, rule, message, f"write {key}: {wanted} below with:"
-                )
+                mend = f"write {key}: {wanted} below with:"
+                yield job.finding(job.root, key, rule, message, mend, wanted)
 
 
 def calls_own_workflow(side: Side, job: Job) -> bool:

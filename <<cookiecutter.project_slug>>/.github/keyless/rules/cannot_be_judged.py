@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from keyless.model.action_inputs import UNDERSTOOD
-from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.documents import Mapping
+from keyless.model.findings import UNJUDGED, Edit, Finding
 from keyless.model.jobs import Job
 from keyless.model.plan import Plan, configured_resources
 from keyless.model.repository import Repository
-from keyless.model.workflows import BUILD, CREDENTIALS, script_of
+from keyless.model.workflows import BUILD, CREDENTIALS, name_of_step, script_of
 from keyless.paths import WORKFLOWS
 
 ID = UNJUDGED
@@ -65,13 +66,26 @@ def find(repository: Repository) -> Iterator[Finding]:
     for publication in repository.publications:
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.hidden:
-                message = f"what job {job.name} pushes here, and under which tags, cannot be read"
-                mend = f"push with {BUILD}, push: true and tags"
-                yield job.finding(step, "push", ID, message, mend)
+                yield _hidden(job, step)
         if not publication.pushed and not publication.unseen:
             first = publication.jobs[0]
             message = f"job {first.name} assumes the role and no step of {BUILD} pushes tags"
             yield Finding(*first.where, ID, message, "push with push: true and tags")
+
+
+def _hidden(job: Job, step: Mapping) -> Finding:
+    """Return the finding for a step of which nobody can tell what it pushes."""
+    value = job.input(step, "push")
+    if step in job.using(BUILD) and "${{" in value:
+        message = f"push is {value}, and only the run knows whether that is true"
+    elif step in job.using(BUILD) and value.lower() not in ("true", "false", ""):
+        message = f"push is {value}, which is neither true nor false"
+    else:
+        message = f"{name_of_step(step)!r} may push an image, and the check cannot read which one,"
+        message += " or under which tags"
+        mend = f"push with {BUILD}, push: true and tags:"
+        return job.finding(step, "push", ID, message, mend)
+    return job.finding(step, "push", ID, message, "write push: true", "true", safe=False)
 
 
 def _unknown_inputs(job: Job) -> Iterator[Finding]:
@@ -81,9 +95,15 @@ def _unknown_inputs(job: Job) -> Iterator[Finding]:
             for name in step.of("with"):
                 if name.lower() not in understood and not _is_plain(name, job.input(step, name)):
                     near = get_close_matches(name.lower(), understood, n=1)
-                    message = f"what the input {name} of {action} changes is not known here"
-                    mend = f"write {near[0]}" if near else "remove it"
-                    yield job.finding(step, name.lower(), ID, message, mend)
+                    message = f"this check does not know what the input {name} of {action} changes"
+                    if near:
+                        message = f"{action} has no input {name} that this check knows, and GitHub"
+                        message += " ignores a name that is wrong"
+                    mend = f"write {near[0]}" if near else "remove it, or do this in another step"
+                    finding = job.finding(step, name.lower(), ID, message, mend)
+                    yield (
+                        finding._replace(edit=_renamed(finding, name, near[0])) if near else finding
+                    )
 
 
 def _other_programs(repository: Repository, job: Job) -> Iterator[Finding]:
@@ -105,6 +125,10 @@ def _other_programs(repository: Repository, job: Job) -> Iterator[Finding]:
             mend = "give it another name, or another job"
             path = step.path or job.source.path
             yield Finding(path, step.line("run"), ID, message, mend)
+
+
+def _renamed(finding: Finding, name: str, right: str) -> Edit:
+    return Edit(finding.path, finding.line, f"{name}:", f"{right}:")
 
 
 def _is_plain(name: str, value: str) -> bool:

@@ -12,7 +12,7 @@ from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.following import Visit, World, follow
 from keyless.model.images import uses_role
 from keyless.model.job_search import condition_of
-from keyless.model.jobs import Job
+from keyless.model.jobs import Change, Job
 from keyless.model.repository import Followed, Repository
 from keyless.model.sources import source_of
 from keyless.model.workflows import BUILD, CHECKOUT, LOGIN, local_path, name_of_step, script_of
@@ -46,6 +46,11 @@ class Skipped(NamedTuple):
 
 def find(repository: Repository) -> Iterator[Finding]:
     """Follow each job of an entry for the refs that its role trusts."""
+    found = {(one.path, one.line): one for one in reversed([*_judge(repository)])}
+    yield from found.values()
+
+
+def _judge(repository: Repository) -> Iterator[Finding]:
     for followed in repository.followed:
         job = followed.job
         if followed.worlds is None:
@@ -60,7 +65,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         for each in (*repository.needed(job), job):
             found += _fails(each, followed)
         found += _blocked(job)
-        yield from {(each.path, each.line): each for each in reversed(found)}.values()
+        yield from found
 
 
 def _nothing_pushed(followed: Followed) -> Iterator[Finding]:
@@ -115,7 +120,7 @@ def _skipped(
         message = f"only the run knows whether the step {name!r} runs; if it does not, {lacks}"
         if surely:
             message = f"the step {name!r} never runs for {followed.shown}, so {lacks}"
-        message += f" for {shown!r} behind it"
+        message += f" for {shown!r} after it"
         yield _at_condition(job, earlier[0], ID if surely else UNJUDGED, message)
     elif later and uses_role(visit.step):
         message = f"{shown!r} runs before {name_of_step(later[0])!r}, so {lacks} for it"
@@ -196,7 +201,8 @@ def _without_checkout(job: Job, world: World, visit: Visit) -> Finding:
         if tree.folder != "." and not tree.repository:
             message = f"this repository is checked out into {tree.folder}, so {shown!r} does not"
             message += " find its files"
-            return job.finding(tree.step, "path", ID, message, "remove path: from the checkout")
+            mend = "remove path: from the checkout"
+            return job.finding(tree.step, "path", ID, message, mend, "")
     other = visit.before.tree_of(".")
     if other:
         message = f"{other.repository} is checked out in place of this repository, so {shown!r}"
@@ -225,6 +231,7 @@ def _folder_of(job: Job, step: Mapping) -> tuple[str, int]:
 
 
 def _at_condition(job: Job, step: Mapping, rule: str, message: str) -> Finding:
-    line = step.line("if") if "if" in step else step.line("uses" if "uses" in step else "run")
-    path = step.path or job.source.path
-    return Finding(path, line, rule, message, "remove the if:, or correct it")
+    if "if" in step:
+        mend = "remove the if:, or correct it"
+        return job.at(step, "if", rule, message, mend, Change("", safe=False))
+    return job.at(step, "uses" if "uses" in step else "run", rule, message, "remove the step")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyless.model.changes import insert_below
+from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
 from keyless.model.repository import Repository
 from keyless.model.workflows import BUILD
@@ -36,4 +38,13 @@ def find(repository: Repository) -> Iterator[Finding]:
                     "provenance is not chosen, so the default may turn the image into an index"
                 )
                 mend = "write provenance: false, or the mode that you want"
-                yield job.finding(step, "push", ID, message, mend)
+                finding = job.finding(step, "provenance", ID, message, mend, "false")
+                yield finding if step.input_name("provenance") else _below_push(step, finding)
+
+
+def _below_push(step: Mapping, finding: Finding) -> Finding:
+    """Return a finding at `push:`, where the missing input belongs."""
+    inputs, name = step.of("with"), step.input_name("push")
+    line = inputs.line(name) if name else finding.line
+    edit = insert_below(finding.path, inputs.file, line, "provenance: false")
+    return finding._replace(line=line, edit=edit)

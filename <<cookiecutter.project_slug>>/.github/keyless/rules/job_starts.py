@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 
 from keyless.model.documents import Mapping
+from keyless.model.expressions import evaluate, parse_expression
 from keyless.model.findings import Finding
-from keyless.model.job_search import condition_of
+from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.repository import Repository, Side
 from keyless.model.triggers import event_names, starting_runs
+from keyless.model.values import truth
 from keyless.model.workflows import script_of
 
 ID = "job-starts"
@@ -123,17 +125,48 @@ def _why_not(repository: Repository, side: Side, job: Job) -> Finding:
     runs = [run for run in starting_runs(first.source) if run.event in meant or not meant]
     able = [run for run in runs if _publishes(run) and _fits(run, side)]
     if able:
-        events = ", ".join(sorted({run.event for run in able}))
-        barred = _that_bars(repository, job)
-        condition = " ".join(condition_of(barred.root).split())
-        message = f"job {barred.name} never starts for {events} of {refs}, because this is never"
-        message += f" true: {condition}"
-        mend = "correct the condition; values of different types, such as false and 'false', are"
-        return Finding(*_place_of(barred), ID, message, f"{mend} never equal")
+        return _barred(_that_bars(repository, job), able, refs)
     events = " and ".join(meant) or "no event"
     message = f"{events} never starts job {job.name} for {refs}, so no image is published"
     mend = "write release: with types: [published], or push: with tags: or branches:, below on:"
     return Finding(first.source.path, _line_of_event(first, meant), ID, message, mend)
+
+
+def _barred(job: Job, runs: list[Run], refs: str) -> Finding:
+    """Return the finding for a job whose condition is never true, or false in every run."""
+    events = ", ".join(dict.fromkeys(run.event for run in runs))
+    part = _never_true(job, runs)
+    message = f"job {job.name} never starts for {events} of {refs}, because this is never true:"
+    message += f" {part}"
+    mend = "correct the condition, or remove this part"
+    quoted = re.search(r"[!=]=\s*'(true|false)'|'(true|false)'\s*[!=]=", part)
+    named = re.search(r"github\.event\.([\w.]+)", part)
+    if quoted and _may_hold(job, runs, part.replace(f"'{quoted[1] or quoted[2]}'", "true")):
+        mend = f"write {(quoted[1] or quoted[2])} without quotes: a boolean never equals a text"
+    elif "github.event.action" in part:
+        types = ", ".join(dict.fromkeys(each for run in runs for each in run.types)) or "none"
+        mend = f"compare with a type that starts the workflow: {types}"
+    elif re.search(r"github\.repository\b", part):
+        mend = f"this repository is {job.known.get('github.repository', 'another one')}: write that"
+    elif named and not _may_hold(job, runs, f"github.event.{named[1]} != null"):
+        mend = f"{events} has no github.event.{named[1]}: remove this part"
+    if "if" in job.root:
+        return job.at(job.root, "if", ID, message, mend)
+    return Finding(*job.where, ID, message, mend)
+
+
+def _never_true(job: Job, runs: list[Run]) -> str:
+    """Return the part of a job's condition that is never true, or all of it."""
+    whole = " ".join(condition_of(job.root).split())
+    parts = [part.strip() for part in re.split(r"&&(?![^(]*\))", whole)]
+    never = [part for part in parts if not _may_hold(job, runs, part)]
+    return never[0] if never else whole
+
+
+def _may_hold(job: Job, runs: list[Run], text: str) -> bool:
+    """Tell whether a condition may be true in one of some runs."""
+    known, tree = {**job.known, **NOTHING_FAILED}, parse_expression(text)
+    return any(truth(value) for run in runs for value, _ in evaluate(tree, run, known))
 
 
 def _fits(run: Run, side: Side) -> bool:
@@ -146,10 +179,6 @@ def _that_bars(repository: Repository, job: Job) -> Job:
     for one in (*job.callers, job):
         chain += [*repository.needed(one), one]
     return next((one for one in chain if not any(map(_publishes, one.starts))), job)
-
-
-def _place_of(job: Job) -> tuple[str, int]:
-    return (job.source.path, job.root.line("if")) if "if" in job.root else job.where
 
 
 def _line_of_event(job: Job, names: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +18,7 @@ from keyless.model.plan import Plan, Resource
 from keyless.model.planned import PlannedEntry, shown_in_full
 from keyless.model.policies import (
     PUSHING,
+    in_words,
     only_pulls,
     parse_policy,
     principals_of,
@@ -89,7 +89,7 @@ def _compare(publication: Publication) -> Iterator[Finding]:
     needed = {action for action in publication.needed if action in READING or action in granted}
     lacking, idle = needed - granted, granted - needed
     if lacking:
-        message = f"the steps need {', '.join(sorted(lacking))}, so a push would be denied"
+        message = f"the steps need {', '.join(sorted(lacking))}, so they fail"
         yield Finding(*where, ID, message, f"add it to {place}{apply}")
     if idle:
         message = f"the role is granted {', '.join(sorted(idle))}, which no step needs"
@@ -144,7 +144,7 @@ def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator
     if role is None:
         return  # which is a finding already
     for statement in planned.lacking:
-        message = f"{name} is not granted {json.dumps(statement)}, so no image could be run"
+        message = f"{name} is not granted {in_words(statement)}, so no image could be run"
         yield Finding(*planned.at(role), ID, message, f"restore {SERVICE_TF}")
     plan = planned.plan
     if service:
@@ -201,7 +201,7 @@ def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator
     name = entry["role_name"]
     own = planned.plan.of("aws_iam_role_policy")
     for statement in planned.beyond:
-        message = f"{name} is granted {json.dumps(statement)}, which is more than pushing"
+        message = f"{name} is granted {in_words(statement)}, which is more than pushing"
         holds = [each for each in own if statement in (statements_of(each.get("policy")) or [])]
         where = planned.at(holds[0] if holds else planned.role)
         yield Finding(*where, ID, message, f"grant it on {arn} alone, or remove it")

@@ -10,7 +10,7 @@ from keyless.model.account import Account
 from keyless.model.documents import Mapping, as_list
 from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.jobs import Job, permissions_of
+from keyless.model.jobs import REMOVE, Change, Job, permissions_of
 from keyless.model.refs import common_refs
 from keyless.model.repository import Repository
 from keyless.model.subjects import ref_is_tested
@@ -106,8 +106,8 @@ def _line_of_permissions(job: Job) -> int:
 def _other_permissions(job: Job) -> Iterator[Finding]:
     """A job that assumes the role, or calls one that does, has what it needs and no more."""
     granted = permissions_of(job)
-    own = granted if isinstance(granted, Mapping) else {}
-    own = {key: own[key] for key in own if own[key] != "none"}
+    own = granted if isinstance(granted, Mapping) else Mapping()
+    held = {key: own[key] for key in own if own[key] != "none"}
     used = " ".join(
         f"{step.action()} {step.of('with').values()} {script_of(step)}" for step in job.steps
     )
@@ -115,15 +115,15 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
     missing = [
         f"{key}: {NEEDED[key]}"
         for key in NEEDED
-        if own.get(key) not in (NEEDED[key], "write")
-        and (key in own or key != "contents" or checks_out)
+        if held.get(key) not in (NEEDED[key], "write")
+        and (key in held or key != "contents" or checks_out)
     ]
     extra = [
-        f"{key}: {own[key]}"
-        for key in own
-        if own[key] != NEEDED.get(key)
+        f"{key}: {held[key]}"
+        for key in held
+        if held[key] != NEEDED.get(key)
         and not re.search(REASONS.get(key, "(?!)"), used, re.I)
-        and not (own[key] == "read" and key in READABLE)
+        and not (held[key] == "read" and key in READABLE)
     ]
     message = f"job {job.name} assumes the role"
     message += f" and lacks {', '.join(missing)}, so it would fail" * bool(missing)
@@ -131,17 +131,22 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
     mend = f"add {', '.join(missing)} to permissions: of the job" if missing else ""
     mend += "; " * bool(missing and extra)
     mend += f"remove {', '.join(extra)} from it" if extra else ""
-    if granted == "write-all" or not own:
+    if granted == "write-all" or not held:
         mend = "write permissions: {contents: read, id-token: write} in the job, and what else its"
         mend += " steps need"
-    if missing or extra:
+    if len(extra) == 1 and not missing and extra[0].split(":")[0] in job.root.of("permissions"):
+        key = extra[0].split(":")[0]
+        change = Change("read") if key == "contents" else REMOVE
+        mend = f"write contents: read in place of {extra[0]}" if key == "contents" else mend
+        yield job.at(own, key, ID, message, mend, change)
+    elif missing or extra:
         yield Finding(job.source.path, _line_of_permissions(job), ID, message, mend)
 
 
 def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
     """Another job can ask for a token only for somebody else than AWS."""
     granted = permissions_of(job)
-    scopes = granted if isinstance(granted, Mapping) else {}
+    scopes = granted if isinstance(granted, Mapping) else Mapping()
     if scopes.get("id-token") != "write" and granted != "write-all":
         return
     hidden = any(local_path(step.text("uses")) for step in job.steps)
@@ -163,7 +168,10 @@ def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
         message += " it presents, too"
         mend = "give the job an environment of its own, for example environment: packages"
     rule = UNJUDGED if hidden and granted != "write-all" else ID
-    yield Finding(job.source.path, _line_of_permissions(job), rule, message, mend)
+    if scopes and not consumes:
+        yield job.at(scopes, "id-token", rule, message, mend, REMOVE)
+    else:
+        yield Finding(job.source.path, _line_of_permissions(job), rule, message, mend)
 
 
 def _is_accepted(job: Job, account: Account, entry: dict[str, Any]) -> bool:

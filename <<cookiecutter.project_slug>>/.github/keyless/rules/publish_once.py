@@ -135,10 +135,10 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
             tree = source.checkout
             if job.input(step, "call").lower() not in ("", "build"):
                 message = f"call: {job.input(step, 'call')} builds nothing, so nothing is pushed"
-                yield job.finding(step, "call", ID, message, "remove call:")
+                yield job.finding(step, "call", ID, message, "remove call:", "")
             elif source.remote and source.other:
                 message = f"the image is built from {source.other}, not from the commit of the run"
-                yield job.finding(step, "context", ID, message, "write context: .")
+                yield job.finding(step, "context", ID, message, "write context: .", ".")
             elif tree and tree.repository and (tree.folder != "." or not named):
                 message = f"the image is built from {tree.repository}, not from this repository"
                 mend = "check it out into a folder of its own: path:"
@@ -146,7 +146,7 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
             elif tree and tree.ref and named:
                 message = f"the image is built from {tree.ref} and says that it is the commit of"
                 mend = "remove ref: from the checkout"
-                yield job.finding(tree.step, "ref", ID, f"{message} the run", mend)
+                yield job.finding(tree.step, "ref", ID, f"{message} the run", mend, "")
             elif moved is not None and not source.remote and named:
                 message = "this may replace the files of the commit, and the image says that it is"
                 message += " that commit"

@@ -12,7 +12,7 @@ from keyless.model.documents import Mapping
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.following import Visit
 from keyless.model.images import uses_role
-from keyless.model.jobs import Job
+from keyless.model.jobs import REMOVE, Change, Job
 from keyless.model.planned import PlannedEntry
 from keyless.model.repository import Followed, Repository
 from keyless.model.state import KEYS
@@ -50,7 +50,8 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield from differs(where, "allowed-account-ids", ID, value, account.id, account)
         yield from _other_credentials(where)
     for followed in repository.followed:
-        yield from dict.fromkeys(_replaced(account, followed))
+        found = {(one.path, one.line): one for one in reversed([*_replaced(account, followed)])}
+        yield from found.values()
     yield from compare_called(repository, "role-to-assume", ID)
     yield from refused(repository, ID, {"role_name"})
     yield from shared_by_entries(repository, ID, "role_name")
@@ -65,7 +66,7 @@ def _other_credentials(where: Step) -> Iterator[Finding]:
         value = where.job.input(where.step, key)
         if value.lower() not in harmless and "${{" not in value:
             message = f"{key}: {value} {why}"
-            yield where.job.finding(where.step, key, ID, message, f"remove {key}")
+            yield where.job.finding(where.step, key, ID, message, f"remove {key}", "")
 
 
 def _replaced(account: Account, followed: Followed) -> Iterator[Finding]:
@@ -103,17 +104,18 @@ def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
         near = scope is step or (scope is not job.root and scope is not job.source.root)
         env = scope.of("env")
         for name in env:
-            value, path = env.text(name), scope.path or job.source.path
+            value = env.text(name)
             if name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE") and value:
                 message = f"{name} is {value}, so {name_of_step(step)!r} looks for that profile and"
                 message += " does not use the role"
-                yield Finding(path, env.line(name), ID, message, f"remove {name}")
+                yield job.at(env, name, ID, message, f"remove {name}", REMOVE)
             elif name in KEYS and near and value and not re.search(rf"{own}|secrets|vars", value):
                 message = f"{name} gives {name_of_step(step)!r} other credentials than the role's"
-                yield Finding(path, env.line(name), ID, message, f"remove {name}")
+                yield job.at(env, name, ID, message, f"remove {name}", REMOVE)
             elif name.startswith("AWS_ENDPOINT_URL") and value:
                 message = f"{name} is {value}, so the calls of {name_of_step(step)!r} go there"
-                yield Finding(path, env.line(name), UNJUDGED, message, f"remove {name}")
+                mend = f"remove {name}"
+                yield job.at(env, name, UNJUDGED, message, mend, Change("", safe=False))
 
 
 def _planned_role(account: Account, name: str, planned: PlannedEntry) -> Iterator[Finding]:

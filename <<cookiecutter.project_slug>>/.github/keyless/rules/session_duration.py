@@ -38,7 +38,9 @@ def find(repository: Repository) -> Iterator[Finding]:
             )
             mend = f"write role-duration-seconds: {longest}"
             rule = ID if lasts.isdigit() else UNJUDGED
-            yield where.job.finding(where.step, "role-duration-seconds", rule, message, mend)
+            yield where.job.finding(
+                where.step, "role-duration-seconds", rule, message, mend, str(longest)
+            )
         yield from _outlived(where, lasts)
     yield from refused(repository, ID, {"max_session_duration"})
     for side in repository.sides:

@@ -24,6 +24,7 @@ SOURCES = (
 )
 BEFORE = "role-session-name: ${{ github.actor }}"
 AFTER = "role-session-name: run-${{ github.run_id }}-${{ github.run_attempt }}"
+GOOD = "run-${{ github.run_id }}-${{ github.run_attempt }}"
 ALLOWED = r"[\w+=,.@-]*"
 # What values look like at their longest; others are not judged.
 EXAMPLES = {
@@ -48,10 +49,11 @@ def find(repository: Repository) -> Iterator[Finding]:
         value = where.job.input(where.step, "role-session-name")
         example = _example(where.job, value)
         if value and not (re.fullmatch(ALLOWED, example) and 2 <= len(example) <= 64):
-            message = f"role-session-name is {value}, for example {example!r}, which STS refuses:"
-            message += " 2 to 64 letters, digits and any of +=,.@_-"
-            mend = "write role-session-name: run-${{ github.run_id }}-${{ github.run_attempt }}"
-            yield where.job.finding(where.step, "role-session-name", ID, message, mend)
+            shown = f"is {value}" + f", for example {example}" * (example != value)
+            message = f"role-session-name {shown}, which STS refuses: it takes 2 to 64 letters,"
+            message += " digits and any of +=,.@_-"
+            mend = f"write role-session-name: {GOOD}"
+            yield where.job.finding(where.step, "role-session-name", ID, message, mend, GOOD)
 
 
 def _example(job: Job, value: str) -> str:

@@ -56,7 +56,8 @@ class Presented(NamedTuple):
     """What a job can present, as refs or as environment:NAME."""
 
     own: list[str]  # refs at which it is in the environment that the role trusts, or in none
-    strange: set[str]  # what the role does not trust
+    strange: set[str]  # environments, or refs without one, that the role does not trust
+    refs: set[str]  # refs that the role does not trust, in the environment that it trusts
     unsure: set[str]  # what nobody can tell before the run
 
 
@@ -84,18 +85,40 @@ def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
         mend = "write the principal as text, and remove ignore_changes"
         yield Finding(*planned.at(planned.role), UNJUDGED, message, mend)
     elif canonical(planned.trust) != canonical([expected]):
-        trusted = json.dumps(planned.trust)
-        message = f"{name} trusts {trusted}, which is not what {account.path} says"
+        message = f"{name} is not trusted as {account.path} says: {_difference(planned, expected)}"
         mend = f"trust this alone: {json.dumps(expected)}"
         yield Finding(*planned.at(planned.role), ID, message, mend)
+
+
+def _difference(planned: PlannedEntry, expected: dict[str, Any]) -> str:
+    """Return what differs between the trust policy of a plan and that of the entry, in words."""
+    statements = planned.trust or []
+    if len(statements) != 1:
+        return f"it has {len(statements)} statements, and one is right"
+    (shown,) = statements
+    for key in ("Effect", "Principal", "Action"):
+        if canonical(shown.get(key)) != canonical(expected[key]):
+            return f"{key} is {json.dumps(shown.get(key))}, not {json.dumps(expected[key])}"
+    found, wanted = (
+        {
+            f"{claim.rpartition(':')[2]} by {operator}": canonical(values)
+            for operator, tests in (each.get("Condition") or {}).items()
+            for claim, values in tests.items()
+        }
+        for each in (shown, expected)
+    )
+    for claim in sorted({*found, *wanted}):
+        if found.get(claim) != wanted.get(claim):
+            has = f"is {json.dumps(found[claim])}" if claim in found else "is not tested"
+            right = f"is {json.dumps(wanted[claim])}" if claim in wanted else "is not tested"
+            return f"the claim {claim} {has}; in the entry it {right}"
+    return "it has another element"
 
 
 def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
     """Yield where the jobs of an entry and its role do not agree."""
     account, entry = repository.account, side.entry
-    environment, refs = entry.get("environment"), entry["refs"]
-    refs_count = ref_is_tested(account, entry)
-    trusted = refs if environment is None else [f"environment:{environment}"]
+    refs, refs_count = entry["refs"], ref_is_tested(account, entry)
     presented: list[str] = []
     guessed = False
     for job in side.jobs:
@@ -103,16 +126,15 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
         presented += shown.own
         guessed = guessed or bool(shown.unsure) or not repository.entries_of(job, guess=False)
         if shown.strange:
-            message = (
-                f"job {job.name} can present {', '.join(sorted(shown.strange))} and the role trusts"
-                f" {', '.join(trusted)} ({account.path}), so that run would be refused"
-            )
-            mend = f"bound the job with if: and environment:, or {account.changing}"
-            yield Finding(*job.where, ID, message, mend)
+            yield _other_context(account, job, entry, shown.strange)
+        elif shown.refs:
+            yield _other_refs(account, job, entry, shown.refs)
         elif shown.unsure:
-            message = f"job {job.name} presents {', '.join(sorted(shown.unsure))}"
-            mend = "bound it with an if: on github.ref, and write environment: as text"
-            yield Finding(*job.where, UNJUDGED, f"{message} as far as can be known", mend)
+            message = f"only the run knows what job {job.name} presents:"
+            message += f" {', '.join(sorted(shown.unsure))} or less"
+            mend = f"bound it with {condition_for(refs)}, and write environment: as text"
+            key = "if" if "if" in job.root else "environment"
+            yield _at(job, key, UNJUDGED, message, mend)
     names = _assumed_repositories(repository)
     if guessed or (not side.jobs and entry["github_repository"] not in names):
         return  # the workflows of that entry stand in another repository
@@ -120,7 +142,7 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
     for ref in refs if refs_count and started else []:  # else the rule job-starts says why
         if not any(ref_matches(ref, shown) for shown in presented):
             message = f"{side.key}: the role trusts {ref} and no job presents it, so another one"
-            mend = f"let a job run for it, or remove {ref} from refs: {account.changing}"
+            mend = f"let a job start for it, or remove {ref} from refs: {account.changing}"
             yield account.finding(side.key, "refs", ID, f"{message} could", mend)
     if side.jobs and len(names) > 1:
         message = (
@@ -130,11 +152,52 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
         yield Finding(*side.jobs[0].where, ID, message, mend)
 
 
+def _other_context(account: Account, job: Job, entry: dict[str, Any], strange: set[str]) -> Finding:
+    """Return the finding for a job that is in another environment than the role trusts."""
+    wanted = entry.get("environment")
+    shown, refs = ", ".join(sorted(strange)), ", ".join(entry["refs"])
+    if wanted is None and not any(each.startswith("environment:") for each in strange):
+        return _other_refs(account, job, entry, strange)
+    trusted = refs if wanted is None else f"environment:{wanted}"
+    message = f"job {job.name} can present {shown} and the role trusts {trusted} ({account.path}),"
+    message += " so that run would be refused"
+    mend = "remove environment: from the job" if wanted is None else f"write environment: {wanted}"
+    mend += f", or, if the job is right, {account.changing}"
+    key = "environment" if "environment" in job.root else "if"
+    return _at(job, key, ID, message, mend)
+
+
+def _other_refs(account: Account, job: Job, entry: dict[str, Any], strange: set[str]) -> Finding:
+    """Return the finding for a job that starts for refs which the role does not trust."""
+    refs = ", ".join(entry["refs"])
+    within = f" in the environment {entry['environment']}" if entry.get("environment") else ""
+    message = f"job {job.name} can start for {', '.join(sorted(strange))}{within}, and the role"
+    message += f" trusts {refs} ({account.path}), so that run would be refused"
+    return _at(job, "if", ID, message, f"bound the job: {condition_for(entry['refs'])}")
+
+
+def _at(job: Job, key: str, rule: str, message: str, mend: str) -> Finding:
+    """Return a finding at a key of a job, or at the job where it does not have that."""
+    if key in job.root:
+        return job.at(job.root, key, rule, message, mend)
+    return Finding(*job.where, rule, message, mend)
+
+
+def condition_for(refs: list[str]) -> str:
+    """Return the condition that bounds a job to trusted refs."""
+    parts = [
+        f"startsWith(github.ref, '{ref[:-1]}')" if ref.endswith("*") else f"github.ref == '{ref}'"
+        for ref in refs
+    ]
+    return f"if: ${{{{ {' || '.join(parts)} }}}}"
+
+
 def _presented_by(job: Job, account: Account, entry: dict[str, Any]) -> Presented:
     """Return what a job can present, beside what an entry's role trusts."""
     environment, refs = entry.get("environment"), entry["refs"]
     own: list[str] = []
     strange: set[str] = set()
+    other: set[str] = set()
     unsure: set[str] = set()
     doubtful: set[str] = set()
     name = job.environment
@@ -148,11 +211,11 @@ def _presented_by(job: Job, account: Account, entry: dict[str, Any]) -> Presente
                 own.append(then.ref)
                 trusted = any(ref_matches(then.ref, ref) for ref in refs)
                 if ref_is_tested(account, entry) and not trusted:
-                    (strange if then.sure else doubtful).add(then.ref)
+                    (other if then.sure else doubtful).add(then.ref)
     # Where an expression is not known the job may run for fewer refs, but not for other ones.
     overlap = any(common_refs(shown, ref) for shown in own for ref in refs)
-    (unsure if overlap else strange).update(doubtful)
-    return Presented(own, strange, unsure)
+    (unsure if overlap else other).update(doubtful)
+    return Presented(own, strange, other, unsure)
 
 
 def _assumed_repositories(repository: Repository) -> set[str]:

@@ -34,7 +34,10 @@ def find(repository: Repository) -> Iterator[Finding]:
         where = infra.where or (REGISTRY_TF, 1)
         if infra.mutability not in ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION"):
             message = f"image_tag_mutability is {infra.mutability}, so a version can be moved"
-            yield Finding(*where, ID, message, 'write image_tag_mutability = "IMMUTABLE"')
+            mend = "let infra/ make it IMMUTABLE, or IMMUTABLE_WITH_EXCLUSION with a filter"
+            if where[0].endswith(".tf"):
+                mend = 'write image_tag_mutability = "IMMUTABLE"'
+            yield Finding(*where, ID, message, mend)
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.untagged:
                 message = "the step pushes and has no tags, so nobody could pull what it pushed"
@@ -47,9 +50,10 @@ def find(repository: Repository) -> Iterator[Finding]:
         for pattern in infra.excluded if not publication.unseen else []:
             if pattern not in [named.tag for named in names]:
                 message = (
-                    f"the filter {pattern} excludes more from immutability than a tag that moves"
+                    f"the filter {pattern} lets tags move that no step moves, so they could be made"
+                    " to name another image"
                 )
-                mend = "write a filter for the moving tag alone, for example latest"
+                mend = "remove the filter, or name the tag that moves, for example latest"
                 yield Finding(*where, ID, message, mend)
     for side in repository.sides:
         planned = side.planned
@@ -86,10 +90,12 @@ def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     follows = "a version would move to another image" if moves else "a push would be refused"
     message = f"the tag {tag} does not name one commit in every run, so {follows}"
     mend = "write a tag that names the commit, for example ${{ github.sha }}"
+    wanted = None
     if version:
         number = "main-${{ github.run_number }}"
-        mend = f"write IMAGE_TAG: {number if publication.to_branch else '${{ github.ref_name }}'}"
-    yield job.value_finding(step, "tags", tag, ID, message, mend)
+        wanted = number if publication.to_branch else "${{ github.ref_name }}"
+        mend = f"write IMAGE_TAG: {wanted}"
+    yield job.value_finding(step, "tags", tag, ID, message, mend, wanted)
 
 
 def _pushed_twice(publication: Publication) -> Iterator[Finding]:

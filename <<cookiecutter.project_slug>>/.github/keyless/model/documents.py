@@ -175,6 +175,8 @@ def parse_yaml(name: str, text: str) -> Any:
                 nodes[-1].append(value)
             elif keys[-1] is not None:
                 nodes[-1][keys[-1]], keys[-1] = value, None
+            elif value == "<<" and event.implicit[0]:
+                raise ValueError(f"line {line} has a merge key <<, which GitHub does not know")
             elif isinstance(value, str) and value not in nodes[-1]:
                 nodes[-1].lines[value], keys[-1] = line, value
             else:

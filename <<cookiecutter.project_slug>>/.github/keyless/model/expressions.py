@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from keyless.model.payloads import NEUTRAL, context_value
@@ -37,6 +38,7 @@ LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="))
 STATUS = ("success", "always", "failure", "cancelled")
 
 
+@lru_cache(maxsize=4096)
 def parse_expression(text: str) -> Any:
     """Return an expression as nested tuples; what cannot be read is one unknown name."""
     tokens: list[str] = []

@@ -45,7 +45,7 @@ class Job:
         """Where the job begins: path and line."""
         return self.source.path, self.source.root.of("jobs").line(self.name)
 
-    @property
+    @cached_property
     def steps(self) -> list[Mapping]:
         """The steps, in their order."""
         return as_list(self.root.get("steps"))
@@ -59,7 +59,14 @@ class Job:
 
     def using(self, action: str) -> list[Mapping]:
         """Return the steps that use an action, whatever its version and case."""
-        return [step for step in self.steps if step.action().startswith(f"{action}@")]
+        return self._by_action.get(action, [])
+
+    @cached_property
+    def _by_action(self) -> dict[str, list[Mapping]]:
+        found: dict[str, list[Mapping]] = {}
+        for step in self.steps:
+            found.setdefault(step.action().partition("@")[0], []).append(step)
+        return found
 
     def assuming(self) -> list[Mapping]:
         """Return the steps that assume a role."""

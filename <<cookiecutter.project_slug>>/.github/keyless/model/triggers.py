@@ -73,7 +73,7 @@ def _beginning(pattern: str) -> str:
     special = re.search(r"[*?+\[\]!\\]", pattern)
     if not special:
         return pattern
-    counted = special[0] in "?+"  # it says how often the character before it stands
+    counted = special[0] == "?"  # the character before it may be there or not
     return f"{pattern[: special.start() - counted]}*"
 
 

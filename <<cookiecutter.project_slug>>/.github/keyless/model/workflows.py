@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,12 @@ def local_path(used: str) -> str:
 
 def script_of(step: Mapping) -> str:
     """Return the script of a step, continued lines joined, without comments."""
-    return re.sub(r"(?m)(^|\s)#.*$", "", step.text("run").replace("\\\n", " "))
+    return _without_comments(step.text("run"))
+
+
+@lru_cache(maxsize=4096)
+def _without_comments(script: str) -> str:
+    return re.sub(r"(?m)(^|\s)#.*$", "", script.replace("\\\n", " "))
 
 
 def workflow_paths(root: Path) -> list[str]:

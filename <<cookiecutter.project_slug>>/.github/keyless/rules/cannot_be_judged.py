@@ -94,7 +94,8 @@ def _unknown_inputs(job: Job) -> Iterator[Finding]:
         for step in job.using(action):
             for name in step.of("with"):
                 if name.lower() not in understood and not _is_plain(name, job.input(step, name)):
-                    near = get_close_matches(name.lower(), understood, n=1)
+                    free = understood - {each.lower() for each in step.of("with")}
+                    near = get_close_matches(name.lower(), free, n=1)
                     message = f"this check does not know what the input {name} of {action} changes"
                     if near:
                         message = f"{action} has no input {name} that this check knows, and GitHub"

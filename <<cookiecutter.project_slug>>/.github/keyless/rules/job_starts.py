@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from keyless.model.documents import Mapping
+from keyless.model.documents import Mapping, as_list
 from keyless.model.expressions import evaluate, parse_expression
 from keyless.model.findings import Finding
 from keyless.model.job_search import NOTHING_FAILED, condition_of
@@ -45,6 +45,7 @@ OTHER_TOKEN = re.compile(
     r"create-github-app-token|(?i:(GH|GITHUB)_?TOKEN|token)\s*:\s*[\"']?\$\{\{\s*"
     r"(secrets\.(?!GITHUB_TOKEN\b)|steps\.|vars\.)"
 )
+REGULAR = r"\\[dwsSDW.]|^\^|\$$|\(|\|"  # no name of a ref is written so
 # Somebody, or another program, starts these for any ref.
 BY_HAND = {"workflow_dispatch", "repository_dispatch", "workflow_call", "schedule"}
 
@@ -55,6 +56,8 @@ def find(repository: Repository) -> Iterator[Finding]:
         jobs = [job for job in side.jobs if not job.for_others]
         if jobs and not any(map(_starts_as_meant, jobs)):
             yield _why_not(repository, side, jobs[0])
+        for job in jobs[:1]:
+            yield from _no_globs(_first(job))
         if any("release" in _automatic(job) for job in jobs):
             yield from _by_own_token(repository)
 
@@ -88,6 +91,19 @@ def _makes_release(step: Mapping) -> bool:
     by_hand = re.search(r"\bgh\s+release\s+create\b(?![^\n]*--draft)", script)
     by_action = re.match(RELEASING, step.action()) and step.input("draft") != "true"
     return bool(by_hand or by_action or re.search(r"\bsemantic-release\b", script))
+
+
+def _no_globs(job: Job) -> Iterator[Finding]:
+    """Yield the filters that are written as regular expressions; GitHub's are globs."""
+    config = job.source.root.of("on", "push")
+    for key in config:
+        for pattern in map(str, as_list(config[key])):
+            if key.startswith(("tags", "branches")) and re.search(REGULAR, pattern):
+                message = (
+                    f"the filter {pattern} is a regular expression, and GitHub takes a glob, so"
+                )
+                mend = "write a glob, for example v*, or 'v[0-9]+.[0-9]+.[0-9]+'"
+                yield job.at(config, key, ID, f"{message} it matches other names", mend)
 
 
 def _starts_as_meant(job: Job) -> bool:

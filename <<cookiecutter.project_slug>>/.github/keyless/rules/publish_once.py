@@ -46,7 +46,7 @@ COMPARED = ("IMAGE_TAG", "SECOND_TAG")
 # What replaces the files of the commit by others.
 MOVES = re.compile(
     r"(?m)\bgit\s+(?:-C\s+\S+\s+)?(?:pull\b|reset\s+--hard\s+\S|merge\s+\S"
-    r"|(?:checkout|switch)\s+(?!-)(?!.*\s--\s)(?:--detach\s+)?[\w./$\"{}-]+\s*$)"
+    r"|(?:checkout|switch)\s+(?!.*\s--\s)(?:(?:-f|-q|--force|--quiet|--detach)\s+)*(?!-)[\w./$\"{}-]+\s*$)"
 )
 
 

@@ -85,7 +85,9 @@ def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
         mend = "write the principal as text, and remove ignore_changes"
         yield Finding(*planned.at(planned.role), UNJUDGED, message, mend)
     elif canonical(planned.trust) != canonical([expected]):
-        message = f"{name} is not trusted as {account.path} says: {_difference(planned, expected)}"
+        message = (
+            f"{name} trusts other tokens than {account.path} says: {_difference(planned, expected)}"
+        )
         mend = f"trust this alone: {json.dumps(expected)}"
         yield Finding(*planned.at(planned.role), ID, message, mend)
 

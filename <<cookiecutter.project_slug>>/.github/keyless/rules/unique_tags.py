@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import UNJUDGED, Finding
-from keyless.model.images import Named
+from keyless.model.images import Named, split_image
+from keyless.model.jobs import Job
 from keyless.model.refs import common_refs
 from keyless.model.repository import Publication, Repository
 from keyless.paths import REGISTRY_TF
@@ -98,28 +100,40 @@ def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     yield job.value_finding(step, "tags", tag, ID, message, mend, wanted)
 
 
+def _image(named: Named) -> tuple[str, ...]:
+    """Return repository and tag of a name; all of them go to the same registry."""
+    return tuple(map(normalize_expressions, split_image(named.name)[1:]))
+
+
 def _pushed_twice(publication: Publication) -> Iterator[Finding]:
     """What one push has tagged, no other one may push for the same ref."""
-    pushed = publication.pushed
-    for number, named in enumerate(pushed):
+    before: dict[tuple[str, ...], list[Named]] = {}
+    tags = {id(named.step): set[str]() for named in publication.pushed}
+    for named in publication.pushed:
+        tags[id(named.step)].add(named.name)
+    for named in publication.pushed:
         if named.tag in publication.infra.excluded:
             continue
-        job = named.job
-        before = [each for each in pushed[:number] if each.name == named.name]
-        here = [each for each in pushed if each.step is named.step and each.job is job]
-        if any(each in here for each in before) and len({each.name for each in here}) == 1:
+        others = before.setdefault(_image(named), [])
+        here = any(each.step is named.step and each.job is named.job for each in others)
+        if here and len(tags[id(named.step)]) == 1:
             message = f"every tag of this push is {named.tag}, so the image has one tag, not two"
             mend = "write the version and the commit, or latest"
-            yield job.finding(named.step, "tags", ID, message, mend)
-        for other in [each.job for each in before if each not in here]:
-            regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
-            both = any(
-                common_refs(run.ref, also.ref)
-                for run in job.runs
-                for also in other.runs
-                if run.event == also.event or other.root is not job.root
-            )
-            if len(regions) == 1 and (both or other is job):
-                message = f"{named.name} is pushed more than once for a ref, and the second is"
-                mend = "push it once, or write what differs into the tag"
-                yield job.finding(named.step, "tags", ID, f"{message} refused", mend)
+            yield named.job.finding(named.step, "tags", ID, message, mend)
+        elif not here and any(_at_once(named.job, each.job) for each in others):
+            message = f"{named.name} is pushed more than once for a ref, and the second is refused"
+            mend = "push it once, or write what differs into the tag"
+            yield named.job.finding(named.step, "tags", ID, message, mend)
+        others.append(named)
+
+
+def _at_once(job: Job, other: Job) -> bool:
+    """Tell whether two jobs push to one region for the same ref."""
+    regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
+    both = any(
+        common_refs(run.ref, also.ref)
+        for run in job.runs
+        for also in other.runs
+        if run.event == also.event or other.root is not job.root
+    )
+    return len(regions) == 1 and (both or other is job)

@@ -63,7 +63,10 @@ def _contexts(job: Job) -> Iterator[Finding]:
     yield from _misplaced(job, source.root, ("env",), {"github", "secrets", "inputs", "vars"})
     yield from _misplaced(job, source.root, ("concurrency", "run-name"), _EARLY)
     yield from _misplaced(job, root, ("env",), {*_JOB, "secrets"})
-    yield from _misplaced(job, root, ("concurrency", "environment", "runs-on", "with"), _JOB)
+    yield from _misplaced(job, root, ("concurrency", "runs-on", "with"), _JOB)
+    place = root.of("environment")
+    yield from _misplaced(job, place or root, ("name",) if place else ("environment",), _JOB)
+    yield from _misplaced(job, place, ("url",), _STEP - {"secrets"})
     yield from _misplaced(job, root, ("if",), {*_EARLY, "needs"})
     yield from _misplaced(job, root, ("outputs",), _STEP)
     for step in job.steps:

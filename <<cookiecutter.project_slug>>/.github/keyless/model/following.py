@@ -57,6 +57,13 @@ class _Path(NamedTuple):
 
 def follow(job: Job, run: Run) -> list[World] | None:
     """Return the ways in which a job may go once it has started; None where they are too many."""
+    if run not in job.worlds:
+        job.worlds[run] = _follow(job, run)
+    found: list[World] | None = job.worlds[run]
+    return found
+
+
+def _follow(job: Job, run: Run) -> list[World] | None:
     steps = job.steps
     trees = {id(step): parse_expression(condition_of(step)) for step in steps}
     matter = _that_matter(steps, trees)

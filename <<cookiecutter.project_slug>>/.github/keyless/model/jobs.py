@@ -39,6 +39,7 @@ class Job:
     runs: list[Run]  # in which it may start, also after a job that failed
     starts: list[Run] = field(default_factory=list)  # in which it starts where nothing failed
     callers: tuple[Job, ...] = ()
+    worlds: dict[Run, Any] = field(default_factory=dict)  # what model/following.py has found
 
     @property
     def where(self) -> tuple[str, int]:

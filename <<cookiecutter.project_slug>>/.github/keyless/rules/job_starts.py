@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from keyless.model.documents import Mapping, as_list
 from keyless.model.expressions import evaluate, parse_expression
-from keyless.model.findings import Finding
+from keyless.model.findings import Edit, Finding
 from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted
@@ -167,7 +167,12 @@ def _barred(job: Job, runs: list[Run], refs: str) -> Finding:
     elif named and not _may_hold(job, runs, f"github.event.{named[1]} != null"):
         mend = f"{events} has no github.event.{named[1]}: remove this part"
     if "if" in job.root:
-        return job.at(job.root, "if", ID, message, mend)
+        finding = job.at(job.root, "if", ID, message, mend)
+        word = quoted and (quoted[1] or quoted[2])
+        if word and "without quotes" in mend and f"'{word}'" in job.root.file[finding.line - 1]:
+            edit = Edit(finding.path, finding.line, f"'{word}'", word, safe=False)
+            finding = finding._replace(edit=edit)
+        return finding
     return Finding(*job.where, ID, message, mend)
 
 

@@ -43,7 +43,9 @@ def find(repository: Repository) -> Iterator[Finding]:
 
 def _visit(job: Job, step: Mapping) -> Visit | None:
     """Return a build as it runs in one of the ways in which its job may go."""
-    worlds: list[World] = [each for run in job.runs[:1] for each in follow(job, run) or []]
+    worlds: list[World] = [
+        each for run in (job.starts or job.runs)[:1] for each in follow(job, run) or []
+    ]
     visits = [visit for world in worlds for visit in world.visits if visit.step is step]
     return next((visit for visit in visits if visit.ran), None)
 

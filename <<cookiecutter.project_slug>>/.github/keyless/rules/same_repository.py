@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from keyless.model.account import Account
 from keyless.model.callers import lends
+from keyless.model.changes import set_value
 from keyless.model.findings import Finding
 from keyless.model.identity import Identity
 from keyless.model.repository import Repository, Side
@@ -50,9 +51,15 @@ def _wrong(account: Account, identity: Identity, side: Side) -> Finding:
         mend = f"write github_repository: {identity.name}, and type: make bootstrap"
         if not account.made_here:
             mend = "take the file of this repository: make fetch FROM=OWNER/NAME"
-        return account.finding(side.key, "github_repository", ID, message, mend)
+        finding = account.finding(side.key, "github_repository", ID, message, mend)
+        lines = account.texts[finding.path].splitlines()
+        edit = set_value(
+            finding.path, lines, finding.line, "github_repository", identity.name or "", safe=False
+        )
+        return finding._replace(edit=edit if account.made_here else None)
     role = account.role(account.entries[other[0]])
     message = f"the job assumes the role of {name}, and this repository is {shown}, so the role"
     job = next(job for job in side.jobs)
     step = next(iter(job.assuming()), job.root)
-    return job.finding(step, "role-to-assume", ID, f"{message} refuses it", f"write {role}")
+    message += " refuses it"
+    return job.finding(step, "role-to-assume", ID, message, f"write {role}", role)

@@ -11,7 +11,7 @@ from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import Finding
 from keyless.model.generated import kind_of
 from keyless.model.images import judges_push
-from keyless.model.jobs import Job
+from keyless.model.jobs import Change, Job
 from keyless.model.repository import Repository
 from keyless.model.service import ECS, Service
 from keyless.model.workflows import BUILD
@@ -95,8 +95,9 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
     for step in job.using(BUILD):
         if job.input(step, "platforms") != deployment.platform:
             message = f"PLATFORM is {deployment.platform}, and the image is built for another one"
-            mend = "write platforms: ${{ env.PLATFORM }}"
-            yield job.finding(step, "platforms", ID, message, mend)
+            wanted = "${{ env.PLATFORM }}"
+            mend = f"write platforms: {wanted}"
+            yield job.finding(step, "platforms", ID, message, mend, wanted)
 
 
 def _other_image(deployment: Deployment) -> Iterator[Finding]:
@@ -112,7 +113,11 @@ def _other_image(deployment: Deployment) -> Iterator[Finding]:
     for name, value in wanted.items():
         if not settled or normalize_expressions(env.text(name)) != normalize_expressions(value):
             message = f"{name} is {env.text(name) or 'missing'}, so it is not what was published"
-            yield job.finding(after, "env", ID, message, f"write {name}: {value} below env:")
+            mend = f"write {name}: {value} below env:"
+            if name in env and settled:
+                yield job.at(env, name, ID, message, mend, Change(value))
+            else:
+                yield job.finding(after, "env", ID, message, mend)
     for name in sorted(set(env) - {*wanted, "WAIT_MINUTES"}):
         message = f"{name} is another one than that of the steps before"
         yield job.finding(after, "env", ID, message, "remove it from env:")

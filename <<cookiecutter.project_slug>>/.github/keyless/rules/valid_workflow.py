@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keyless.model.changes import insert_below
 from keyless.model.documents import Mapping, as_list
 from keyless.model.expressions import names_of, normalize_expressions, parse_expression
 from keyless.model.findings import Finding
@@ -165,4 +166,6 @@ def _steps(job: Job) -> Iterator[Finding]:
             yield Finding(path, step.line("if"), ID, f"{message} always true", mend)
         if step.caller is not None and "run" in step and not step.text("shell"):
             message = f"{name_of_step(step)!r} has no shell:, which GitHub needs in an action, so"
-            yield Finding(path, step.line("run"), ID, f"{message} it fails", "write shell: bash")
+            line = step.line("run")
+            edit = insert_below(path, step.file, line, "shell: bash")
+            yield Finding(path, line, ID, f"{message} it fails", "write shell: bash", edit)

@@ -37,7 +37,7 @@ def find(repository):
         edit = Edit("notes.txt", 2, "two", "2")
         yield Finding("notes.txt", 2, ID, "two is a word", "write 2", edit)
 """
-MINIMUM = 75  # edits that the rules give for all cases together; raise it with them
+MINIMUM = 78  # edits that the rules give for all cases together; raise it with them
 ROUNDS = 4  # of edits, until none is left: one may lead to another, but not for ever
 
 

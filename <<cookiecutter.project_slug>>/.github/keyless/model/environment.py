@@ -11,7 +11,7 @@ _FILE = re.compile(r"\bGITHUB_ENV\b")
 # echo "NAME=value" >> "$GITHUB_ENV", also of several lines, and what a program writes as text.
 _WRITTEN = re.compile(
     r"""(?:\b(?:echo|printf|write|print|Write-Output)\b[^\n]*?["'(\s]|["'])"""
-    r"""([A-Za-z_]\w*)(=|<<)([^\n]*)"""
+    r"""([A-Za-z_]\w*)(=|<<)(?=([^\n]*))"""
 )
 _HERE = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?[^\n]*\n(.*?)\n\s*\1\b", re.DOTALL)
 # What the runner sets for each step, as an expression has it.

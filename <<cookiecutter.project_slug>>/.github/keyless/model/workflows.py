@@ -29,7 +29,7 @@ class Matters(NamedTuple):
 MATTERS = Matters(
     rf"({CHECKOUT}|{CREDENTIALS}|{LOGIN}|{DOCKER_LOGIN}|{BUILD})@|aws-actions/"
     r"|[^@]*(bake|build|push|publish|deploy|kaniko)[^@]*@",
-    r"\.github/keyless|\bGITHUB_ENV\b|\b(aws|docker|podman|buildah|skopeo|crane|oras|regctl)\s",
+    r"\.github/keyless|\bdocker\s+log(in|out)\b|\bAWS_\w+=|\bpush\b|\bcopy\b|--publish\b|put-image",
 )
 
 

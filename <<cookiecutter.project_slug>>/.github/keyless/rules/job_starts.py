@@ -169,7 +169,11 @@ def _barred(job: Job, runs: list[Run], refs: str) -> Finding:
     if "if" in job.root:
         finding = job.at(job.root, "if", ID, message, mend)
         word = quoted and (quoted[1] or quoted[2])
-        if word and "without quotes" in mend and f"'{word}'" in job.root.file[finding.line - 1]:
+        if (
+            word
+            and "without quotes" in mend
+            and job.root.file[finding.line - 1].count(f"'{word}'") == 1
+        ):
             edit = Edit(finding.path, finding.line, f"'{word}'", word, safe=False)
             finding = finding._replace(edit=edit)
         return finding

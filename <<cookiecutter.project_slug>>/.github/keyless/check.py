@@ -41,7 +41,7 @@ def findings(
         planning: whether infra/ may be planned; else it is left out where it was changed.
 
     Returns:
-        What the rules found, sorted by path and line.
+        What the rules found: causes first, then by path and line.
 
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.

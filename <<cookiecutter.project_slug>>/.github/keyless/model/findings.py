@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 UNJUDGED = "cannot-be-judged"
 REFUSED = "can-be-applied"  # what Terraform or AWS refuses
+# Rules whose findings explain those of others: whether there is a run at all, and for whom.
+CAUSES = ("valid-workflow", "same-repository", "job-starts")
 
 
 class Edit(NamedTuple):
@@ -36,9 +38,9 @@ class Finding(NamedTuple):
         return f"{self.path}:{self.line}: {self.rule} {self.message}\n    {self.mend}"
 
     @property
-    def place(self) -> tuple[str, int, str, str, str]:
-        """What findings are sorted by."""
-        return self[:5]
+    def place(self) -> tuple[int, str, int, str, str, str]:
+        """What findings are sorted by: causes before what follows from them, then by place."""
+        return (self.rule not in CAUSES, *self[:5])
 
 
 class CannotJudge(Exception):

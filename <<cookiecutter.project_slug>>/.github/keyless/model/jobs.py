@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,6 +99,7 @@ class Job:
         if step.caller is not None:  # a composite action has inputs of its own
             known = {key: item for key, item in known.items() if not key.startswith("inputs.")}
             known.update(self._action_inputs(step, step.caller))
+            known["github.action_path"] = posixpath.dirname(step.path) or "."
         workflow, job, *inner = (each.of("env") for each in self.scopes(step))
         written = Mapping()
         written.update(self._written_before(step))

@@ -82,3 +82,16 @@ def _whole(pattern: str) -> str:
     if re.fullmatch(r"[^*?+\[\]!\\]*\*{0,2}", pattern):
         return pattern.replace("**", "*")
     return ""
+
+
+def glob_expression(pattern: str) -> str:
+    """Return the regular expression of a filter of files [GitHub docs, "Workflow syntax"].
+
+    * stops at a slash, ** does not, ? and + count the character before them.
+    """
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "?", "+": "+"}
+    parts = re.findall(r"\*\*/|\*\*|[*?+]|\[[^\]]*\]|[^*?+\[]+|\[", pattern)
+    return "".join(
+        meaning.get(part) or (part if re.fullmatch(r"\[.+\]", part) else re.escape(part))
+        for part in parts
+    )

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from keyless.model.documents import Mapping, as_list
 from keyless.model.expressions import evaluate, parse_expression
+from keyless.model.files import repository_files
 from keyless.model.findings import Edit, Finding
 from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.repository import Repository, Side
-from keyless.model.triggers import event_names, starting_runs
+from keyless.model.triggers import event_names, glob_expression, starting_runs
 from keyless.model.values import truth
 from keyless.model.workflows import script_of
 
@@ -58,6 +59,7 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield _why_not(repository, side, jobs[0])
         for job in jobs[:1]:
             yield from _no_globs(_first(job))
+            yield from _no_files(repository, _first(job))
         if any("release" in _automatic(job) for job in jobs):
             yield from _by_own_token(repository)
 
@@ -104,6 +106,19 @@ def _no_globs(job: Job) -> Iterator[Finding]:
                 )
                 mend = "write a glob, for example v*, or 'v[0-9]+.[0-9]+.[0-9]+'"
                 yield job.at(config, key, ID, f"{message} it matches other names", mend)
+
+
+def _no_files(repository: Repository, job: Job) -> Iterator[Finding]:
+    """Yield the filter of files that matches none, so that no push to a branch starts anything."""
+    config = job.source.root.of("on", "push")
+    patterns = [str(each) for each in as_list(config.get("paths"))]
+    wanted = [glob_expression(each) for each in patterns if not each.startswith("!")]
+    if wanted and any(ref.startswith("refs/heads/") for run in job.starts for ref in [run.ref]):
+        files = repository_files(repository.root)
+        if not any(re.fullmatch(each, file) for each in wanted for file in files):
+            message = f"paths is {', '.join(patterns)}, and no file here is so named, so no push"
+            mend = "name the files that the image is made of, or remove paths"
+            yield job.at(config, "paths", ID, f"{message} starts the workflow", mend)
 
 
 def _starts_as_meant(job: Job) -> bool:

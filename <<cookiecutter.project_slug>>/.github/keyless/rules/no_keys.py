@@ -12,6 +12,7 @@ from keyless.model.files import repository_files
 from keyless.model.findings import Finding
 from keyless.model.jobs import Job
 from keyless.model.repository import Repository
+from keyless.model.workflows import DOCKER_LOGIN
 from keyless.rules._secrets import STORED_KEY
 
 ID = "no-keys"
@@ -34,12 +35,26 @@ KEY = rb"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z2-7]{16}\b"  # [AWS docs, IAM id
 def find(repository: Repository) -> Iterator[Finding]:
     """Look at every value of every job."""
     for job in repository.jobs:
+        yield from _login_with_key(job)
         for part, key, line, text in job.values():
             if _takes_key(job, part, key, text):
                 message = f"{key} takes an access key, which works from anywhere until it is"
                 mend = "assume the role with role-to-assume, and delete the key in IAM"
                 path = part.path or job.source.path
                 yield Finding(path, line, ID, f"{message} rotated", mend)
+
+
+def _login_with_key(job: Job) -> Iterator[Finding]:
+    """Yield where docker/login-action is given a key for ECR: as its user and its password."""
+    for step in job.using(DOCKER_LOGIN):
+        for key in ("username", "password"):
+            stored = re.search(r"\b(secrets|vars)\b", job.input(step, key))
+            if stored and ".dkr.ecr" in job.input(step, "registry"):
+                message = (
+                    f"{key} of a login to ECR is an access key, which works from anywhere until"
+                )
+                mend = "assume a role before, and remove username and password"
+                yield job.finding(step, key, ID, f"{message} it is rotated", mend)
 
 
 def _takes_key(job: Job, part: Mapping, key: str, text: str) -> bool:

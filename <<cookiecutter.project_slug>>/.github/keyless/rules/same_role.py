@@ -99,6 +99,12 @@ def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[
 
 def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
     """Yield the variables with which programs take other credentials, or ask somebody else."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        writer = job.writer_of(step, name)
+        if writer is not None:
+            message = f"this writes {name} to GITHUB_ENV, so {name_of_step(step)!r} looks for that"
+            message += " profile and does not use the role"
+            yield job.at(writer, "run", ID, message, f"do not write {name} here")
     own = rf"\$\{{\{{\s*steps\.{re.escape(source.text('id'))}\.outputs\.aws-[\w-]+\s*\}}\}}"
     for scope in job.scopes(step):
         near = scope is step or (scope is not job.root and scope is not job.source.root)

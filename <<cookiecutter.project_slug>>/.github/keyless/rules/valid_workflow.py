@@ -12,7 +12,7 @@ from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job, permissions_of
 from keyless.model.repository import Repository
 from keyless.model.texts import EXPRESSION
-from keyless.model.workflows import name_of_step
+from keyless.model.workflows import Workflow, name_of_step
 
 ID = "valid-workflow"
 WHY = (
@@ -48,6 +48,8 @@ def find(repository: Repository) -> Iterator[Finding]:
     judged = {id(job.source): job.source for job in repository.judged}
     judged.update({id(one.source): one.source for job in repository.judged for one in job.callers})
     found: dict[tuple[str, int], Finding] = {}
+    for source in judged.values():
+        yield from _filters(source)
     for job in repository.jobs:
         own = id(job.source) in judged
         called = any(id(caller.source) in judged for caller in job.callers)
@@ -56,6 +58,20 @@ def find(repository: Repository) -> Iterator[Finding]:
             if own or called:
                 found.setdefault((each.path, each.line), each)
     yield from found.values()
+
+
+def _filters(source: Workflow) -> Iterator[Finding]:
+    """Yield an event that has a filter and its opposite, which GitHub refuses."""
+    for event in source.root.of("on"):
+        config = source.root.of("on", event)
+        for key in ("branches", "tags", "paths"):
+            if key in config and f"{key}-ignore" in config:
+                message = (
+                    f"{event} has {key} and {key}-ignore, so GitHub refuses the whole workflow"
+                )
+                mend = f"write what {key}-ignore has with a ! below {key}"
+                where = (source.path, config.line(f"{key}-ignore"))
+                yield Finding(*where, ID, f"{message} and nothing starts", mend)
 
 
 def _contexts(job: Job) -> Iterator[Finding]:

@@ -31,15 +31,16 @@ def set_value(
     )
     if len(found) != 1 or found[0][2] in ("{", "["):
         return None
-    after = found[0][1] + quoted(value, path.endswith(".json"))
+    in_quotes = path.endswith(".json") or found[0][2].startswith('"')
+    after = found[0][1] + quoted(value, in_quotes)
     if lines[number - 1].count(found[0][0]) != 1 or after == found[0][0]:
         return None
     return Edit(path, number, found[0][0], after, safe)
 
 
-def quoted(value: str, as_json: bool = False) -> str:
+def quoted(value: str, in_quotes: bool = False) -> str:
     """Return a text as YAML or JSON has it."""
-    return value if re.fullmatch(_PLAIN, value) and not as_json else json.dumps(value)
+    return value if re.fullmatch(_PLAIN, value) and not in_quotes else json.dumps(value)
 
 
 def remove_line(

@@ -188,8 +188,10 @@ def parse_yaml(name: str, text: str) -> Any:
             if len(nodes) > DEEPEST or len(documents) > 1:
                 raise ValueError(f"line {line} begins a second document or level {DEEPEST}")
     except (yaml.YAMLError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise CannotJudge(f"{name}: not YAML that can be judged ({reason}); correct it") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f"{name}:{mark.line + 1}" if mark and problem else name
+        reason = " ".join(str(problem if mark and problem else error).split())
+        raise CannotJudge(f"{place}: not YAML that can be judged ({reason}); correct it") from error
     return documents[0] if documents else None
 
 

@@ -180,6 +180,9 @@ class Job:
             env = scope.of("env")
             for name in env:
                 if self.variable(step, name) == value:
+                    writer = self.writer_of(step, name)
+                    if writer is not None and scope is not step:
+                        return self.at(writer, "run", rule, message, mend)
                     return self.at(env, name, rule, message, mend, Change(wanted))
         return self.finding(step, key, rule, message, mend)
 

@@ -52,7 +52,8 @@ class Workflow(NamedTuple):
 def name_of_step(step: Mapping) -> str:
     """Return what a step is called: its name, the action it uses, or the start of its script."""
     used = step.text("uses").partition("@")[0]
-    return step.text("name") or used or (step.text("run").splitlines() or [""])[0][:40]
+    first = (step.text("run").splitlines() or [""])[0]
+    return step.text("name") or used or (first if len(first) <= 40 else f"{first[:37]}...")
 
 
 def local_path(used: str) -> str:

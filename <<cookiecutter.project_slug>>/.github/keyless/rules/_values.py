@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from keyless.model.account import Account
 from keyless.model.callers import caller_inputs, lends, uses_spellings
+from keyless.model.changes import quoted
 from keyless.model.documents import Mapping, Read
 from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import UNJUDGED, Finding
@@ -60,7 +61,7 @@ def differs(
     shown = f"is {value}" if value else "is missing"
     follows = FOLLOWS.get(key, "so nothing is published")
     message = f"{key} {shown} and {account.path} says {expected}, {follows}"
-    mend = f"write {key}: {expected}"
+    mend = f"write {key}: {quoted(expected)}"
     if key in CHOSEN:
         mend += f", or, if {value or 'another one'} is right, {account.changing}"
     raw = where.step.of("with").get(where.step.input_name(key) or "")
@@ -68,7 +69,7 @@ def differs(
         message += f" (YAML reads {raw.written} without quotes as {raw})"
     if "${{" in value:
         rule, message = UNJUDGED, f"{key} is {value}, whose value only the run knows"
-        mend = f"write {key}: {expected}"
+        mend = f"write {key}: {quoted(expected)}"
     if "secrets." in value:
         return  # that is a finding of its own
     name = key.removeprefix("env: ")

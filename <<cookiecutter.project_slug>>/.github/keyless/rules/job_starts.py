@@ -11,7 +11,7 @@ from keyless.model.files import repository_files
 from keyless.model.findings import Edit, Finding
 from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
-from keyless.model.refs import Run, common_refs, is_untrusted
+from keyless.model.refs import Run, common_refs, is_untrusted, narrow
 from keyless.model.repository import Repository, Side
 from keyless.model.triggers import event_names, glob_expression, starting_runs
 from keyless.model.values import truth
@@ -210,7 +210,8 @@ def _may_hold(job: Job, runs: list[Run], text: str) -> bool:
 
 
 def _fits(run: Run, side: Side) -> bool:
-    return any(common_refs(run.ref, ref) for ref in side.entry["refs"])
+    both = (common_refs(run.ref, ref) for ref in side.entry["refs"])
+    return any(ref is not None and narrow(run, ref) for ref in both)
 
 
 def _that_bars(repository: Repository, job: Job) -> Job:

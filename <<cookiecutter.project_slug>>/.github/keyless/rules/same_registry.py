@@ -113,12 +113,26 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
         message = "a login to several registries puts out no registry, so the tag has no host"
         mend = f"write the host itself in tags: {account.registry}"
         yield job.finding(source[0], "registries", ID, message, mend)
-    elif repository != entry["ecr_repository"] or not here or not logins:
-        message = (
-            f"the image goes to {host}/{repository} and the role may push to {account.registry}/"
-            f"{entry['ecr_repository']} ({account.path}), after the role is assumed and a login"
+    elif not by_output and not here:
+        message = f"the image goes to {host}, and the registry of the role is {account.registry}"
+        yield job.finding(step, "tags", ID, message, f"write {account.registry} in its place")
+    elif repository != entry["ecr_repository"]:
+        message = f"the image goes to the repository {repository}, and the role may push to"
+        message += f" {entry['ecr_repository']} ({account.path})"
+        mend = f"write {entry['ecr_repository']} in its place"
+        yield job.value_finding(
+            step, "tags", repository, ID, message, mend, entry["ecr_repository"]
         )
-        mend = f"write the repository {entry['ecr_repository']}, and log in before"
+    elif by_output and not source:
+        message = (
+            f"the tag takes its host from a step {by_output[1]}, and no step before it has that"
+        )
+        message += " id, so the name has no host"
+        mend = f"give the login of amazon-ecr-login the id {by_output[1]}"
+        yield job.finding(step, "tags", ID, message, mend)
+    elif not here or not logins:
+        message = f"no step before the push logs in to {account.registry} with the role"
+        mend = "put amazon-ecr-login behind the step that assumes the role, without registries"
         yield job.finding(step, "tags", ID, message, mend)
 
 

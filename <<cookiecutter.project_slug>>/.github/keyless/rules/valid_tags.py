@@ -48,7 +48,7 @@ def _refused(named: Named, publication: Publication) -> Iterator[Finding]:
             mend = "use letters, digits, _, . and -, at most 128, and begin with a letter or digit"
             if "/" in name:
                 mend = "name the releases without a slash, and change refs, for example to"
-                mend += f" {'-'.join(name.rsplit('/', 1))}"
+                mend += f" refs/tags/{name.replace('/', '-').replace('1.2.3', '*')}"
             yield named.job.value_finding(named.step, "tags", tag, ID, message, mend)
             return
 

@@ -189,9 +189,9 @@ def parse_yaml(name: str, text: str) -> Any:
                 raise ValueError(f"line {line} begins a second document or level {DEEPEST}")
     except (yaml.YAMLError, ValueError, KeyError) as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        place = f"{name}:{mark.line + 1}" if mark and problem else name
-        reason = " ".join(str(problem if mark and problem else error).split())
-        raise CannotJudge(f"{place}: not YAML that can be judged ({reason}); correct it") from error
+        reason = f"line {mark.line + 1}: {problem}" if mark and problem else str(error)
+        shown = " ".join(reason.split())
+        raise CannotJudge(f"{name}: not YAML that can be judged ({shown}); correct it") from error
     return documents[0] if documents else None
 
 

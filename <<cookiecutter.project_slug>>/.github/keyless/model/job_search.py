@@ -106,9 +106,11 @@ class _Starting:
                 raise CannotJudge(f"{where}: {name} is no job with steps; correct it")
             written = condition_of(job)
             before = self.runs
-            for need in map(str, as_list(job.get("needs"))):
-                if need in self.root and not re.search(r"(always|failure|cancelled)\(", written):
-                    others = self.of(need, (*behind, name))
+            # success(), which every other condition begins with, looks at all that went before.
+            waits = not re.search(r"(always|failure|cancelled)\(", written)
+            for need in self._needed(name, ()):
+                others = self.of(need, (*behind, name))
+                if waits:
                     before = [
                         both
                         for one in before
@@ -119,6 +121,16 @@ class _Starting:
             pairs = [pair for run in before for pair in evaluate(tree, run, self.known)]
             self.found[name] = [run for value, run in dict.fromkeys(pairs) if truth(value)]
         return self.found[name]
+
+    def _needed(self, name: str, behind: tuple[str, ...]) -> list[str]:
+        """Return the jobs that a job waits for, those before them included."""
+        job = self.root.get(name)
+        names = map(str, as_list(job.get("needs"))) if isinstance(job, Mapping) else []
+        found: list[str] = []
+        for need in names:
+            if need in self.root and need not in behind:
+                found += [*self._needed(need, (*behind, name)), need]
+        return list(dict.fromkeys(found))
 
 
 def jobs_of_workflow(

@@ -74,6 +74,11 @@ class Job:
         """Return the steps that assume a role."""
         return [step for step in self.using(CREDENTIALS) if step.input("role-to-assume")]
 
+    @cached_property
+    def roles(self) -> list[str]:
+        """The roles that the steps assume."""
+        return [self.input(step, "role-to-assume") for step in self.assuming()]
+
     def input(self, step: Mapping, key: str) -> str:
         """Return an input of a step, with what is known filled in."""
         return self.resolve(step, step.input(key))

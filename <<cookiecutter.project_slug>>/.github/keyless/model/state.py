@@ -45,6 +45,12 @@ class State(NamedTuple):
 NOTHING = State(None, (), ())
 
 
+def ends_logins(step: Mapping) -> bool:
+    """Tell whether a script removes what the logins before have left."""
+    home = r"(~|\$HOME|\$\{HOME\})/\.docker\b"
+    return bool(re.search(rf"\bdocker\s+logout\b|\brm\s[^\n]*{home}", script_of(step)))
+
+
 def after_step(job: Job, step: Mapping, state: State) -> State:
     """Return what is in effect after a step that has run."""
     action, script = step.action(), script_of(step)
@@ -58,7 +64,7 @@ def after_step(job: Job, step: Mapping, state: State) -> State:
         return state._replace(credentials=step) if exported else state
     if action.startswith((f"{LOGIN}@", f"{DOCKER_LOGIN}@")) or "docker login" in script:
         return state._replace(logins=(*state.logins, step))
-    if re.search(r"\bdocker\s+logout\b", script):
+    if ends_logins(step):
         state = state._replace(logins=())
     if {*KEYS} & {*written_variables(script, step.files)}:
         state = state._replace(credentials=step)

@@ -29,7 +29,8 @@ class Matters(NamedTuple):
 MATTERS = Matters(
     rf"({CHECKOUT}|{CREDENTIALS}|{LOGIN}|{DOCKER_LOGIN}|{BUILD})@|aws-actions/"
     r"|[^@]*(bake|build|push|publish|deploy|kaniko)[^@]*@",
-    r"\.github/keyless|\bdocker\s+log(in|out)\b|\bAWS_\w+=|\bpush\b|\bcopy\b|--publish\b|put-image",
+    r"\.github/keyless|\bdocker\s+log(in|out)\b|\bAWS_\w+=|\bpush\b|\bcopy\b|--publish\b|put-image"
+    r"|/\.docker\b",
 )
 
 

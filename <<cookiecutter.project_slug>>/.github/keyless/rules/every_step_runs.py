@@ -15,6 +15,7 @@ from keyless.model.job_search import condition_of
 from keyless.model.jobs import Change, Job
 from keyless.model.repository import Followed, Repository
 from keyless.model.sources import source_of
+from keyless.model.state import ends_logins
 from keyless.model.workflows import BUILD, CHECKOUT, LOGIN, local_path, name_of_step, script_of
 
 ID = "every-step-runs"
@@ -64,7 +65,7 @@ def _judge(repository: Repository) -> Iterator[Finding]:
             found += [*_not_there(followed, world), *_removed(job, world)]
         for each in (*repository.needed(job), job):
             found += _fails(each, followed)
-        found += _blocked(job)
+        found += [*_blocked(job), *_runner(job)]
         yield from found
 
 
@@ -113,7 +114,12 @@ def _skipped(
     earlier = [step for step in needed if job.position(step) < position]
     later = [step for step in needed if job.position(step) > position]
     if any(map(world.ran, earlier)):
-        return  # it hands nothing on, which is a finding of another rule
+        # Another rule says so where a step hands no credentials on.
+        ending = [step for step in job.steps[:position] if world.ran(step) and ends_logins(step)]
+        if ending and job.position(ending[-1]) > job.position(earlier[0]):
+            message = f"this removes the login, so {lacks} for {shown!r} after it"
+            yield job.at(ending[-1], "run", ID, message, "move it behind the push")
+        return
     if earlier:
         name = name_of_step(earlier[0])
         surely = not any(each.ran(earlier[0]) for each in followed.worlds or [])
@@ -144,11 +150,23 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
             mend = 'remove working-directory, or write python3 "$GITHUB_WORKSPACE/.github/keyless"'
             yield Finding(step.path or job.source.path, line, ID, message, mend)
             return
+        shell = _shell_of(job, step)
+        if by_tool and shell and not re.match(r"(bash|sh|pwsh|zsh|dash)\b", shell):
+            message = f"{name_of_step(step)!r} runs in {shell}, which is no shell, so it fails"
+            place = step if "shell" in step else job.root.of("defaults", "run")
+            yield job.at(place, "shell", ID, message, "write shell: bash")
+            return
         where = "." if by_tool or local else _folder_of_build(job, visit) if builds else None
         tree = visit.before.tree_of(where) if where else None
         if where and (tree is None or (tree.repository and not builds)):
             yield _without_checkout(job, world, visit)
             return
+
+
+def _shell_of(job: Job, step: Mapping) -> str:
+    """Return the shell of a script, empty for that of the runner."""
+    scopes = (step, job.root.of("defaults", "run"), job.source.root.of("defaults", "run"))
+    return next((scope.text("shell") for scope in scopes if scope.text("shell")), "")
 
 
 def _removed(job: Job, world: World) -> Iterator[Finding]:
@@ -176,6 +194,14 @@ def _fails(job: Job, followed: Followed) -> Iterator[Finding]:
         if ends_job and worlds and all(world.ran(step) for world in worlds):
             message = f"{name_of_step(step)!r} always runs for {followed.shown}, and fails"
             yield _at_condition(job, step, ID, message)
+
+
+def _runner(job: Job) -> Iterator[Finding]:
+    """Yield a runner that has no Docker for images of Linux."""
+    runner = job.resolve(Mapping(), job.root.text("runs-on")).lower()
+    if re.match("windows|macos", runner) and job.using(BUILD):
+        message = f"job {job.name} runs on {runner}, which builds no image of Linux"
+        yield job.at(job.root, "runs-on", ID, message, "write runs-on: ubuntu-24.04")
 
 
 def _blocked(job: Job) -> Iterator[Finding]:

@@ -42,6 +42,11 @@ steps:
     with:
       tags: ${{ steps.registry.outputs.registry }}/example-service:${{ env.IMAGE_TAG }}"""
 REVISION = r"org\.opencontainers\.image\.revision=\$\{\{\s*github\.sha\s*\}\}"
+# What the steps read of the environment (release/job_environment.py).
+NEEDED = {
+    "before": ("ECR_REPOSITORY", "IMAGE_TAG", "SECOND_TAG"),
+    "after": ("ECR_REPOSITORY", "IMAGE_TAG", "SECOND_TAG", "REGISTRY"),
+}
 COMPARED = ("IMAGE_TAG", "SECOND_TAG")
 # What replaces the files of the commit by others.
 MOVES = re.compile(
@@ -59,6 +64,7 @@ def find(repository: Repository) -> Iterator[Finding]:
                 yield from _unjudged_pushes(job, pushes)
                 yield from _no_commit(job, pushes, publication.infra)
                 yield from _other_questions(job)
+            yield from _missing_variables(job)
     for followed in repository.followed:
         yield from dict.fromkeys(_other_commit(followed))
 
@@ -102,6 +108,21 @@ def _no_commit(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
             yield job.finding(step, "annotations", ID, message, mend)
 
 
+def _missing_variables(job: Job) -> Iterator[Finding]:
+    """Yield the variables that a step of `publish` does not find; Linux looks at their case."""
+    for step in job.steps:
+        for word in re.findall(PUBLISH, script_of(step)):
+            for name in NEEDED[word]:
+                scopes = [scope.of("env") for scope in job.scopes(step)]
+                if any(name in env for env in scopes) or job.writer_of(step, name):
+                    continue
+                other = next((one for env in scopes for one in env if one.upper() == name), None)
+                if other is not None:
+                    message = f"keyless publish reads {name}, and the variable is called {other}"
+                    env = next(env for env in scopes if other in env)
+                    yield job.at(env, other, ID, message, f"write {name}")
+
+
 def _other_questions(job: Job) -> Iterator[Finding]:
     """What is asked for before the build is not what is looked for after it."""
     asking = {word: step for step in job.steps for word in re.findall(PUBLISH, script_of(step))}
@@ -119,6 +140,16 @@ def _other_questions(job: Job) -> Iterator[Finding]:
             yield Finding(where.path or job.source.path, line, ID, message, mend)
 
 
+def _on_an_index(job: Job, step: Mapping) -> Iterator[Finding]:
+    """Yield an annotation of an index where the build makes none, which BuildKit refuses."""
+    plain = all(job.input(step, key) == "false" for key in ("provenance", "sbom"))
+    alone = "," not in job.input(step, "platforms") and "\n" not in job.input(step, "platforms")
+    if plain and alone and re.match(r"index(-descriptor)?:", job.input(step, "annotations")):
+        message = "an annotation is for an index, and a build for one platform makes none, so it"
+        mend = "remove index: from annotations"
+        yield job.finding(step, "annotations", ID, f"{message} fails", mend)
+
+
 def _other_commit(followed: Followed) -> Iterator[Finding]:
     """The image is not built from the commit that it names."""
     job = followed.job
@@ -133,6 +164,7 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
                 continue
             source = source_of(job, visit)
             tree = source.checkout
+            yield from _on_an_index(job, step)
             if job.input(step, "call").lower() not in ("", "build"):
                 message = f"call: {job.input(step, 'call')} builds nothing, so nothing is pushed"
                 yield job.finding(step, "call", ID, message, "remove call:", "")

@@ -84,14 +84,14 @@ def _replaced(account: Account, followed: Followed) -> Iterator[Finding]:
 
 def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[Finding]:
     """Yield where a step uses credentials that came after those of the role."""
-    name, own = name_of_step(visit.step), [job.input(each, "role-to-assume") for each in job.steps]
+    name = name_of_step(visit.step)
     if not source.action().startswith(f"{CREDENTIALS}@"):
         message = f"this writes other credentials to GITHUB_ENV, so {name!r} does not use the role"
         mend = "let another job do what needs them"
         yield Finding(source.path or job.source.path, source.line("run"), ID, message, mend)
         return
     assumed = job.input(source, "role-to-assume")
-    if role in own and assumed != role and "${{" not in assumed:
+    if role in job.roles and assumed != role and "${{" not in assumed:
         message = f"{assumed or 'another identity'} is assumed after {role}, so {name!r} uses it"
         mend = "move this step behind those that publish, or into another job"
         yield job.finding(source, "role-to-assume", ID, message, mend)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from keyless.model.changes import insert_below
 from keyless.model.documents import Mapping, as_list
@@ -11,7 +13,9 @@ from keyless.model.findings import Finding
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Job, permissions_of
 from keyless.model.repository import Repository
+from keyless.model.syntax import EVENTS, SCOPES, expression_errors
 from keyless.model.texts import EXPRESSION
+from keyless.model.triggers import event_names
 from keyless.model.workflows import Workflow, name_of_step
 
 ID = "valid-workflow"
@@ -39,7 +43,6 @@ if: ${{ env.WEBHOOK != '' }}"""
 _EARLY = {"github", "inputs", "vars"}
 _JOB = {*_EARLY, "needs", "strategy", "matrix"}
 _STEP = {*_JOB, "job", "runner", "env", "steps", "secrets"}
-EVERYTHING = {"contents", "packages", "id-token"}
 LEVELS = {"none": 0, "": 0, "read": 1, "write": 2}
 
 
@@ -49,11 +52,13 @@ def find(repository: Repository) -> Iterator[Finding]:
     judged.update({id(one.source): one.source for job in repository.judged for one in job.callers})
     found: dict[tuple[str, int], Finding] = {}
     for source in judged.values():
-        yield from _filters(source)
+        yield from (*_filters(source), *_unknown_events(source))
     for job in repository.jobs:
         own = id(job.source) in judged
         called = any(id(caller.source) in judged for caller in job.callers)
-        here = [*_contexts(job), *_steps(job)] if own else []
+        here = [*_unknown(job), *_contexts(job), *_steps(job)] if own else []
+        if own and not any(job is one for one in repository.judged):
+            here += _always_true(job, job.root, f"job {job.name}")  # else the subject says so
         for each in (*here, *(_group(job) if own or called else ()), *_granted(repository, job)):
             if own or called:
                 found.setdefault((each.path, each.line), each)
@@ -99,6 +104,8 @@ def _misplaced(
         inside = value if isinstance(value, Mapping) else {key: value}
         lines = value if isinstance(value, Mapping) else part
         for name, text in inside.items():
+            if key != "if" and "${{" not in str(text):
+                continue
             texts = [each for each in as_list(text) if isinstance(each, str)]
             for read in _contexts_in(" ".join(texts), key == "if") - allowed:
                 message = f"{read} cannot be read in {key}: of this place, so GitHub refuses the"
@@ -130,6 +137,12 @@ def _group(job: Job) -> Iterator[Finding]:
         mend = "give the job another group, or remove it"
         line = job.root.line("concurrency")
         yield Finding(job.source.path, line, ID, f"{message} GitHub cancels it", mend)
+    group = job.root.of("concurrency") or job.source.root.of("concurrency")
+    ends = group.text("cancel-in-progress") == "true" and job.assuming()
+    if ends and not re.search(r"github\.(ref|sha|run_|event\.release)", group.text("group")):
+        message = "the next run ends this one in the middle, so a release may never be published"
+        mend = "write cancel-in-progress: false, or github.ref into the group"
+        yield job.at(group, "cancel-in-progress", ID, message, mend)
     called = _group_of(job.source.root) if job.callers else ""
     if called and called in [_group_of(each) for each in outer[1:]]:
         message = (
@@ -170,18 +183,77 @@ def _granted(repository: Repository, job: Job) -> Iterator[Finding]:
         yield Finding(*caller.where, ID, message, mend)
 
 
+def _always_true(job: Job, part: Mapping, shown: str) -> Iterator[Finding]:
+    """Yield a condition with text around its braces, which makes it a text, and so true."""
+    written = str(part.get("if", ""))
+    if "${{" in written and condition_of(part) == "true" and "true" not in written[:8]:
+        message = f"the condition of {shown} has text around its braces, so it is always true"
+        yield job.at(part, "if", ID, message, "write the whole condition inside of ${{ }}")
+
+
 def _steps(job: Job) -> Iterator[Finding]:
-    """Yield conditions that are always true by mistake, and scripts without a shell."""
+    """Yield steps that GitHub refuses, and conditions that are always true by mistake."""
+    seen: set[tuple[int, str]] = set()
     for step in job.steps:
-        path, written = step.path or job.source.path, str(step.get("if", ""))
-        if "${{" in written and condition_of(step) == "true" and "true" not in written[:8]:
-            message = (
-                f"the condition of {name_of_step(step)!r} has text around its braces, so it is"
-            )
-            mend = "write the whole condition inside of ${{ }}"
-            yield Finding(path, step.line("if"), ID, f"{message} always true", mend)
+        shown, name = name_of_step(step), (id(step.caller), step.text("id").lower())
+        yield from _always_true(job, step, repr(shown))
+        key = "run" if "run" in step else "uses"
         if step.caller is not None and "run" in step and not step.text("shell"):
-            message = f"{name_of_step(step)!r} has no shell:, which GitHub needs in an action, so"
-            line = step.line("run")
+            message = f"{shown!r} has no shell:, which GitHub needs in an action, so it fails"
+            path, line = step.path or job.source.path, step.line("run")
             edit = insert_below(path, step.file, line, "shell: bash")
-            yield Finding(path, line, ID, f"{message} it fails", "write shell: bash", edit)
+            yield Finding(path, line, ID, message, "write shell: bash", edit)
+        if ("run" in step) == ("uses" in step):
+            message = f"the step {shown!r} has both run and uses, or neither, so GitHub refuses the"
+            mend = "make it two steps, or remove one of them"
+            yield job.at(step, key, ID, f"{message} whole workflow", mend)
+        if name[1] and name in seen:
+            message = f"two steps have the id {name[1]}, so GitHub refuses the whole workflow"
+            yield job.at(step, "id", ID, message, "give each step its own id")
+        seen.add(name)
+
+
+def _unknown_events(source: Workflow) -> Iterator[Finding]:
+    """Yield the events that GitHub does not know."""
+    for event in event_names(source):
+        if event not in EVENTS:
+            near = get_close_matches(str(event), EVENTS, n=1)
+            root = source.root
+            line = root.of("on").line(event) if root.of("on") else root.line("on")
+            message = f"GitHub knows no event {event}, so it refuses the whole workflow"
+            mend = f"write {near[0]}" if near else "remove it"
+            yield Finding(source.path, line, ID, message, mend)
+
+
+def _unknown(job: Job) -> Iterator[Finding]:
+    """Yield the words of a job that GitHub does not know."""
+    for need in map(str, as_list(job.root.get("needs"))):
+        if need not in job.source.root.of("jobs"):
+            message = f"job {job.name} needs {need}, which is no job of this workflow, so GitHub"
+            message += " refuses all of it"
+            yield job.at(job.root, "needs", ID, message, "write the id of a job, not its name")
+    for part in (job.root, job.source.root):
+        scopes = part.of("permissions")
+        for scope in scopes:
+            if scope not in SCOPES or scopes.text(scope) not in ("read", "write", "none"):
+                message = f"GitHub knows no permission {scope}: {scopes.text(scope)}, so it refuses"
+                near = get_close_matches(scope.replace("_", "-"), SCOPES, n=1) or ["contents"]
+                mend = f"write for example {near[0]}: read"
+                yield job.at(scopes, scope, ID, f"{message} the whole workflow", mend)
+    for part in (job.root, *job.steps):
+        yield from _unknown_words(job, part)
+
+
+def _unknown_words(job: Job, part: Mapping) -> Iterator[Finding]:
+    """Yield the expressions of a job or a step that GitHub does not understand."""
+    places = [(part, key) for key in ("if", "run", "environment", "name") if key in part]
+    places += [(part.of(each), key) for each in ("env", "with", "outputs") for key in part.of(each)]
+    for where, key in places:
+        text = where.text(key)
+        inside = [match[1] for match in EXPRESSION.finditer(text)] if "${{" in text else []
+        if key == "if" and where is part and not inside:
+            inside = [text] if text else []
+        for error in (error for one in inside for error in expression_errors(one)):
+            message = f"{error}, so GitHub refuses the whole workflow and nothing starts"
+            path = where.path or job.source.path
+            yield Finding(path, where.line(key), ID, message, f"correct {key}:")

@@ -13,6 +13,7 @@ from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
 from keyless.model.refs import Run, common_refs, is_untrusted, narrow
 from keyless.model.repository import Repository, Side
+from keyless.model.syntax import EVENTS
 from keyless.model.triggers import event_names, glob_expression, starting_runs
 from keyless.model.values import truth
 from keyless.model.workflows import script_of
@@ -146,7 +147,8 @@ def _first(job: Job) -> Job:
 def _automatic(job: Job) -> list[str]:
     """Return the events that start a job's workflow, and that nobody has to start by hand."""
     names = event_names(_first(job).source)
-    return [name for name in names if name not in BY_HAND and not is_untrusted(name)]
+    known = (name for name in names if name in EVENTS and name not in BY_HAND)
+    return [name for name in known if not is_untrusted(name)]
 
 
 def _why_not(repository: Repository, side: Side, job: Job) -> Finding:

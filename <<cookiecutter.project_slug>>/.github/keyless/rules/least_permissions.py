@@ -14,6 +14,7 @@ from keyless.model.jobs import REMOVE, Change, Job, permissions_of
 from keyless.model.refs import common_refs
 from keyless.model.repository import Repository
 from keyless.model.subjects import ref_is_tested
+from keyless.model.syntax import SCOPES
 from keyless.model.values import is_known
 from keyless.model.workflows import Workflow, local_path, script_of
 
@@ -107,7 +108,7 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
     """A job that assumes the role, or calls one that does, has what it needs and no more."""
     granted = permissions_of(job)
     own = granted if isinstance(granted, Mapping) else Mapping()
-    held = {key: own[key] for key in own if own[key] != "none"}
+    held = {key: own[key] for key in own if own[key] != "none" and key in SCOPES}
     used = " ".join(
         f"{step.action()} {step.of('with').values()} {script_of(step)}" for step in job.steps
     )

@@ -33,7 +33,7 @@ BROKEN = [
     ], """\
 --  contract     .github/workflows/deploy.yml:N: same-role role-to-assume is
                  arn:aws:iam::111122223333:role/another-push and infra/terraform.tfvars.json says
-                 arn:aws:iam::111122223333:role/example-service-push, so nothing could be published
+                 arn:aws:iam::111122223333:role/example-service-push, so AWS refuses the job
                  make check
 --  provider     account 111122223333 has no OIDC identity provider for GitHub
                  make bootstrap
@@ -80,9 +80,8 @@ BROKEN = [
         settings(archived=True, actions_enabled=False, environments={}, default_branch="develop"),
         settings(secrets=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"]),
     ], """\
---  contract     .github/workflows/deploy.yml:N: same-role role-to-assume is
-                 arn:aws:iam::111122223333:role/example-service-push and infra/terraform.tfvars.json
-                 says arn:aws:iam::111122223333:role/another-push, so nothing could be published (3
+--  contract     .github/workflows/deploy.yml:N: same-registry the image goes to the repository
+                 example-service, and the role may push to another (infra/terraform.tfvars.json) (2
                  in all)
                  make check
 --  role         another-push does not exist

@@ -28,7 +28,11 @@ SKIPPABLE = {"no-keys", "no-secrets", "no-injection", "pinned-actions"}
 
 
 def findings(
-    root: Path, plan: Path | None = None, values: Path | None = None, planning: bool = True
+    root: Path,
+    plan: Path | None = None,
+    values: Path | None = None,
+    planning: bool = True,
+    name: str | None = None,
 ) -> list[Finding]:
     """Judge a repository.
 
@@ -39,6 +43,7 @@ def findings(
         plan: what `terraform show -json` has printed, judged in place of the files of infra/.
         values: what infra/terraform.tfvars.json will say.
         planning: whether infra/ may be planned; else it is left out where it was changed.
+        name: whose repository it is; else GITHUB_REPOSITORY or the Git remotes say it.
 
     Returns:
         What the rules found: causes first, then by path and line.
@@ -58,7 +63,7 @@ def findings(
             shown, unplanned = plan_or_reason(root, account, changed)
         else:
             unplanned = [Finding(changed[0], 1, NOT_JUDGED, "", "")]
-    repository = read_repository(root, account, shown, unplanned)
+    repository = read_repository(root, account, shown, unplanned, name)
     found = {finding for rule in all_rules() for finding in rule.find(repository)}
     kept = _kept_by_comment(repository)
     judged = [one for one in found if one.rule not in kept.get(one.path, ())]
@@ -83,6 +88,7 @@ def main(
     form: str,
     root: Path = ROOT,
     report: Callable[[list[Finding], str, Path], None] = output.report,
+    name: str | None = None,
 ) -> int:
     """Judge a repository and print the findings; return the exit status.
 
@@ -91,11 +97,12 @@ def main(
         values: what infra/terraform.tfvars.json will say.
         form: text, github, json or sarif.
         root: the folder of the repository.
+        name: whose repository it is, if that was said.
         report: prints the findings, of which there is one at least if the form is text.
     """
     try:
         left = changed_infra(root, read_account(root)) if not plan and elsewhere(root) else []
-        found = findings(root, plan, values and values.resolve(), planning=not left)
+        found = findings(root, plan, values and values.resolve(), planning=not left, name=name)
         found = sorted([*found, *find_in_files(root)], key=lambda one: one.place)
         if found or form != "text":
             report(found, form, root)

@@ -76,6 +76,12 @@ def _add_checks(add: Callable[..., Parser]) -> None:
     )
     check.add_argument("--fix", action="store_true", help="offer the edits that correct findings")
     check.add_argument("--yes", action="store_true", help="with --fix: do not ask")
+    check.add_argument(
+        "--repository",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="whose repository this is, if that is not what GITHUB_REPOSITORY or a remote says",
+    )
     add("explain", _explain, "Say in words who may assume each role", FINDINGS)
     subjects = add("subjects", _subjects, "Print as JSON which subjects each role trusts", FINDINGS)
     subjects.add_argument("--json", action="store_true", help="the only format, and the default")
@@ -177,7 +183,7 @@ def _check(options: Options) -> int:
         return _fix(options)
     from keyless import check
 
-    return check.main(options.plan, options.values, options.format)
+    return check.main(options.plan, options.values, options.format, name=options.repository)
 
 
 def _fix(options: Options) -> int:

@@ -157,7 +157,11 @@ class Repository:
 
 
 def read_repository(
-    root: Path, account: Account, plan: Plan | None = None, unplanned: Iterable[Finding] = ()
+    root: Path,
+    account: Account,
+    plan: Plan | None = None,
+    unplanned: Iterable[Finding] = (),
+    name: str | None = None,
 ) -> Repository:
     """Read a repository.
 
@@ -166,6 +170,7 @@ def read_repository(
         account: what it says of its account.
         plan: what Terraform makes of infra/, judged in place of its files.
         unplanned: where there is none and infra/ is not as it was generated: why.
+        name: whose repository it is, if that was said.
 
     Raises:
         CannotJudge: a file that is needed is missing or cannot be read.
@@ -175,7 +180,7 @@ def read_repository(
     actions: dict[str, Workflow] = {}
     for workflow in workflows:
         inline_actions(root, workflow.root.of("jobs"), actions)
-    identity = identify(root, account.host)
+    identity = Identity((name,), "--repository", True) if name else identify(root, account.host)
     jobs = list(find_jobs(workflows, account, identity.name))
     assuming = [job for job in jobs if job.assuming() or calls_trusted(job, account)]
     publishing = _by_entry(account, assuming)

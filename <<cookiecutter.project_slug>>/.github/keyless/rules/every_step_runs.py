@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from keyless.model.deployments import deploying_steps
 from keyless.model.documents import Mapping
 from keyless.model.expressions import names_of, parse_expression
 from keyless.model.findings import UNJUDGED, Finding
@@ -140,7 +141,8 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
     job = followed.job
     for visit in (visit for visit in world.visits if visit.ran and visit.step.caller is None):
         step, used = visit.step, visit.step.text("uses")
-        by_tool = re.search(TOOL, script_of(step))
+        deploys = any(step is each for each in deploying_steps(job))  # same-service judges these
+        by_tool = re.search(TOOL, script_of(step)) and not deploys
         local = used.startswith("./") and local_path(used)
         builds = any(step is each for each in followed.pushing) and step in job.using(BUILD)
         folder, line = _folder_of(job, step)

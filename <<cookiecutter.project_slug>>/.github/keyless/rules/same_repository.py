@@ -49,6 +49,8 @@ def _wrong(account: Account, identity: Identity, side: Side) -> Finding:
         message = f"{side.key} is the entry of {name}, and this repository is {shown}, so the role"
         message += " trusts another repository and refuses this one"
         mend = f"write github_repository: {identity.name}, and type: make bootstrap"
+        if "remote" in identity.source:
+            mend += f"; if it was renamed: git remote set-url origin https://{account.host}/{name}"
         if not account.made_here:
             mend = "take the file of this repository: make fetch FROM=OWNER/NAME"
         finding = account.finding(side.key, "github_repository", ID, message, mend)

@@ -78,7 +78,8 @@ def _replaced(account: Account, followed: Followed) -> Iterator[Finding]:
             step, source = visit.step, visit.before.credentials
             publishes = uses_role(step) or any(step is each for each in deploying)
             if visit.ran and publishes and source is not None:
-                yield from _later_role(job, role, visit, source)
+                if followed.side.service is None:  # else same-service says so
+                    yield from _later_role(job, role, visit, source)
                 yield from _by_variable(job, step, source)
 
 

@@ -5,15 +5,27 @@ PyYAML may be missing where this runs; the check then says so, and its exit stat
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
-from keyless.paths import TOOL
+from keyless.model.account import read_account
+from keyless.model.callers import own_repository
+from keyless.model.findings import CannotJudge
+from keyless.paths import ROOT, TOOL
 from keyless.programs import Done, run
 
 
 def run_check(*arguments: str, show: bool = False) -> Done:
     """Run the command check with options; its `--help` explains the exit status.
 
-    With `show` it prints by itself.
+    With `show` it prints by itself. Whose repository this is, GitHub is asked about; a remote may
+    still have an old name. So the check takes what the entry says.
     """
-    return run(sys.executable, TOOL, "check", *arguments, show=show)
+    try:
+        given = arguments[arguments.index("--values") + 1] if "--values" in arguments else None
+        name = own_repository(ROOT, read_account(ROOT, Path(given) if given else None))
+    except CannotJudge:
+        name = None  # the check says why
+    named = ("--repository", name) if name and re.fullmatch(r"[\w-]+/[\w.-]+", name) else ()
+    return run(sys.executable, TOOL, "check", *arguments, *named, show=show)

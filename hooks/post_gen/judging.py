@@ -160,7 +160,9 @@ def contract(repository: Generated) -> list[str]:
     except (OSError, ImportError, SyntaxError) as error:
         return [f"{TOOL}/check.py:1: cannot-be-judged {error}\n    restore the folder"]
     try:
-        return [str(finding) for finding in findings(root, planning=False)]
+        # What the remotes say is as it was before; make check compares them from now on.
+        own = repository.answers["github_repository"]
+        return [str(one) for one in findings(root, planning=False, name=own)]
     except CannotJudge as reason:
         return [f"{reason}\n    correct the file, so that workflow and trust can be compared"]
 

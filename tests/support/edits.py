@@ -36,9 +36,9 @@ FILES = {
 
 
 def apply(root: Path, edit: list[str]) -> None:
-    """Make an edit: triples of a file as FILES names it, what stands there, and what to write."""
+    """Make an edit: triples of a file (path, or as FILES has it), what is there, what to write."""
     for name, before, after in zip(edit[::3], edit[1::3], edit[2::3], strict=True):
-        change(root / FILES[name], before, after)
+        change(root / FILES.get(name, name), before, after)
 
 
 def change(path: Path, before: str, after: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from keyless.model.deployments import deploying_steps
 from keyless.model.documents import Mapping
@@ -37,13 +36,6 @@ BEFORE = """\
 AFTER = """\
 - uses: aws-actions/configure-aws-credentials@..."""
 TOOL = r"(?<![\w/}])(\./)?\.github/keyless\b"  # found from the folder that the step runs in
-
-
-class Skipped(NamedTuple):
-    """A step that does not run where it is needed, and why."""
-
-    step: Mapping
-    message: str
 
 
 def find(repository: Repository) -> Iterator[Finding]:
@@ -88,9 +80,8 @@ def _cause(job: Job, step: Mapping, worlds: list[World]) -> Mapping:
         return _cause(job, step.caller, worlds)
     names = names_of(parse_expression(condition_of(step)))
     read = {match[1] for match in (re.match(r"steps\.([\w-]+)\.", name) for name in names) if match}
-    for other in job.steps:
-        skipped = other.text("id").lower() in read and not any(world.ran(other) for world in worlds)
-        if skipped and other is not step:
+    for other in job.steps[: job.position(step)]:
+        if other.text("id").lower() in read and not any(world.ran(other) for world in worlds):
             return _cause(job, other, worlds)
     return step
 
@@ -117,7 +108,8 @@ def _skipped(
     if any(map(world.ran, earlier)):
         # Another rule says so where a step hands no credentials on.
         ending = [step for step in job.steps[:position] if world.ran(step) and ends_logins(step)]
-        if ending and job.position(ending[-1]) > job.position(earlier[0]):
+        logged_in = job.position(earlier[0])
+        if needed == job.using(LOGIN) and ending and job.position(ending[-1]) > logged_in:
             message = f"this removes the login, so {lacks} for {shown!r} after it"
             yield job.at(ending[-1], "run", ID, message, "move it behind the push")
         return

@@ -59,4 +59,4 @@ def find(repository: Repository) -> Iterator[Finding]:
 def _example(job: Job, value: str) -> str:
     """Return a value as it may look in a run."""
     known = {**EXAMPLES, "github.workflow": job.source.root.text("name") or job.source.path}
-    return EXPRESSION.sub(lambda match: known.get(match[1].strip().lower(), "x"), value)
+    return EXPRESSION.sub(lambda match: known.get(match[1].strip().lower(), "0000"), value)

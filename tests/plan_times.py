@@ -20,6 +20,8 @@ from tests.support.project import Project, generate
 
 RUNS = 5
 UNCHANGED = 0.3  # seconds
+WORKFLOWS, JOBS, STEPS = 30, 20, 8
+FOLLOWED = 2.0  # seconds for all of their jobs
 MANY = 200  # entries
 CHECK = (sys.executable, ".github/keyless", "check")
 
@@ -50,11 +52,31 @@ def with_entries(project: Project, number: int) -> None:
     path.write_text(json.dumps(values))
 
 
+def with_workflows(project: Project) -> list[Path]:
+    """Add workflows with many jobs and conditions; return their paths."""
+    step = "      - if: ${{ success() && env.A == 'b' }}\n        run: make ${{ env.C }}\n"
+    jobs = [
+        f"  j{number}:\n    needs: [{f'j{number - 1}' if number else ''}]\n"
+        "    runs-on: ubuntu-24.04\n    if: github.ref == 'refs/heads/main' && vars.A == 'x'\n"
+        "    permissions: {contents: read}\n    env: {A: b, C: '${{ github.sha }}'}\n    steps:\n"
+        f"{step * STEPS}"
+        for number in range(JOBS)
+    ]
+    paths = [project.path / f".github/workflows/more-{each}.yml" for each in range(WORKFLOWS)]
+    for path in paths:
+        path.write_text(f"on: [push, pull_request]\npermissions: {{}}\njobs:\n{''.join(jobs)}")
+    return paths
+
+
 def main() -> int:
-    """Print what was measured; return 1 where a check of an unchanged project takes too long."""
+    """Print what was measured; return 1 where a check without a plan takes too long."""
     with tempfile.TemporaryDirectory() as folder:
         project = generate(Path(folder), [])
         unchanged = seconds(project, *CHECK)
+        added = with_workflows(project)
+        followed = seconds(project, *CHECK)
+        for path in added:
+            path.unlink()
         project.terraform("init", "-backend=false", "-input=false")
         validating = seconds(project, "terraform", "-chdir=infra", "validate")
         trust = project.path / "infra/repository/trust.tf"
@@ -63,10 +85,12 @@ def main() -> int:
         with_entries(project, MANY)
         many = seconds(project, *CHECK)
     print(f"check, as generated {unchanged:.2f} s, at most {UNCHANGED} s (median of {RUNS} runs)")
+    shown = f"{WORKFLOWS} x {JOBS} jobs"
+    print(f"{shown}        {followed:.2f} s, at most {FOLLOWED} s")
     print(f"terraform validate  {validating:.2f} s")
     print(f"check with a plan   {planning:.2f} s, {planning / validating:.1f} times as long")
     print(f"{MANY} entries         {many:.1f} s, {many / planning:.1f} times one plan")
-    return int(unchanged > UNCHANGED)
+    return int(unchanged > UNCHANGED or followed > FOLLOWED)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from keyless import check
 from tests.conftest import Bake, Copy
 from tests.standins import runner
 from tests.standins.emulator import Emulator
+from tests.standins.events import Event, starts
 from tests.support.edits import DEPLOY, apply
 from tests.support.release import Release
 
@@ -61,7 +62,7 @@ def what_happens(made: Release, case: Case) -> str:
     """Run deploy.yml as a case says; return what happened, in the words of followed.yml."""
     workflow = yaml.safe_load((made.project.path / DEPLOY).read_text())
     sha = made.commit(case.ref)
-    if not runner.starts(workflow, runner.Event(case.event, f"refs/tags/{case.ref}", sha)):
+    if not starts(workflow, Event(case.event, f"refs/tags/{case.ref}", sha)):
         return NEVER
     run = made.publish(case.ref, case.event)
     if run.jobs["publish"] == "skipped":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from tests.standins import github, runner
@@ -13,6 +14,18 @@ from tests.support.project import Project
 REPOSITORY = github.Repository("octo-org/example-service")
 DEPLOY = ".github/workflows/deploy.yml"
 TFVARS = "infra/terraform.tfvars.json"
+
+
+def workflow(folder: Path, steps: str, *, on: str = "push", permissions: str = "{}") -> Path:
+    """Make a repository with a workflow of one job; return its folder."""
+    path = folder / "project/.github/workflows/deploy.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"name: deploy\non: {on}\njobs:\n  only:\n    runs-on: ubuntu-24.04\n"
+        f"    permissions: {permissions}\n    steps:{steps}"
+    )
+    runner.commit(folder / "project")
+    return folder / "project"
 
 
 class Release:

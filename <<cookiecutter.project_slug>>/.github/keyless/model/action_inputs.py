@@ -44,6 +44,6 @@ OTHER_CREDENTIALS = {
         "keeps credentials that are there already, so the role may not be assumed",
     ),
     "force-skip-oidc": (("", "false"), "does not ask GitHub for an OIDC token"),
-    "output-env-credentials": (("", "true"), "hands no credentials to the steps behind"),
+    "output-env-credentials": (("", "true"), "hands no credentials to the steps after it"),
     "web-identity-token-file": (("",), "takes the token from a file, not from GitHub"),
 }

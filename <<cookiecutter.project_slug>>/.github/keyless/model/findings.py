@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 UNJUDGED = "cannot-be-judged"
@@ -41,6 +42,11 @@ class Finding(NamedTuple):
     def place(self) -> tuple[int, str, int, str, str, str]:
         """What findings are sorted by: causes before what follows from them, then by place."""
         return (self.rule not in CAUSES, *self[:5])
+
+
+def first_of_each_line(found: Iterable[Finding]) -> list[Finding]:
+    """Return the first finding of each line: what follows from it is not said again."""
+    return list({(one.path, one.line): one for one in reversed([*found])}.values())
 
 
 class CannotJudge(Exception):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from keyless.model.documents import Mapping
 from keyless.model.expressions import evaluate, evaluate_text, names_of, parse_expression
+from keyless.model.images import PUBLISH
 from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Job
 from keyless.model.payloads import context_value
@@ -22,8 +24,6 @@ from keyless.model.workflows import MATTERS, local_path, script_of
 
 MOST_WORLDS = 64
 OTHER = "\0another"  # stands for all values that no condition of the job names
-# What this tool's own steps put out: `publish before` says whether an image must be built.
-_PUT_OUT = {"build": ("true", "false")}
 
 
 class Visit(NamedTuple):
@@ -55,15 +55,9 @@ class _Path(NamedTuple):
     state: State
 
 
+@lru_cache(maxsize=2048)
 def follow(job: Job, run: Run) -> list[World] | None:
     """Return the ways in which a job may go once it has started; None where they are too many."""
-    if run not in job.worlds:
-        job.worlds[run] = _follow(job, run)
-    found: list[World] | None = job.worlds[run]
-    return found
-
-
-def _follow(job: Job, run: Run) -> list[World] | None:
     steps = job.steps
     trees = {id(step): parse_expression(condition_of(step)) for step in steps}
     matter = _that_matter(steps, trees)
@@ -189,11 +183,11 @@ def _known(job: Job, step: Mapping, names: list[str], path: _Path) -> dict[str, 
                 known[name] = found[0][0]
         match = re.fullmatch(r"steps\.([\w-]+)\.(outcome|conclusion|outputs)(\..*)?", name)
         if match:
-            known[name] = _of_step(step, match[1], match[2], path)
+            known[name] = _of_step(step, match[1], match[2], match[3], path)
     return known
 
 
-def _of_step(step: Mapping, name: str, key: str, path: _Path) -> Any:
+def _of_step(step: Mapping, name: str, key: str, output: str | None, path: _Path) -> Any:
     """Return what a condition reads of a step before."""
     found = [
         visit
@@ -206,8 +200,9 @@ def _of_step(step: Mapping, name: str, key: str, path: _Path) -> Any:
         return "success" if found[-1].ran else "skipped"
     if not found[-1].ran:
         return None
-    own = re.search(r"keyless\"?\s+publish\s+before\b", script_of(found[-1].step))
-    return Unknown("text", _PUT_OUT["build"]) if own else Unknown("text")
+    # `publish before` says whether an image must be built.
+    own = output == ".build" and "before" in re.findall(PUBLISH, script_of(found[-1].step))
+    return Unknown("text", ("true", "false") if own else ())
 
 
 def _unknown(names: list[str], run: Run, values: dict[str, Any]) -> Iterator[str]:

@@ -134,7 +134,7 @@ def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mappin
 def _is_elsewhere(name: str) -> bool:
     """Tell whether an image's name has the host of another registry than AWS's."""
     host = re.match(HOST, name)
-    return bool(host and not is_ecr(host[1]))
+    return bool(host and not re.search(r"\.dkr[.-]ecr", host[1]))
 
 
 def _pushes_unseen(job: Job, step: Mapping) -> bool:
@@ -144,13 +144,8 @@ def _pushes_unseen(job: Job, step: Mapping) -> bool:
     by_script = PUSHING_COMMANDS.search(script)
     by_action = PUSHING_ACTIONS.search(step.action()) and step not in job.using(BUILD)
     hosts = [job.input(step, key.lower()) for key in step.of("with") if key == "registry"]
-    elsewhere = hosts and all(re.match(HOST, f"{host}/") and not is_ecr(host) for host in hosts)
+    elsewhere = hosts and all(_is_elsewhere(f"{host}/") for host in hosts)
     return bool(by_script or (by_action and not elsewhere))
-
-
-def is_ecr(host: str) -> bool:
-    """Tell whether a host, or a name that begins with one, is a private registry of AWS."""
-    return ".dkr.ecr" in host or ".dkr-ecr." in host
 
 
 def _pushes_elsewhere(job: Job, step: Mapping, line: str) -> bool:
@@ -161,8 +156,7 @@ def _pushes_elsewhere(job: Job, step: Mapping, line: str) -> bool:
     words = [word.strip("\"'") for word in text.split()]
     images = [word.rpartition("=")[2] for word in words if re.search(r"[\w}]/|[\w}]:|^\$", word)]
     images = [word for word in images if not word.startswith((".", "/"))]
-    hosts = [re.match(HOST, word) for word in images]
-    return bool(images) and all(host and not is_ecr(host[1]) for host in hosts)
+    return bool(images) and all(map(_is_elsewhere, images))
 
 
 def _tags_of(job: Job, step: Mapping) -> list[str]:

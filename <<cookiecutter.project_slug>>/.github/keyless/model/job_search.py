@@ -84,6 +84,15 @@ def condition_of(part: Mapping) -> str:
     return condition[3:-2] if is_expression(condition) else "true"
 
 
+def needed_jobs(jobs: Mapping, name: str, behind: tuple[str, ...] = ()) -> list[str]:
+    """Return the jobs of a workflow that a job waits for, those before them included."""
+    found: list[str] = []
+    for need in map(str, as_list(jobs.of(name).get("needs"))):
+        if need in jobs and need not in behind:
+            found += [*needed_jobs(jobs, need, (*behind, name)), need]
+    return list(dict.fromkeys(found))
+
+
 class _Starting:
     """In which runs the jobs of one workflow start."""
 
@@ -108,7 +117,7 @@ class _Starting:
             before = self.runs
             # success(), which every other condition begins with, looks at all that went before.
             waits = not re.search(r"(always|failure|cancelled)\(", written)
-            for need in self._needed(name, ()):
+            for need in needed_jobs(self.root, name):
                 others = self.of(need, (*behind, name))
                 if waits:
                     before = [
@@ -121,16 +130,6 @@ class _Starting:
             pairs = [pair for run in before for pair in evaluate(tree, run, self.known)]
             self.found[name] = [run for value, run in dict.fromkeys(pairs) if truth(value)]
         return self.found[name]
-
-    def _needed(self, name: str, behind: tuple[str, ...]) -> list[str]:
-        """Return the jobs that a job waits for, those before them included."""
-        job = self.root.get(name)
-        names = map(str, as_list(job.get("needs"))) if isinstance(job, Mapping) else []
-        found: list[str] = []
-        for need in names:
-            if need in self.root and need not in behind:
-                found += [*self._needed(need, (*behind, name)), need]
-        return list(dict.fromkeys(found))
 
 
 def jobs_of_workflow(

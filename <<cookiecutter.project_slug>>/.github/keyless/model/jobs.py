@@ -15,6 +15,7 @@ from keyless.model.environment import written_variables
 from keyless.model.findings import Finding
 from keyless.model.refs import Run
 from keyless.model.texts import fill
+from keyless.model.triggers import event_names
 from keyless.model.workflows import CREDENTIALS, Workflow, script_of
 
 
@@ -40,7 +41,6 @@ class Job:
     runs: list[Run]  # in which it may start, also after a job that failed
     starts: list[Run] = field(default_factory=list)  # in which it starts where nothing failed
     callers: tuple[Job, ...] = ()
-    worlds: dict[Run, Any] = field(default_factory=dict)  # what model/following.py has found
 
     @property
     def where(self) -> tuple[str, int]:
@@ -55,9 +55,7 @@ class Job:
     @property
     def for_others(self) -> bool:
         """Whether nothing here starts the job: workflows of other repositories call it."""
-        events = self.source.root.get("on")
-        names = list(events) if isinstance(events, Mapping) else as_list(events)
-        return names == ["workflow_call"] and not self.callers
+        return event_names(self.source) == ["workflow_call"] and not self.callers
 
     def using(self, action: str) -> list[Mapping]:
         """Return the steps that use an action, whatever its version and case."""
@@ -187,7 +185,7 @@ class Job:
                 if self.variable(step, name) == value:
                     writer = self.writer_of(step, name)
                     if writer is not None and scope is not step:
-                        return self.at(writer, "run", rule, message, mend)
+                        return self.at_step(writer, rule, message, mend)
                     return self.at(env, name, rule, message, mend, Change(wanted))
         return self.finding(step, key, rule, message, mend)
 
@@ -226,6 +224,10 @@ class Job:
         elif value == "" and name:
             edit = remove_line(path, inputs.file, line, name, safe)
         return Finding(path, line, rule, message, mend, edit)
+
+    def at_step(self, step: Mapping, rule: str, message: str, mend: str) -> Finding:
+        """Return a finding that points at the script of a step, or at the action that it uses."""
+        return self.at(step, "run" if "run" in step else "uses", rule, message, mend)
 
     def at(
         self, part: Mapping, key: str, rule: str, message: str, mend: str, change: Change = KEEP

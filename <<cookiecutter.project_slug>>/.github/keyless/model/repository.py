@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from keyless.model.account import Account
 from keyless.model.callers import lending_entries
-from keyless.model.documents import Mapping, as_list
+from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
 from keyless.model.following import World, follow
 from keyless.model.identity import Identity, identify
 from keyless.model.images import Named, Pushes, pushes_of
 from keyless.model.infra import Infra
-from keyless.model.job_search import find_jobs
+from keyless.model.job_search import find_jobs, needed_jobs
 from keyless.model.jobs import Job, calls_trusted, keys_of_roles
 from keyless.model.plan import Plan, planned_keys
 from keyless.model.planned import PlannedEntry, planned_entry
@@ -24,7 +24,7 @@ from keyless.model.refs import Run, common_refs, is_untrusted
 from keyless.model.service import Service, read_service
 from keyless.model.subjects import ref_is_tested
 from keyless.model.terraform import read_infra
-from keyless.model.workflows import Workflow, inline_actions, read_workflow, workflow_paths
+from keyless.model.workflows import BUILD, Workflow, inline_actions, read_workflow, workflow_paths
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,14 @@ class Followed(NamedTuple):
     run: Run
     worlds: list[World] | None  # None where they are too many
     pushing: list[Mapping]  # the steps that push images
+
+    def pushes(self, step: Mapping) -> bool:
+        """Tell whether a step pushes an image, or may do so."""
+        return any(step is each for each in self.pushing)
+
+    def builds(self, step: Mapping) -> bool:
+        """Tell whether a step builds the image that it pushes."""
+        return self.pushes(step) and step in self.job.using(BUILD)
 
     @property
     def shown(self) -> str:
@@ -133,18 +141,13 @@ class Repository:
 
     def needed(self, job: Job) -> list[Job]:
         """Return the jobs that a job needs, the first ones first."""
-        found: list[Job] = []
-
-        def add(one: Job) -> None:
-            names = [*map(str, as_list(one.root.get("needs")))]
-            for other in self.jobs:
-                same = other.source is one.source and other.callers == one.callers
-                if same and other.name in names and other not in found:
-                    add(other)
-                    found.append(other)
-
-        add(job)
-        return found
+        beside = [
+            other
+            for other in self.jobs
+            if other.source is job.source and other.callers == job.callers
+        ]
+        names = needed_jobs(job.source.root.of("jobs"), job.name)
+        return [other for name in names for other in beside if other.name == name]
 
     def needs_token(self, job: Job) -> bool:
         """Tell whether a job is held against an entry, or calls one that assumes a role."""

@@ -124,8 +124,7 @@ def _other_programs(repository: Repository, job: Job) -> Iterator[Finding]:
         if here or written:
             message = f"{(here or written)[0]} takes the place of a program that publishes"
             mend = "give it another name, or another job"
-            path = step.path or job.source.path
-            yield Finding(path, step.line("run"), ID, message, mend)
+            yield job.at_step(step, ID, message, mend)
 
 
 def _renamed(finding: Finding, name: str, right: str) -> Edit:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from keyless.model.deployments import deploying_steps
 from keyless.model.documents import Mapping
 from keyless.model.expressions import names_of, parse_expression
-from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.findings import UNJUDGED, Finding, first_of_each_line
 from keyless.model.following import Visit, World, follow
 from keyless.model.images import uses_role
 from keyless.model.job_search import condition_of
@@ -20,7 +20,7 @@ from keyless.model.workflows import BUILD, CHECKOUT, LOGIN, local_path, name_of_
 
 ID = "every-step-runs"
 WHY = (
-    "A step whose `if:` is never true is skipped without an error, and the steps behind it go on"
+    "A step whose `if:` is never true is skipped without an error, and the steps after it go on"
     " without what it should have done. A step that looks for the tool or for a local action where"
     " nothing is checked out fails."
 )
@@ -40,8 +40,7 @@ TOOL = r"(?<![\w/}])(\./)?\.github/keyless\b"  # found from the folder that the 
 
 def find(repository: Repository) -> Iterator[Finding]:
     """Follow each job of an entry for the refs that its role trusts."""
-    found = {(one.path, one.line): one for one in reversed([*_judge(repository)])}
-    yield from found.values()
+    yield from first_of_each_line(_judge(repository))
 
 
 def _judge(repository: Repository) -> Iterator[Finding]:
@@ -92,8 +91,7 @@ def _without(followed: Followed, world: World) -> Iterator[Finding]:
     for visit in (visit for visit in world.visits if visit.ran):
         if uses_role(visit.step) and visit.before.credentials is None:
             yield from _skipped(followed, world, visit, job.assuming(), "there are no credentials")
-        pushes = any(visit.step is each for each in followed.pushing)
-        if pushes and not visit.before.logins:
+        if followed.pushes(visit.step) and not visit.before.logins:
             yield from _skipped(followed, world, visit, job.using(LOGIN), "nothing is logged in")
 
 
@@ -111,7 +109,7 @@ def _skipped(
         logged_in = job.position(earlier[0])
         if needed == job.using(LOGIN) and ending and job.position(ending[-1]) > logged_in:
             message = f"this removes the login, so {lacks} for {shown!r} after it"
-            yield job.at(ending[-1], "run", ID, message, "move it behind the push")
+            yield job.at_step(ending[-1], ID, message, "move it after the push")
         return
     if earlier:
         name = name_of_step(earlier[0])
@@ -123,9 +121,7 @@ def _skipped(
         yield _at_condition(job, earlier[0], ID if surely else UNJUDGED, message)
     elif later and uses_role(visit.step):
         message = f"{shown!r} runs before {name_of_step(later[0])!r}, so {lacks} for it"
-        line = visit.step.line("uses" if "uses" in visit.step else "run")
-        path = visit.step.path or job.source.path
-        yield Finding(path, line, ID, message, "move it behind that step")
+        yield job.at_step(visit.step, ID, message, "move it after that step")
 
 
 def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
@@ -136,7 +132,7 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
         deploys = any(step is each for each in deploying_steps(job))  # same-service judges these
         by_tool = re.search(TOOL, script_of(step)) and not deploys
         local = used.startswith("./") and local_path(used)
-        builds = any(step is each for each in followed.pushing) and step in job.using(BUILD)
+        builds = followed.builds(step)
         folder, line = _folder_of(job, step)
         if by_tool and folder not in ("", "."):
             message = f"the step runs in {folder}, and the tool is in .github/keyless of the"
@@ -146,7 +142,7 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
             return
         shell = _shell_of(job, step)
         if by_tool and shell and not re.match(r"(bash|sh|pwsh|zsh|dash)\b", shell):
-            message = f"{name_of_step(step)!r} runs in {shell}, which is no shell, so it fails"
+            message = f"{name_of_step(step)!r} runs in {shell}, which is not a shell, so it fails"
             place = step if "shell" in step else job.root.of("defaults", "run")
             yield job.at(place, "shell", ID, message, "write shell: bash")
             return
@@ -168,9 +164,9 @@ def _removed(job: Job, world: World) -> Iterator[Finding]:
     for visit in world.visits:
         for tree in visit.before.gone:
             if visit.ran and re.search(rf"\b{re.escape(tree.folder)}/", script_of(visit.step)):
-                message = f"the checkout behind this one empties the workspace, so {tree.folder} is"
+                message = f"a later checkout empties the workspace, so {tree.folder} is"
                 message += f" gone when {name_of_step(visit.step)!r} looks for it"
-                mend = "move it behind the checkout of this repository"
+                mend = "move it after the checkout of this repository"
                 yield job.finding(tree.step, "path", ID, message, mend)
                 return
 
@@ -234,9 +230,7 @@ def _without_checkout(job: Job, world: World, visit: Visit) -> Finding:
         message = f"the step {name_of_step(skipped[0])!r} does not run for {world.run.event}, so"
         return _at_condition(job, skipped[0], ID, f"{message} {shown!r} finds no files")
     message = f"{shown!r} runs before this repository is checked out, so it finds no files"
-    line = visit.step.line("uses" if "uses" in visit.step else "run")
-    path = visit.step.path or job.source.path
-    return Finding(path, line, ID, message, "put actions/checkout before it, without an if:")
+    return job.at_step(visit.step, ID, message, "put actions/checkout before it, without an if:")
 
 
 def _folder_of(job: Job, step: Mapping) -> tuple[str, int]:
@@ -254,4 +248,4 @@ def _at_condition(job: Job, step: Mapping, rule: str, message: str) -> Finding:
     if "if" in step:
         mend = "remove the if:, or correct it"
         return job.at(step, "if", rule, message, mend, Change("", safe=False))
-    return job.at(step, "uses" if "uses" in step else "run", rule, message, "remove the step")
+    return job.at_step(step, rule, message, "remove the step")

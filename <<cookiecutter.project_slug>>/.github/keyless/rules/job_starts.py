@@ -83,9 +83,8 @@ def _by_own_token(repository: Repository) -> Iterator[Finding]:
                 message += " workflow, so it is not published"
                 mend = "use the token of a GitHub App, or type after it: gh workflow run deploy.yml"
                 mend += " --ref TAG"
-                yield Finding(
-                    source.path, step.line("run" if "run" in step else "uses"), ID, message, mend
-                )
+                line = step.line("run" if "run" in step else "uses")
+                yield Finding(source.path, line, ID, message, mend)
 
 
 def _makes_release(step: Mapping) -> bool:
@@ -117,7 +116,7 @@ def _no_files(repository: Repository, job: Job) -> Iterator[Finding]:
     if wanted and any(ref.startswith("refs/heads/") for run in job.starts for ref in [run.ref]):
         files = repository_files(repository.root)
         if not any(re.fullmatch(each, file) for each in wanted for file in files):
-            message = f"paths is {', '.join(patterns)}, and no file here is so named, so no push"
+            message = f"paths is {', '.join(patterns)}, and no file here matches that, so no push"
             mend = "name the files that the image is made of, or remove paths"
             yield job.at(config, "paths", ID, f"{message} starts the workflow", mend)
 

@@ -30,7 +30,7 @@ from keyless.model.repository import Followed, Publication, Repository, Side
 from keyless.model.service import Service
 from keyless.model.service_plan import role_errors
 from keyless.model.sources import dockerfile_of, source_of
-from keyless.model.workflows import BUILD, name_of_step
+from keyless.model.workflows import name_of_step
 from keyless.paths import INFRA_JSON, PUSH_ACTIONS, SERVICE_TF, TRUST_TF
 from keyless.rules._entries import refused
 
@@ -111,9 +111,7 @@ def _other_calls(account: Account, followed: Followed) -> Iterator[Finding]:
                     continue
                 message = f"the role may not call {action}, so {name_of_step(visit.step)!r} fails"
                 mend = "let another job do it, with a role of its own"
-                path = visit.step.path or job.source.path
-                line = visit.step.line("run" if "run" in visit.step else "uses")
-                yield Finding(path, line, ID, message, mend)
+                yield job.at_step(visit.step, ID, message, mend)
 
 
 def _other_bases(repository: Repository, followed: Followed) -> Iterator[Finding]:
@@ -121,8 +119,7 @@ def _other_bases(repository: Repository, followed: Followed) -> Iterator[Finding
     account, entry = repository.account, followed.side.entry
     for world in followed.worlds or []:
         for visit in world.visits:
-            builds = any(visit.step is step for step in followed.pushing)
-            if not visit.ran or not builds or visit.step not in followed.job.using(BUILD):
+            if not visit.ran or not followed.builds(visit.step):
                 continue
             name = dockerfile_of(followed.job, visit.step, source_of(followed.job, visit))
             if name is None or not (repository.root / name).is_file():

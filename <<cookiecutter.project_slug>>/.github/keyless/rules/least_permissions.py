@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from keyless.model.account import Account
-from keyless.model.documents import Mapping, as_list
+from keyless.model.documents import Mapping
 from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.jobs import REMOVE, Change, Job, permissions_of
@@ -15,6 +15,7 @@ from keyless.model.refs import common_refs
 from keyless.model.repository import Repository
 from keyless.model.subjects import ref_is_tested
 from keyless.model.syntax import SCOPES
+from keyless.model.triggers import event_names
 from keyless.model.values import is_known
 from keyless.model.workflows import Workflow, local_path, script_of
 
@@ -90,9 +91,9 @@ def _token_by_default(source: Workflow) -> Iterator[Finding]:
     tidy = granted != "write-all" and scopes.get("id-token") != "write"
     if any(part.input("role-to-assume") for _, part in source.parts()):
         tidy = granted in ("", "read-all") or (scopes is granted and "write" not in scopes.values())
-        events = source.root.get("on")
-        called = list(events) if isinstance(events, Mapping) else as_list(events)
-        tidy = tidy or (granted is None and called in ([], ["workflow_call"]))  # or a composite
+        tidy = tidy or (
+            granted is None and event_names(source) in ([], ["workflow_call"])
+        )  # or a composite
     if not tidy:
         message = "every job is granted writing here, or what a setting of the repository says"
         mend = "write permissions: {} at the top, and what a job needs in the job"

@@ -13,7 +13,7 @@ from keyless.model.infra import Infra
 from keyless.model.jobs import Job
 from keyless.model.repository import Followed, Repository
 from keyless.model.sources import source_of
-from keyless.model.workflows import BUILD, CHECKOUT, script_of
+from keyless.model.workflows import CHECKOUT, script_of
 
 ID = "publish-once"
 WHY = (
@@ -136,8 +136,7 @@ def _other_questions(job: Job) -> Iterator[Finding]:
             message += " published already is not found"
             mend = "write it once, in env: of the job"
             where = before if name in before.of("env") else after
-            line = where.of("env").line(name)
-            yield Finding(where.path or job.source.path, line, ID, message, mend)
+            yield job.at(where.of("env"), name, ID, message, mend)
 
 
 def _on_an_index(job: Job, step: Mapping) -> Iterator[Finding]:
@@ -160,7 +159,7 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
             step = visit.step
             moved = step if MOVES.search(script_of(step)) else moved
             moved = None if step.action().startswith(f"{CHECKOUT}@") else moved
-            if not any(step is each for each in followed.pushing) or step not in job.using(BUILD):
+            if not followed.builds(step):
                 continue
             source = source_of(job, visit)
             tree = source.checkout
@@ -182,6 +181,5 @@ def _other_commit(followed: Followed) -> Iterator[Finding]:
             elif moved is not None and not source.remote and named:
                 message = "this may replace the files of the commit, and the image says that it is"
                 message += " that commit"
-                line = moved.line("run")
                 mend = "remove it: the checkout has the commit that started the run"
-                yield Finding(moved.path or job.source.path, line, UNJUDGED, message, mend)
+                yield job.at_step(moved, UNJUDGED, message, mend)

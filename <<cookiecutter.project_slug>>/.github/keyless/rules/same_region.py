@@ -47,8 +47,7 @@ def _by_variable(where: Step, account: Account) -> Iterator[Finding]:
     elif writer and "run" in writer and region != account.region:
         message = f"AWS_REGION is {region} from here on, and {account.path} says {account.region}"
         rule = UNJUDGED if "${{" in region else ID
-        path = writer.path or job.source.path
-        yield Finding(path, writer.line("run"), rule, message, "do not write AWS_REGION here")
+        yield job.at_step(writer, rule, message, "do not write AWS_REGION here")
 
 
 def _planned_region(expected: str, planned: PlannedEntry, registry: Resource) -> Iterator[Finding]:

@@ -65,8 +65,10 @@ def _other_question(where: Step, account: Account) -> Iterator[Finding]:
 def _leads_here(job: Job, step: Mapping, account: Account) -> bool:
     """Tell whether a step logs in to the registry of the account, or may do so."""
     if step.action().startswith(f"{LOGIN}@"):
-        ids = re.split(r"[,\s]+", job.input(step, "registries") or account.id)
-        return account.id in ids and job.input(step, "registry-type").lower() != "public"
+        return (
+            account.id in _accounts(job, step, account)
+            and job.input(step, "registry-type").lower() != "public"
+        )
     if step.action().startswith(f"{DOCKER_LOGIN}@"):
         host = job.input(step, "registry")
         return host == account.registry or "${{" in host
@@ -75,13 +77,18 @@ def _leads_here(job: Job, step: Mapping, account: Account) -> bool:
     return by_hand and (account.registry in hosts or "$" in script_of(step) or not hosts)
 
 
+def _accounts(job: Job, step: Mapping, account: Account) -> list[str]:
+    """Return the accounts whose registries a login is for."""
+    return re.split(r"[,\s]+", job.input(step, "registries") or account.id)
+
+
 def _other_logins(where: Step, account: Account) -> Iterator[Finding]:
     job, step = where.job, where.step
-    registry = job.input(step, "registries") or account.id
     if job.input(step, "registry-type").lower() == "public":
         yield from differs(where, "registry-type", ID, "public", "private", account)
-    if account.id not in re.split(r"[,\s]+", registry):
-        yield from differs(where, "registries", ID, registry, account.id, account)
+    ids = _accounts(job, step, account)
+    if account.id not in ids:
+        yield from differs(where, "registries", ID, ",".join(ids), account.id, account)
 
 
 def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Iterator[Finding]:
@@ -108,7 +115,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
         mend = "set DOCKER_CONFIG for the whole job, in env:"
         yield job.finding(moved[0], "env", ID, message, mend)
         return
-    several = bool(source) and len(re.split(r"[,\s]+", job.input(source[0], "registries"))) > 1
+    several = bool(source) and len(_accounts(job, source[0], account)) > 1
     if several and here and repository == entry["ecr_repository"]:
         message = "a login to several registries puts out no registry, so the tag has no host"
         mend = f"write the host itself in tags: {account.registry}"
@@ -132,7 +139,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
         yield job.finding(step, "tags", ID, message, mend)
     elif not here or not logins:
         message = f"no step before the push logs in to {account.registry} with the role"
-        mend = "put amazon-ecr-login behind the step that assumes the role, without registries"
+        mend = "put amazon-ecr-login after the step that assumes the role, without registries"
         yield job.finding(step, "tags", ID, message, mend)
 
 

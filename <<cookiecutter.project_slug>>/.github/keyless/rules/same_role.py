@@ -9,7 +9,7 @@ from keyless.model.account import Account
 from keyless.model.action_inputs import OTHER_CREDENTIALS
 from keyless.model.deployments import deploying_steps
 from keyless.model.documents import Mapping
-from keyless.model.findings import UNJUDGED, Finding
+from keyless.model.findings import UNJUDGED, Finding, first_of_each_line
 from keyless.model.following import Visit
 from keyless.model.images import uses_role
 from keyless.model.jobs import REMOVE, Change, Job
@@ -50,8 +50,7 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield from differs(where, "allowed-account-ids", ID, value, account.id, account)
         yield from _other_credentials(where)
     for followed in repository.followed:
-        found = {(one.path, one.line): one for one in reversed([*_replaced(account, followed)])}
-        yield from found.values()
+        yield from first_of_each_line(_replaced(account, followed))
     yield from compare_called(repository, "role-to-assume", ID)
     yield from refused(repository, ID, {"role_name"})
     yield from shared_by_entries(repository, ID, "role_name")
@@ -89,12 +88,12 @@ def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[
     if not source.action().startswith(f"{CREDENTIALS}@"):
         message = f"this writes other credentials to GITHUB_ENV, so {name!r} does not use the role"
         mend = "let another job do what needs them"
-        yield Finding(source.path or job.source.path, source.line("run"), ID, message, mend)
+        yield job.at_step(source, ID, message, mend)
         return
     assumed = job.input(source, "role-to-assume")
     if role in job.roles and assumed != role and "${{" not in assumed:
         message = f"{assumed or 'another identity'} is assumed after {role}, so {name!r} uses it"
-        mend = "move this step behind those that publish, or into another job"
+        mend = "move this step after those that publish, or into another job"
         yield job.finding(source, "role-to-assume", ID, message, mend)
 
 
@@ -105,7 +104,7 @@ def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
         if writer is not None:
             message = f"this writes {name} to GITHUB_ENV, so {name_of_step(step)!r} looks for that"
             message += " profile and does not use the role"
-            yield job.at(writer, "run", ID, message, f"do not write {name} here")
+            yield job.at_step(writer, ID, message, f"do not write {name} here")
     own = rf"\$\{{\{{\s*steps\.{re.escape(source.text('id'))}\.outputs\.aws-[\w-]+\s*\}}\}}"
     for scope in job.scopes(step):
         near = scope is step or (scope is not job.root and scope is not job.source.root)

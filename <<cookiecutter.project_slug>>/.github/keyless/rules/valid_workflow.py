@@ -108,7 +108,7 @@ def _misplaced(
                 continue
             texts = [each for each in as_list(text) if isinstance(each, str)]
             for read in _contexts_in(" ".join(texts), key == "if") - allowed:
-                message = f"{read} cannot be read in {key}: of this place, so GitHub refuses the"
+                message = f"{read} cannot be read in {key}: here, so GitHub refuses the"
                 message += " whole workflow and nothing starts"
                 mend = "read it in env: of a step, and use env there"
                 if read == "env":
@@ -177,8 +177,8 @@ def _granted(repository: Repository, job: Job) -> Iterator[Finding]:
         if LEVELS.get(str(wants[key]), 0) > LEVELS.get(str(scopes.get(key, "")), 0)
     ]
     if lacking:
-        message = f"job {caller.name} calls a job that asks for {', '.join(lacking)}, and has it"
-        message += " not, so GitHub refuses the whole workflow and nothing starts"
+        message = f"job {caller.name} calls a job that asks for {', '.join(lacking)}, and does not"
+        message += " grant it, so GitHub refuses the whole workflow and nothing starts"
         mend = f"add {', '.join(lacking)} to permissions: of this job"
         yield Finding(*caller.where, ID, message, mend)
 
@@ -229,7 +229,7 @@ def _unknown(job: Job) -> Iterator[Finding]:
     """Yield the words of a job that GitHub does not know."""
     for need in map(str, as_list(job.root.get("needs"))):
         if need not in job.source.root.of("jobs"):
-            message = f"job {job.name} needs {need}, which is no job of this workflow, so GitHub"
+            message = f"job {job.name} needs {need}, which is not a job of this workflow, so GitHub"
             message += " refuses all of it"
             yield job.at(job.root, "needs", ID, message, "write the id of a job, not its name")
     for part in (job.root, job.source.root):

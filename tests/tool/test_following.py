@@ -117,6 +117,12 @@ def test_an_output_of_publish_before_is_true_or_false_as_text(job: Jobs) -> None
     assert ran(job(before, text, boolean)) == [["before"], ["before", "text"]]
 
 
+def test_its_other_outputs_are_any_text(job: Jobs) -> None:
+    before = "id: before\nrun: python3 .github/keyless publish before"
+    other = f"id: other\nif: steps.before.outputs.digest == ''\nuses: {BUILD}"
+    assert ran(job(before, other)) == [["before"], ["before", "other"]]
+
+
 def test_a_step_that_is_skipped_puts_nothing_out(job: Jobs) -> None:
     first = f"id: role\nif: github.event_name == 'push'\nuses: {CREDENTIALS}"
     second = f"id: login\nif: steps.role.outputs.aws-account-id\nuses: {LOGIN}"

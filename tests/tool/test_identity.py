@@ -109,6 +109,13 @@ def test_an_entry_of_somebody_else_is_found(project: Project) -> None:
     )
 
 
+def test_whose_repository_it_is_comes_before_what_follows_from_it(project: Project) -> None:
+    remotes(project.path, origin="git@github.com:octo-org/example-service.git")
+    change(project.path / TFVARS, f'"{NAME}"', '"evil/example-service"')
+    change(project.path / DEPLOY, 'aws-region: "us-east-1"', "aws-region: eu-west-1")
+    assert [rule for rule, _ in found(project.path)] == ["same-repository", "same-region"]
+
+
 def test_a_workflow_that_was_copied_from_a_sibling_is_found_at_its_role(project: Project) -> None:
     remotes(project.path, origin="git@github.com:octo-org/example-service.git")
     sibling = '"sibling": {"github_repository": "octo-org/sibling", "refs": ["refs/tags/v*"],'

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from keyless.model.identity import identify
 
-from tests.conftest import Copy
+from tests.conftest import Copy, Run
 from tests.support.check import found
 from tests.support.edits import DEPLOY, TFVARS, change
 from tests.support.project import Project
@@ -107,6 +108,17 @@ def test_an_entry_of_somebody_else_is_found(project: Project) -> None:
         "same-repository",
         True,
     )
+
+
+@pytest.mark.parametrize("option", [(), ("--fix", "--yes")], ids=["check", "fix"])
+def test_whose_repository_it_is_can_be_said(
+    project: Project, run: Run, option: tuple[str, ...]
+) -> None:
+    command = (sys.executable, "-B", ".github/keyless", "check", *option)
+    remotes(project.path, origin="git@github.com:octo-org/former-name.git")
+    done = run(*command, cwd=project.path)
+    assert (done.returncode, "git remote set-url origin" in done.stdout) == (1, True)
+    assert run(*command, "--repository", NAME, cwd=project.path).returncode == 0
 
 
 def test_whose_repository_it_is_comes_before_what_follows_from_it(project: Project) -> None:

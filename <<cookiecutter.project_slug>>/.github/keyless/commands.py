@@ -202,7 +202,7 @@ def _fix(options: Options) -> int:
         options.refuse("--fix asks people, so it prints text. Leave out --format")
     from keyless import fix
 
-    return fix.main(options.yes)
+    return fix.main(options.yes, name=options.repository)
 
 
 def _explain(_options: Options) -> int:

@@ -16,7 +16,7 @@ from keyless.writing import write_text
 
 QUESTION = "    Make this edit? (y: yes, n: no, a: this and all others, q: stop asking) [n] "
 UNSAFE = (
-    "This edit is not made here, because it changes who or what is trusted, or removes something. "
+    "This edit is not made here, because it changes who is trusted, or what runs. "
     "If it is right, make it by hand."
 )
 INTERRUPTED = "\nInterrupted. Nothing was changed."
@@ -100,22 +100,23 @@ class Fixing:
                 print(f"Edited {path}.")
 
 
-def main(yes: bool, root: Path = ROOT) -> int:
+def main(yes: bool, root: Path = ROOT, name: str | None = None) -> int:
     """Offer the edits that findings carry, write those that are accepted, and check again.
 
     Args:
         yes: whether each safe edit is made without a question.
         root: the folder of the repository.
+        name: whose repository it is, if that was said.
 
     Returns:
         The exit status of the check afterwards; 130 after Ctrl-C.
     """
     fixing = Fixing(root, yes)
     try:
-        status = check.main(None, None, "text", root, fixing.report)
+        status = check.main(None, None, "text", root, fixing.report, name)
         if fixing.accepted:
             fixing.write()
-            return check.main(None, None, "text", root)
+            return check.main(None, None, "text", root, name=name)
     except KeyboardInterrupt:
         message = "Nothing is half-written, and this shows what was edited:"
         print(f"\nInterrupted. {message}\n  git diff" if fixing.writing else INTERRUPTED)

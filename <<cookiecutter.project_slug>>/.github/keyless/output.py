@@ -18,7 +18,7 @@ SARIF_SCHEMA = (
 )
 FIX = {
     True: "keyless check --fix makes this edit.",
-    False: "This edit changes who or what is trusted, or removes something. Make it by hand.",
+    False: "This edit changes who is trusted, or what runs. Make it by hand.",
 }
 
 

@@ -41,6 +41,12 @@ def test_a_finding_points_at_the_line(copy: Copy) -> None:
     assert check(project)[1].startswith(f"{DEPLOY}:{line}: same-region aws-region is us-east-2")
 
 
+def test_a_remedy_can_be_typed_as_it_is(copy: Copy) -> None:
+    project = copy(github_environment="eu: prod (#1)")
+    change(project, DEPLOY, '"eu: prod (#1)"', "staging")
+    assert 'write environment: "eu: prod (#1)"' in check(project)[1]
+
+
 def test_a_job_that_calls_foreign_code_cannot_ask_for_a_token(copy: Copy) -> None:
     project = copy()
     call = f"  call:\n    uses: evil/repo/.github/workflows/x.yml@{'0' * 40} # v1\n"

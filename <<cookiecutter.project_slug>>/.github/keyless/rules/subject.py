@@ -15,6 +15,7 @@ from keyless.model.callers import (
     short_reference,
     uses_spellings,
 )
+from keyless.model.changes import quoted
 from keyless.model.entry_errors import WORKFLOW_REFERENCE
 from keyless.model.expressions import evaluate_text
 from keyless.model.findings import UNJUDGED, Finding
@@ -163,7 +164,7 @@ def _other_context(account: Account, job: Job, entry: dict[str, Any], strange: s
     trusted = refs if wanted is None else f"environment:{wanted}"
     message = f"job {job.name} can present {shown} and the role trusts {trusted} ({account.path}),"
     message += " so that run would be refused"
-    mend = "remove environment: from the job" if wanted is None else f"write environment: {wanted}"
+    mend = f"write environment: {quoted(wanted)}" if wanted else "remove environment: from the job"
     mend += f", or, if the job is right, {account.changing}"
     key = "environment" if "environment" in job.root else "if"
     return _at(job, key, ID, message, mend)

@@ -26,6 +26,7 @@ from tests.standins.hub import Hub
 from tests.support.desk import Desk
 from tests.support.pages import actions_for, page, rows_of
 from tests.support.project import Project
+from tests.support.remedies import commands_of, follow, words
 
 BUCKET = "octo-org-terraform"
 NAME = "octo-org/example-service"
@@ -61,18 +62,28 @@ def test_a_bucket_that_is_missing_is_made_first_and_the_state_goes_there(with_bu
     assert "Nothing to change: everything is there." in desk.bootstrap("--yes").out
 
 
-def test_a_lock_of_somebody_else_is_told(with_bucket: Desk) -> None:
-    desk = with_bucket
-    desk.hub.create("octo-org/example-service")
-    s3 = desk.emulator.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
-    lock = {"ID": "1", "Operation": "apply", "Info": "", "Who": "somebody@else", "Version": "1.10"}
+def test_a_lock_that_was_left_says_whose_it_is_and_is_removed_by_the_line(
+    with_bucket: Desk,
+) -> None:
+    assert with_bucket.bootstrap("--yes").status == 0
+    lock = {
+        "ID": "5f2d9c1e-7c6b-4a3e-9f3d-0d2b6a1c8e55",
+        **{"Operation": "OperationTypeApply", "Info": "", "Version": "1.11.4", "Path": KEY},
+        **{"Who": "runner@desk-2", "Created": "2026-11-27T08:15:30.123456789Z"},
+    }
+    s3 = with_bucket.emulator.client("s3")
     s3.put_object(Bucket=BUCKET, Key=f"{KEY}.tflock", Body=json.dumps(lock).encode())
-    ended = desk.bootstrap("--yes")
-    assert ended.status == 1
-    assert "somebody@else" in ended.out
-    assert "terraform plan failed, and nothing was changed in AWS" in ended.out
-    assert "Traceback" not in ended.out
+    with_bucket.hub.rename("octo-org/example-service", "octo-org/renamed")
+    first = with_bucket.bootstrap("--yes")
+    assert first.status == 1
+    who = "Terraform's state is locked: runner@desk-2 has begun to apply at 2026-11-27 08:15:30"
+    assert who in words(first)
+    unlock, again = commands_of(first)
+    assert again == "make bootstrap"
+    drift = json.loads(with_bucket.doctor("--json", "--plan").out)[-1]
+    assert (drift["state"], drift["commands"]) == ("unknown", [unlock])
+    follow(with_bucket, unlock, given="yes")
+    assert with_bucket.bootstrap("--yes").status == 0
 
 
 def test_a_bucket_in_another_region_is_told_with_the_line_to_write(with_bucket: Desk) -> None:
@@ -242,7 +253,7 @@ def test_a_server_of_ones_own_knows_no_ids_and_is_not_asked_for_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(github, "find_on_github", lambda _: None)
-    found = github.Repository(NAME, 1, 2, "2026-11-01T00:00:00Z", False, True)
+    found = github.Repository(NAME, 1, 2, "2026-11-01T00:00:00Z", False, True, True, "main")
     monkeypatch.setenv("GH_HOST", "github.octo.example")
     assert github.subject_prefix(found) == f"repo:{NAME}"
     for host in ("github.com", "octo.ghe.com"):
@@ -308,6 +319,8 @@ def test_what_nobody_was_asked_is_applied_and_agreed_with(
     assert [rule["selection"]["countNumber"] for rule in rules] == [30]
     assert "ok  role" in desk.doctor().out
     assert "Nothing to change: everything is there." in desk.bootstrap("--yes").out
-    named = actions_for(desk.path, "to set up and to change", "for [further settings]")
+    named = actions_for(
+        desk.path, "to set up and to change", "for [further settings]", "for `make doctor`"
+    )
     made = {call for call in emulator.calls() if not call.startswith("/")}
     assert made - {"GetCallerIdentity", "CreatePolicy"} <= named

@@ -151,7 +151,7 @@ def test_a_provider_that_nobody_else_trusts_is_deleted_on_the_word(
     refused = destroy(desk, KEY, "yes")
     assert "Delete GitHub's OIDC identity provider, which no role trusts any more?" in refused.out
     assert refused.status == 1
-    assert "AWS refuses: AccessDenied" in refused.out
+    assert "Your AWS user or role may not do this: AccessDenied" in refused.out
     assert (account.roles(), account.registries()) == (set(), set())
     assert account.state() == {"aws_iam_openid_connect_provider"}
     desk.emulator.clear()
@@ -234,7 +234,8 @@ def test_a_backend_that_cannot_be_reached_is_told_with_what_to_type(desk: Desk) 
         broken.unlink()
     assert ended.status == 1
     assert ended.out.startswith("Terraform's state cannot be read:\n")
-    assert ended.out.endswith("\n  terraform -chdir=infra init\n")
+    assert "There is no backend type named" in ended.out
+    assert ended.out.endswith("\nCorrect what it names, then go on.\n  make destroy\n")
 
 
 def test_it_can_only_say_what_would_go(desk: Desk, account: Account) -> None:

@@ -28,13 +28,14 @@ TOOLS = [
                  gh auth login --scopes workflow
 """, id="nobody is logged in"),
     pytest.param(lambda desk: desk.hub.user(offline=True), """\
---  tools        GitHub cannot be asked: error connecting to api.github.com check your internet
-                 connection or https://githubstatus.com
-                 gh auth status
+--  tools        GitHub cannot be reached: error connecting to api.github.com check your internet
+                 connection or https://githubstatus.com. Is there a network, and is GitHub up?
+                 https://www.githubstatus.com
 """, id="GitHub cannot be reached"),
     pytest.param(lambda desk: desk.emulator.fail("GetCaller", 403, 9, "ExpiredToken"), """\
 --  tools        AWS does not know who you are: ExpiredToken: the emulator was asked to fail
                  GetCallerIdentity with 403
+                 unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
                  aws sso login
 """, id="the AWS credentials have expired"),
     pytest.param(lambda desk: change(desk, TFVARS, "{\n  \"aws", "{,\n  \"aws"), """\
@@ -65,7 +66,7 @@ def test_a_missing_program_is_named_with_where_it_comes_from(guarded: Desk, tmp_
 def test_a_whole_project_is_ok_line_for_line_and_looking_changes_nothing(guarded: Desk) -> None:
     files, commit = guarded.files(), guarded.git("rev-parse", "HEAD")
     assert guarded.doctor("--plan") == (0, f"""\
-ok  tools        git, gh, aws and terraform are there and logged in
+ok  tools        git, gh, aws and terraform are there, and gh and aws logged in
 ok  contract     Workflows and infra/ agree: who may publish what, where, under which tags.
 ok  provider     GitHub's, with the audience sts.amazonaws.com
 ok  role         arn:aws:iam::111122223333:role/{ROLE} trusts what infra/ says
@@ -74,11 +75,15 @@ ok  repository   https://github.com/octo-org/example-service
 ok  subject      GitHub presents repo:octo-org@123456/example-service@456789
 ok  actions      GitHub Actions run
 ok  environment  eu: prod admits tag v*
-ok  refs         refs/tags/v*: no ruleset limits that; whoever may write to the repository may
-                 publish. (make bootstrap ARGS=--ruleset leaves it to admins)
+!!  refs         warning: refs/tags/v*: whoever may write to the repository can publish. To leave
+                 that to admins:
+                 make bootstrap ARGS=--ruleset
+ok  tags         refs/tags/v*: nobody can move or delete one (ruleset 'what is published stays
+                 (tag)').
 ok  keys         no AWS key is stored in the repository's secrets
 ok  commits      everything here is committed and on GitHub
-ok  deployment   none yet
+ok  deployment   deploy.yml has not run yet
+ok  versions     no version is tagged
 ok  drift        AWS is what infra/ says
 """)  # fmt: skip
     assert guarded.changes() == []
@@ -101,7 +106,9 @@ def test_drift_is_named_by_its_address_and_a_plan_that_fails_by_its_error(guarde
     )
     guarded.edit(refs=["main"])
     failed = guarded.doctor("--plan")
-    assert said(failed)[-1].startswith("--  drift        Terraform cannot plan: Error: Invalid va")
+    assert said(failed)[-1].startswith(
+        "??  drift        unknown: terraform cannot plan: Error: Inv"
+    )
     assert [one for one in said(failed) if one.startswith("ok  environment")] == []
 
 
@@ -141,13 +148,13 @@ def test_a_workflow_that_others_call_is_looked_for_at_the_refs_that_roles_trust(
                 "conditions": {"ref_name": {"include": ["refs/tags/v*", "refs/tags/v*/**/*"]}},
                 "rules": [{"type": "creation"}],
             }]),
-            "ok  refs         refs/tags/v*: the ruleset 'releases' limits who that is.",
+            "ok  refs         refs/tags/v*: the ruleset 'releases' limits who can publish.",
             id="a ruleset",
         ),
         pytest.param(
             lambda desk: desk.hub.user(plan="free"),
-            "ok  refs         refs/tags/v*: whether a ruleset limits that is not known: gh api\n"
-            "                 repos/octo-org/example-service/rulesets",
+            "!!  refs         warning: refs/tags/v*: whoever may write to the repository can"
+            " publish. GitHub has\n                 no rulesets for it that could limit that.",
             id="no rulesets on this plan",
         ),
         pytest.param(
@@ -171,12 +178,13 @@ def test_for_machines_the_same_is_json(guarded: Desk) -> None:
     lines = json.loads(ended.out)
     assert ended.status == 1
     assert [line["name"] for line in lines] == (
-        "tools contract provider role registry repository subject actions environment refs keys"
-        " commits deployment"
+        "tools contract provider role registry repository subject actions environment refs tags"
+        " keys commits deployment versions"
     ).split()
-    assert [line for line in lines if not line["ok"]] == [{
+    assert [line["name"] for line in lines if line["state"] == "warning"] == ["refs"]
+    assert [line for line in lines if line["state"] not in ("ok", "warning")] == [{
         "name": "keys",
-        "ok": False,
+        "state": "wrong",
         "text": "the secret AWS_ACCESS_KEY_ID is still set,"
         " and a key lives until somebody deactivates it",
         "commands": [

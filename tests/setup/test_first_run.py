@@ -18,6 +18,7 @@ from tests.support.bootstrap import (
     CREATE,
     FIRST,
     IDS,
+    KEEP,
     LOCK,
     NAME,
     TFVARS,
@@ -36,7 +37,7 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     readable(ended)
-    assert desk.changes() == [CREATE, APPLY, *FIRST]
+    assert desk.changes() == [CREATE, APPLY, *FIRST, KEEP]
     steps = planned.out.partition(" -  ")[0]
     assert ended.out.startswith(steps)
     assert f"\n    {IDS}\n" in ended.out
@@ -146,7 +147,7 @@ def test_after_any_interruption_it_goes_on_from_there(desk: Desk) -> None:
         assert cut in desk.changes()[-1]
     desk.hub.clear()
     ended = desk.bootstrap("--yes")
-    assert (ended.status, desk.changes()) == (0, [])
+    assert (ended.status, desk.changes()) == (0, [KEEP])
     assert desk.git("log", "--format=%s").splitlines() == ["First commit"]
     assert desk.git("rev-parse", "HEAD") == desk.git("ls-remote", "origin", "refs/heads/main")[:40]
 

@@ -154,7 +154,7 @@ def test_what_is_not_committed_is_named_before_the_release(ready: Desk) -> None:
     ended = ready.bootstrap("--yes")
     assert (ended.status, ready.changes()) == (0, [])
     words = " ".join(ended.out.split())
-    assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more git add" in words
+    assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more." in words
 
 
 def test_commits_that_will_be_pushed_are_counted(ready: Desk) -> None:

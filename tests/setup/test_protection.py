@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from keyless.gh import Denied
-from keyless.setup.protection import accept_refusal
+from keyless.setup.protection import ADMINS, accept_refusal
 
-from tests.support.bootstrap import ENVIRONMENT, NAME
+from tests.support.bootstrap import ENVIRONMENT, KEEP, NAME
 from tests.support.desk import Desk
+from tests.support.remedies import doctor_says, words
 
 
 def test_an_environment_is_created_for_the_trusted_refs_alone(guarded: Desk) -> None:
@@ -59,15 +60,92 @@ def test_a_plan_of_github_that_allows_no_protection_is_no_failure(guarded: Desk)
     guarded.hub.user(plan="free")
     ended = guarded.bootstrap("--yes", "--ruleset")
     assert ended.status == 0, ended.out
-    assert ended.out.count("\n    GitHub refuses that (") == 3
+    assert ended.out.count("\n    GitHub refuses that (") == 1
     assert "the trust then rests on who may push the ref, which the role tests." in ended.out
-    assert "the trust then rests on who may write to the repository." in ended.out
+    assert f"GitHub has no rulesets for {NAME} (Upgrade to GitHub Pro" in words(ended)
+    assert "can move or delete a published tag. The images stay as they are." in words(ended)
+
+
+def test_a_plan_of_github_without_rulesets_is_said_once_when_it_is_created(desk: Desk) -> None:
+    desk.hub.user(plan="free")
+    first = desk.bootstrap("--yes")
+    assert first.status == 0, first.out
+    assert "GitHub refuses that (Upgrade to GitHub Pro" in words(first)
+    assert "so whoever may write to the repository can move and delete what is" in words(first)
+    again = desk.bootstrap("--yes")
+    assert "make the ruleset" not in again.out
+    assert f"GitHub has no rulesets for {NAME}" in words(again)
+
+
+def test_that_published_tags_stay_is_a_step_for_everybody(ready: Desk) -> None:
+    ready.hub.change(NAME, rulesets=[])
+    assert [line.state for line in doctor_says(ready, "tags")] == ["warning"]
+    ended = ready.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    assert ready.changes() == [KEEP]
+    assert f"Whoever may write to {NAME} can publish, with refs/tags/v*. To leave" in words(ended)
+    assert [line.state for line in doctor_says(ready, "tags")] == ["ok"]
+    assert [line.state for line in doctor_says(ready, "refs")] == ["warning"]
+    assert ready.doctor().status == 0, "a choice is no failure"
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"enforcement": "disabled"}, "warning"),
+        ({"rules": [{"type": "update"}]}, "warning"),
+        ({"rules": [{"type": "deletion"}]}, "warning"),
+        ({"bypass_actors": [ADMINS]}, "warning"),
+        ({"conditions": {"ref_name": {"include": ["refs/tags/v*"], "exclude": []}}}, "warning"),
+        ({"conditions": {"ref_name": {"include": ["~ALL"], "exclude": []}}}, "ok"),
+    ],
+    ids=["disabled", "may be deleted", "may be moved", "admins may", "no slashes", "all tags"],
+)
+def test_a_ruleset_that_does_not_keep_tags_is_seen(
+    ready: Desk, change: dict[str, Any], state: str
+) -> None:
+    (keeping,) = ready.hub.repository(NAME)["rulesets"]
+    ready.hub.change(NAME, rulesets=[{**keeping, **change}])
+    assert [line.state for line in doctor_says(ready, "tags")] == [state]
+    ready.hub.clear()
+    ended = ready.bootstrap("--yes")
+    assert (ended.status, ready.changes()) == (0, [])
+    edited = state == "warning" and "bypass_actors" not in change
+    assert ("exists, and does not protect refs/tags/v*" in words(ended)) is edited
+
+
+def test_immutable_releases_lock_tags_and_no_ruleset_is_needed(ready: Desk) -> None:
+    ready.hub.change(NAME, rulesets=[])
+    ended = ready.bootstrap("--yes", "--immutable-releases")
+    assert ended.status == 0, ended.out
+    assert ready.changes() == [
+        f"gh api --method PUT repos/{NAME}/immutable-releases --input -",
+        KEEP,
+    ]
+    ready.hub.change(NAME, rulesets=[])
+    again = ready.bootstrap("--yes")
+    assert "make the ruleset" not in again.out
+    assert "ARGS=--immutable-releases" not in words(again)
+    assert doctor_says(ready, "tags")[0] == (
+        "ok",
+        "refs/tags/v*: GitHub locks the tag of each published release.",
+        [],
+    )
+
+
+def test_only_an_admin_can_make_a_ruleset_and_others_are_told_so(ready: Desk) -> None:
+    push = {"admin": False, "push": True, "pull": True}
+    ready.hub.change(NAME, rulesets=[], permissions=push)
+    ended = ready.bootstrap("--yes")
+    assert (ended.status, ready.changes()) == (0, [])
+    assert f"Only an admin of {NAME} can make the ruleset 'what is published stays" in words(ended)
 
 
 def test_rulesets_are_made_where_they_are_asked_for(ready: Desk) -> None:
     ended = ready.bootstrap("--yes", "--ruleset")
     assert ended.status == 0, ended.out
     made = {one["name"]: one for one in ready.hub.repository(NAME)["rulesets"]}
+    made = dict(sorted(made.items()))
     assert {name: [rule["type"] for rule in one["rules"]] for name, one in made.items()} == {
         "only admins publish (tag)": ["creation"],
         "what is published stays (tag)": ["update", "deletion"],

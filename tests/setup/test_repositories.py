@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.bootstrap import AGAIN, APPLY, CREATE, IDS, NAME, TFVARS, allowed, refused
+from tests.standins.emulator import ROOT
+from tests.support.bootstrap import AGAIN, APPLY, IDS, NAME, TFVARS, allowed, refused
 from tests.support.desk import Desk
 
 
@@ -29,15 +31,18 @@ def test_an_empty_repository_is_taken(desk: Desk) -> None:
     [
         (
             {"permissions": {"pull": True, "push": False}},
-            *("exists, and you may not push", "gh auth status"),
+            *("exists, and you may not push", "gh auth login --scopes workflow"),
         ),
-        ({"archived": True}, "is archived, so nothing can be published", "gh auth status"),
+        ({"archived": True}, "is archived, so nothing can be published", "gh repo unarchive"),
         (
             {"actions_enabled": False},
             "GitHub Actions is switched off in octo-org/example-service",
             f"gh api --method PUT repos/{NAME}/actions/permissions -F enabled=true -f allowed",
         ),
-        ({"allowed_actions": "local_only"}, "runs no actions of others", "allowed_actions=all"),
+        (
+            {"allowed_actions": "local_only"},
+            *("allows only some actions", "patterns_allowed[]=docker/"),
+        ),
         (
             {"oidc": {"use_default": False, "include_claim_keys": ["repo", "job_workflow_ref"]}},
             "was customised: it holds repo, job_workflow_ref, not repository and context.",
@@ -122,13 +127,21 @@ def test_a_name_that_is_none_is_refused_before_anything_is_asked(desk: Desk) -> 
     assert desk.hub.calls() == []
 
 
-def test_github_may_refuse_to_create_it(desk: Desk) -> None:
-    desk.hub.user(may_create=False)
-    ended = desk.bootstrap("--yes")
+def test_github_may_refuse_to_create_it_for_a_reason_that_it_does_not_show(
+    desk: Desk, tmp_path: Path
+) -> None:
+    gh = tmp_path / "gh"
+    gh.write_text(
+        "#!/bin/sh\n"
+        '[ "$2" != create ] || { echo "octocat cannot create a repository" >&2; exit 1; }\n'
+        f'exec {ROOT / "tests/standins/bin/gh"} "$@"\n'
+    )
+    gh.chmod(0o755)
+    ended = desk.bootstrap("--yes", PATH=f"{tmp_path}:{desk.environment()['PATH']}")
     assert ended.status == 1
     assert "GitHub did not create octo-org/example-service:\noctocat cannot create" in ended.out
     assert f"It stopped at: create the GitHub repository {NAME}, private and empty." in ended.out
-    assert desk.changes() == [CREATE]
+    assert desk.changes() == []
 
 
 def test_actions_that_an_organisation_disables_are_told_at_the_end(ready: Desk) -> None:
@@ -221,11 +234,10 @@ def test_all_entries_are_asked_for_and_only_this_repository_is_created(desk: Des
     said = refused(desk, "--yes")
     assert "GitHub shows no repository octo-org/other, which the entry 'other' names." in said
     desk.hub.create("octo-org/other", repository_id=5)
-    unseen = desk.bootstrap("--plan")  # Terraform cannot plan yet, and all of it is said
+    unseen = desk.bootstrap("--plan")  # Terraform plans with an id that is made up
     for name in ("example-service", "other"):
-        assert (
-            f"      create     role {name}-push\n      create     registry {name}\n" in unseen.out
-        )
+        assert f"      create     role {name}-push\n" in unseen.out
+        assert f"      create     registry {name}\n" in unseen.out
     desk.hub.create(NAME)
     ended = desk.bootstrap("--plan")
     assert f'      subject_prefix: null -> "{IDS}"\n' in ended.out

@@ -36,11 +36,17 @@ def kept() -> Iterator[None]:
     [
         (Problem("It is wrong.", "mend it"), 1, "It is wrong.\n  mend it\n"),
         (CannotJudge("x.json:1: not JSON; correct it"), 1, "x.json:1: not JSON; correct it\n"),
-        (Denied(403, "no"), 1, "GitHub refuses: no\n  gh auth status\n  make it\n"),
+        (
+            Denied(403, "no"),
+            1,
+            "GitHub refuses: no. This shows as whom you ask:\n  gh auth status\n  make it\n",
+        ),
         (
             Refused("AccessDenied", "no"),
             1,
-            "AWS refuses: AccessDenied: no\n  aws sts get-caller-identity\n  make it\n",
+            "Your AWS user or role may not do this: AccessDenied: no. The actions that are needed"
+            " are listed in\n.github/keyless/docs/bootstrap.md. Ask an administrator of the account"
+            " for them. This shows who you\nare:\n  aws sts get-caller-identity\n  make it\n",
         ),
         (OSError("disk full"), 1, "This machine refuses: disk full\n  make it\n"),
         (

@@ -80,7 +80,7 @@ def ask(hub: Hub, path: str, method: str = "GET", body: Any = None) -> Any:
         ("gh api --method=GET user", 0, '"login": "octocat"'),
         ("gh api", 1, "accepts 1 arg(s), received 0"),
         ("gh api user orgs", 1, "accepts 1 arg(s), received 2"),
-        ("gh api orgs/octo-org", 1, "gh: Not Found (HTTP 404)"),
+        ("gh api teams/octo-org", 1, "gh: Not Found (HTTP 404)"),
         ("gh api user?page=2", 1, "gh: Not Found (HTTP 404)"),
         ("gh api --method DELETE user", 1, "gh: Not Found (HTTP 404)"),
         ("gh api user --include", 0, "\nX-Oauth-Scopes: gist, read:org, repo, workflow\n\n{"),
@@ -106,7 +106,11 @@ def ask(hub: Hub, path: str, method: str = "GET", body: Any = None) -> Any:
         (f"gh run list --repo {NAME} --limit 0", 1, "invalid limit: 0"),
         (f"gh run list --repo {NAME} --workflow deploy.yml --json url", 1, "on the default branch"),
         ("gh release create v0.1.0 --generate-notes", 0, ""),
-        ("gh workflow run deploy.yml --ref v0.1.0", 0, ""),
+        (
+            "gh workflow run deploy.yml --ref v0.1.0",
+            1,
+            "HTTP 404: workflow deploy.yml not found on the default branch",
+        ),
         ("gh auth git-credential get", 0, ""),
     ],
 )

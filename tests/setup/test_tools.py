@@ -48,8 +48,8 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
         ({"bad_token": True}, "Bad credentials (HTTP 401)", "gh auth login --scopes workflow"),
         (
             {"offline": True},
-            "GitHub cannot be asked: error connecting to api.github.com",
-            "gh auth status",
+            "GitHub cannot be reached: error connecting to api.github.com",
+            "https://www.githubstatus.com",
         ),
         ({"scopes": "repo"}, "lacks the scope workflow", "gh auth refresh --scopes workflow"),
         ({"scopes": "gist"}, "scope repo and workflow", "gh auth refresh --scopes repo,workflow"),

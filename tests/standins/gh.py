@@ -1,8 +1,7 @@
 """GitHub's command line at the outermost edge: answers what this project types, and nothing else.
 
 It answers from the folder $HUB (hub.py). An unknown command, flag or path is an error, as in
-the original [gh manual and cli/cli's sources; GitHub REST API]. GitHub documents few texts of its
-refusals: those of a 422 are here for a reader, not for a program to tell them apart.
+the original [gh manual and cli/cli's sources]. What GitHub itself answers is in gh_api.py.
 """
 
 from __future__ import annotations
@@ -11,47 +10,39 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from tests.standins.hub import PUBLIC, Hub, find, oidc
+from tests.standins.gh_api import HTTPError, environment, respond, visible
+from tests.standins.hub import PUBLIC, Hub, find
 
 COMMANDS: dict[
     str, tuple[int, dict[str, bool]]
 ] = {  # arguments; flags, and whether one has a value
     "api": (
         1,
-        {"--method": True, "--include": False, "--input": True, "--jq": True, "--header": True},
+        {"--include": False}
+        | dict.fromkeys(
+            ("--method", "--input", "--jq", "--header", "--hostname", "-F", "-f"), True
+        ),
     ),
+    "auth login": (0, {"--scopes": True, "--hostname": True}),
+    "auth refresh": (0, {"--scopes": True, "--hostname": True}),
+    "auth status": (0, {}),
+    "repo unarchive": (1, {}),
+    "repo view": (1, {"--web": False}),
+    "workflow enable": (1, {"--repo": True}),
     "repo create": (1, {"--private": False, "--public": False}),
     "config get": (1, {}),
     "secret delete": (1, {"--repo": True}),
     "secret list": (0, {"--repo": True, "--env": True, "--json": True}),
     "run list": (0, {"--repo": True, "--workflow": True, "--limit": True, "--json": True}),
     "release create": (1, {"--generate-notes": False}),
-    "workflow run": (1, {"--ref": True}),
+    "workflow run": (1, {"--ref": True, "--repo": True}),
     "auth git-credential": (1, {}),
 }
 RUN = {"conclusion", "status", "headBranch", "url", "createdAt"}
-# Which parameters a rule must have; GitHub knows more rules, which nothing here may need.
-NONE = frozenset[str]()
-RULES: dict[str, Collection[str]] = {
-    **dict.fromkeys(("creation", "update", "deletion", "non_fast_forward"), NONE),
-    **dict.fromkeys(("required_linear_history", "required_signatures"), NONE),
-    "pull_request": {
-        "dismiss_stale_reviews_on_push",
-        "require_code_owner_review",
-        "require_last_push_approval",
-        "required_approving_review_count",
-        "required_review_thread_resolution",
-    },
-    "required_status_checks": {"required_status_checks", "strict_required_status_checks_policy"},
-}
-ACTORS = {"Integration", "OrganizationAdmin", "RepositoryRole", "Team", "DeployKey", "User"}
-UPGRADE = "Upgrade to GitHub Pro or make this repository public to enable this feature."
 LOGIN = """\
 To get started with GitHub CLI, please run:  gh auth login
 Alternatively, populate the GH_TOKEN environment variable with a GitHub API authentication token."""
@@ -68,21 +59,7 @@ class Refused(Exception):
         self.status = status
 
 
-class HTTPError(Exception):
-    """GitHub's answer is an error: status and message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-NOT_FOUND = HTTPError(404, "Not Found")
 RAW = "Accept: application/vnd.github.raw"
-
-
-def invalid(text: str) -> HTTPError:
-    """Return the error for a body that does not have the documented form."""
-    return HTTPError(422, f"Invalid request.\n\n{text}")
 
 
 def main(words: list[str]) -> int:
@@ -95,7 +72,7 @@ def main(words: list[str]) -> int:
     try:
         command, arguments, flags = parsed(words)
         user = hub.state()["user"]
-        asks = command not in ("config get", "auth git-credential")
+        asks = command != "config get" and not command.startswith("auth ")
         if asks:
             if not user["logged_in"]:
                 raise Refused(LOGIN, 4)
@@ -141,7 +118,8 @@ def parsed(words: list[str]) -> tuple[str, list[str], dict[str, str]]:
                 if following is None:
                     raise Refused(f"flag needs an argument: {name}")
                 value = following
-            flags[name] = value
+            more = flags.get(name, "") if name in ("-F", "-f") else ""  # given more than once
+            flags[name] = f"{more}\0{value}" if more else value
     if len(arguments) != count:
         raise Refused(f"accepts {count} arg(s), received {len(arguments)}")
     return command, arguments, flags
@@ -155,12 +133,49 @@ def answer(hub: Hub, command: str, arguments: list[str], flags: dict[str, str]) 
         if arguments[0] != "git_protocol":
             raise Refused(f'could not find key "{arguments[0]}"')
         print(hub.state()["user"]["git_protocol"])
+    elif command in ("auth login", "auth refresh"):
+        log_in(hub, flags)
+    elif command == "repo unarchive":
+        hub.change(arguments[0], archived=False)
+    elif command == "workflow enable":
+        hub.change(flags["--repo"], workflow_state="active")
+    elif command == "workflow run":
+        dispatch(hub, arguments[0], flags)
     elif command == "secret list":
         stored(hub, flags)
     elif command == "secret delete":
         delete_secret(hub, arguments[0], flags)
     elif command == "run list":
         runs(hub, flags)
+
+
+def log_in(hub: Hub, flags: dict[str, str]) -> None:
+    """Log in as in a browser, where single sign-on is granted, too; scopes are added."""
+    scopes = {*(hub.state()["user"]["scopes"] or "gist, read:org, repo").split(", ")}
+    scopes |= {*filter(None, flags.get("--scopes", "").split(","))}
+    known = {"logged_in": True, "bad_token": False, "saml": False}
+    hub.user(scopes=", ".join(sorted(scopes)), **known)
+
+
+def dispatch(hub: Hub, workflow: str, flags: dict[str, str]) -> None:
+    """Start a workflow by hand; without --repo it is that of the one repository there is."""
+    names = [each["full_name"] for each in hub.state()["repositories"].values()]
+    repository = hub.repository(flags.get("--repo") or names[0])
+    name, ref = repository["full_name"], flags.get("--ref", repository["default_branch"])
+    if not hub.has(repository, f".github/workflows/{workflow}"):
+        raise Refused(f"HTTP 404: workflow {workflow} not found on the default branch")
+    kinds = [kind for kind in ("tags", "heads") if hub.commit(repository, f"refs/{kind}/{ref}")]
+    if not kinds:
+        raise Refused(
+            f"could not create workflow dispatch event: HTTP 422: No ref found for: {ref}"
+        )
+    if repository["workflow_state"] != "active":
+        text = "could not create workflow dispatch event: HTTP 422: Cannot trigger a 'workflow_"
+        raise Refused(f"{text}dispatch' on a disabled workflow")
+    started = {"headBranch": ref, "status": "queued", "conclusion": ""}
+    url = f"{PUBLIC}{name}/actions/runs/{4712 + len(repository['runs'])}"
+    created = {"url": url, "createdAt": "2026-08-03T10:00:00Z"}
+    hub.change(name, runs=[{**started, **created}, *repository["runs"]])
 
 
 def create(hub: Hub, full_name: str, flags: dict[str, str]) -> None:
@@ -246,21 +261,11 @@ def asked(flags: dict[str, str], known: set[str]) -> list[str]:
     return fields
 
 
-def visible(state: dict[str, Any], full_name: str) -> tuple[dict[str, Any] | None, bool]:
-    """Return a repository that the user may read, and whether the name is an old one."""
-    repository, moved = find(state, full_name)
-    if repository and repository["private"] and not repository["permissions"]["pull"]:
-        return None, moved
-    return repository, moved
-
-
-# gh api
-
-
 def api(hub: Hub, path: str, flags: dict[str, str]) -> int:
     """Answer a request."""
-    method = flags.get("--method", "POST" if "--input" in flags else "GET").upper()
-    text = ""
+    given = {"--input", "-F", "-f"} & flags.keys()
+    method = flags.get("--method", "POST" if given else "GET").upper()
+    text = json.dumps(typed_fields(flags)) if given - {"--input"} else ""
     if "--input" in flags:
         source = flags["--input"]
         text = sys.stdin.read() if source == "-" else Path(source).read_text()
@@ -293,296 +298,26 @@ def api(hub: Hub, path: str, flags: dict[str, str]) -> int:
     return 0
 
 
+def typed_fields(flags: dict[str, str]) -> dict[str, Any]:
+    """Return the body of -F and -f: -F reads true, false and numbers; KEY[] is a list."""
+    body: dict[str, Any] = {}
+    for flag in ("-F", "-f"):
+        for word in filter(None, flags.get(flag, "").split("\0")):
+            key, equals, value = word.partition("=")
+            if not equals:
+                raise Refused(f"field \"{word}\" requires a value separated by an '=' sign")
+            plain = flag == "-F" and re.fullmatch("true|false|[0-9]+", value)
+            read = json.loads(value) if plain else value
+            if key.endswith("[]"):
+                body.setdefault(key[:-2], []).append(read)
+            else:
+                body[key] = read
+    return body
+
+
 def selected(body: Any, query: str) -> str:
     """Return the value of one key, as jq prints it: of the language, no more is known."""
     if not re.fullmatch(r"\.\w+", query) or not isinstance(body, dict):
         raise Refused(f"failed to parse jq expression ({query})")
     value = body.get(query[1:])
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
-
-
-def respond(hub: Hub, method: str, path: str, text: str) -> tuple[int, Any]:
-    """Return status and body of the answer to a request."""
-    path, _, query = path.partition("?")
-    parts = [unquote(part) for part in path.split("/")]
-    state = hub.state()
-    login = state["user"]["login"]
-    if query not in ("", "per_page=100"):
-        raise NOT_FOUND
-    if (method, parts) == ("GET", ["user"]):
-        return 200, {"login": login, "id": 583231, "type": "User", "html_url": f"{PUBLIC}{login}"}
-    if parts[0] != "repos" or len(parts) < 3:
-        raise NOT_FOUND
-    repository, moved = visible(state, "/".join(parts[1:3]))
-    if repository is None:
-        raise NOT_FOUND
-    if method != "GET":
-        if moved:  # gh cannot send a body a second time [REST API, best practices: redirects]
-            raise HTTPError(307, "Temporary Redirect")
-        if repository["archived"]:
-            raise HTTPError(403, "Repository was archived so is read-only.")
-    administered = parts[3:] == ["actions", "permissions"]
-    if (method != "GET" or administered) and not repository["permissions"]["admin"]:
-        raise HTTPError(403, "Must have admin rights to Repository.")
-    body = content(text) if method != "GET" else {}
-    plan = state["user"]["plan"] if repository["private"] else "enterprise"
-    if method == "GET" and parts[3:4] == ["contents"]:  # here always as its raw media type
-        text = hub.read(repository, "/".join(parts[4:]))
-        if not text:
-            raise NOT_FOUND
-        return 200, text
-    result = resource(repository, [method, *parts[3:]], body, plan, login)
-    if method != "GET":
-        hub.save(state)
-    return result
-
-
-def content(text: str) -> dict[str, Any]:
-    """Return the body of a request."""
-    try:
-        body = json.loads(text or "{}")
-    except ValueError:
-        raise HTTPError(400, "Problems parsing JSON") from None
-    if not isinstance(body, dict):
-        raise invalid(f"{text} is not an object.")
-    return body
-
-
-def resource(
-    repository: dict[str, Any], request: list[str], body: dict[str, Any], plan: str, login: str
-) -> tuple[int, Any]:
-    """Answer a request about a repository: method and path below the repository.
-
-    `plan` is the owner's, or for a public repository the one with which everything is possible.
-    """
-    allowed = repository["allowed_actions"]
-    match request:
-        case ["GET"]:
-            return 200, described(repository, login)
-        case ["GET", "actions", "oidc", "customization", "sub"]:
-            if oidc(repository) is None:
-                raise NOT_FOUND
-            return 200, oidc(repository)
-        case ["GET", "actions", "permissions"]:
-            if not repository["actions_enabled"]:
-                return 200, {"enabled": False}
-            return 200, {"enabled": True, "allowed_actions": allowed, "sha_pinning_required": False}
-        case ["PUT", "actions", "permissions"]:
-            fields(body, {"enabled": bool}, {"allowed_actions": str})
-            repository["actions_enabled"] = body["enabled"]
-            repository["allowed_actions"] = body.get("allowed_actions", allowed)
-            return 204, None
-        case [_, "rulesets", *_] if plan == "free":
-            raise HTTPError(403, UPGRADE)
-        case ["GET", "rulesets"]:
-            return 200, [ruleset(repository, each, whole=False) for each in repository["rulesets"]]
-        case ["GET", "rulesets", number]:
-            for each in repository["rulesets"]:
-                if str(each["id"]) == number:
-                    return 200, ruleset(repository, each, whole=True)
-        case ["POST", "rulesets"]:
-            check_ruleset(repository, body, plan, login)
-            number = max([6, *(each["id"] for each in repository["rulesets"])]) + 1
-            repository["rulesets"].append({"id": number, **body})
-            return 201, ruleset(repository, repository["rulesets"][-1], whole=True)
-        case ["PUT", "environments", name]:
-            check_environment(name, body, plan)
-            name, before = environment(repository, name) or (name, {})
-            patterns = before.get("policies", []) if custom(before) and custom(body) else []
-            # What is not given is reset: PUT replaces an environment.
-            repository["environments"][name] = body | {"policies": patterns}
-            return 200, shown(repository, name)
-        case [_, "environments", name, *rest]:
-            found = environment(repository, name)
-            if found is None:
-                raise NOT_FOUND
-            if (request[0], rest) == ("GET", []):
-                return 200, shown(repository, found[0])
-            if rest == ["deployment-branch-policies"] and custom(found[1]):
-                return policies(found[1], request[0], body)
-    raise NOT_FOUND
-
-
-def fields(body: Any, required: Mapping[str, type], optional: Mapping[str, type | None]) -> None:
-    """Refuse a body that lacks a field, has an unknown one, or one of another type."""
-    if not isinstance(body, dict):
-        raise invalid(f"{json.dumps(body)} is not an object.")
-    for name, kind in {**required, **optional}.items():
-        if name in required and name not in body:
-            raise invalid(f'"{name}" wasn\'t supplied.')
-        if name in body and kind and type(body[name]) is not kind:
-            raise invalid(f"Invalid property /{name}: {body[name]!r} is no {kind.__name__}.")
-    for name in body.keys() - required.keys() - optional.keys():
-        raise invalid(f'Invalid input: "{name}" is not a permitted key.')
-
-
-def described(repository: dict[str, Any], login: str) -> dict[str, Any]:
-    """Return a repository, as GET repos/OWNER/NAME answers."""
-    owner, name = repository["full_name"].split("/")
-    url = f"{PUBLIC}{owner}/{name}"
-    copied = ("id", "full_name", "private", "archived", "disabled", "permissions")
-    return {
-        **{key: repository[key] for key in (*copied, "default_branch", "created_at")},
-        "name": name,
-        "owner": {
-            "login": owner,
-            "id": repository["owner_id"],
-            "type": "User" if owner == login else "Organization",
-        },
-        "visibility": "private" if repository["private"] else "public",
-        "html_url": url,
-        "clone_url": f"{url}.git",
-        "ssh_url": f"git@github.com:{owner}/{name}.git",
-    }
-
-
-def ruleset(repository: dict[str, Any], known: dict[str, Any], whole: bool) -> dict[str, Any]:
-    """Return a ruleset; the list has neither conditions nor rules.
-
-    Who may bypass it is for those who may change it [REST API, "Get a repository ruleset"].
-    """
-    source = {"source_type": "Repository", "source": repository["full_name"]}
-    times = {"created_at": repository["created_at"], "updated_at": repository["created_at"]}
-    empty: dict[str, Any] = {"conditions": {}, "rules": [], "bypass_actors": []}
-    everything = {"target": "branch", "enforcement": "active", **empty, **known, **source, **times}
-    hidden = set() if whole else {"conditions", "rules", "bypass_actors"}
-    if not repository["permissions"]["admin"]:
-        hidden.add("bypass_actors")
-    if whole:
-        roles = [each.get("actor_id") for each in everything["bypass_actors"]]
-        may = 5 in roles and repository["permissions"]["admin"]
-        everything["current_user_can_bypass"] = "always" if may else "never"
-    return {key: value for key, value in everything.items() if key not in hidden}
-
-
-def check_ruleset(repository: dict[str, Any], body: dict[str, Any], plan: str, login: str) -> None:
-    """Refuse a ruleset as GitHub does; target and conditions must be there."""
-    required = {"name": str, "target": str, "enforcement": str, "conditions": dict, "rules": list}
-    fields(body, required, {"bypass_actors": list})
-    one_of(body, "target", "branch", "tag")
-    one_of(body, "enforcement", "active", "disabled", *["evaluate"] * (plan == "enterprise"))
-    of_branches = body["target"] == "branch"
-    fields(body["conditions"], {"ref_name": dict}, {})
-    names = body["conditions"]["ref_name"]
-    fields(names, {"include": list, "exclude": list}, {})
-    refs = r"refs/heads/.+|~DEFAULT_BRANCH|~ALL" if of_branches else r"refs/tags/.+|~ALL"
-    for pattern in [*names["include"], *names["exclude"]]:
-        if not re.fullmatch(refs, str(pattern)):
-            raise HTTPError(422, f"Validation Failed: Invalid target patterns: '{pattern}'")
-    for place, rule in enumerate(body["rules"]):
-        fields(rule, {"type": str}, {"parameters": dict})
-        needed = RULES.get(rule["type"])
-        known = needed is not None and (of_branches or not needed)
-        if not known or {*(needed or ())} - rule.get("parameters", {}).keys():
-            text = "data matches no possible input. See `documentation_url`."
-            raise invalid(f"Invalid property /rules/{place}: {text}")
-    for actor in body.get("bypass_actors", []):
-        check_actor(repository, actor, of_branches, login)
-    if body["name"] in [each["name"] for each in repository["rulesets"]]:
-        raise HTTPError(422, "Validation Failed: Name must be unique")
-
-
-def check_actor(repository: dict[str, Any], actor: Any, of_branches: bool, login: str) -> None:
-    """Refuse somebody who cannot bypass a ruleset [REST API, "Create a repository ruleset"]."""
-    fields(actor, {"actor_type": str}, {"actor_id": None, "bypass_mode": str})
-    one_of(actor, "actor_type", *ACTORS)
-    modes = ("always", "exempt", *["pull_request"] * of_branches)
-    one_of({"bypass_mode": "always", **actor}, "bypass_mode", *modes)
-    numbered = actor["actor_type"] not in ("OrganizationAdmin", "DeployKey")
-    if numbered and type(actor.get("actor_id")) is not int:
-        raise invalid("Invalid property /bypass_actors: actor_id is no int.")
-    personal = repository["full_name"].split("/")[0] == login
-    if personal and actor["actor_type"] in ("OrganizationAdmin", "Team"):
-        raise HTTPError(422, "Validation Failed: no such actor in a personal repository")
-
-
-def one_of(body: dict[str, Any], name: str, *values: str) -> None:
-    """Refuse a field with another value."""
-    if body[name] not in values:
-        raise invalid(f"Invalid property /{name}: `{body[name]}` is not a possible value.")
-
-
-def environment(repository: dict[str, Any], name: str) -> tuple[str, dict[str, Any]] | None:
-    """Return an environment with its name as it was made: the case does not count."""
-    for known, settings in repository["environments"].items():
-        if known.lower() == name.lower():
-            return known, settings
-    return None
-
-
-def custom(settings: dict[str, Any]) -> bool:
-    """Return whether the settings of an environment name patterns of branches and tags."""
-    return bool((settings.get("deployment_branch_policy") or {}).get("custom_branch_policies"))
-
-
-def check_environment(name: str, body: dict[str, Any], plan: str) -> None:
-    """Refuse the settings of an environment.
-
-    In a private repository below GitHub Enterprise not even an empty list of reviewers may be given
-    [backstage/backstage#28977, alchemy-run/alchemy#1373], and on GitHub Free no policy; an empty
-    body makes an environment there, too [integrations/terraform-provider-github#1311].
-    """
-    given = {key: value for key, value in body.items() if value is not None}
-    guards = {"wait_timer": int, "prevent_self_review": bool, "reviewers": list}
-    fields(given, {}, {**guards, "deployment_branch_policy": dict})
-    policy = given.get("deployment_branch_policy")
-    if policy is not None:
-        fields(policy, {"protected_branches": bool, "custom_branch_policies": bool}, {})
-        if policy["protected_branches"] == policy["custom_branch_policies"]:
-            text = "protected_branches and custom_branch_policies cannot have the same value"
-            raise HTTPError(422, f"Validation Failed: {text}")
-    if not 0 < len(name) < 256 or not 0 <= given.get("wait_timer", 0) <= 43200:
-        raise HTTPError(422, "Validation Failed")
-    for reviewer in given.get("reviewers", []):
-        fields(reviewer, {"type": str, "id": int}, {})
-    if plan != "enterprise" and body.keys() & guards.keys():
-        text = "Please ensure the billing plan supports the required reviewers protection rule."
-        raise HTTPError(422, f"Failed to create the environment protection rule. {text}")
-    if plan == "free" and policy is not None:
-        text = "please ensure billing plan include protected branch gate."
-        raise HTTPError(422, f"Fail to create protected rule, {text}")
-
-
-def shown(repository: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an environment, as GET environments/NAME answers."""
-    settings = repository["environments"][name]
-    rules: list[dict[str, Any]] = []
-    if settings.get("wait_timer"):
-        rules.append({"type": "wait_timer", "wait_timer": settings["wait_timer"]})
-    if settings.get("reviewers"):
-        people = [
-            {"type": each["type"], "reviewer": {"id": each["id"]}} for each in settings["reviewers"]
-        ]
-        alone = settings.get("prevent_self_review") or False
-        rules.append(
-            {"type": "required_reviewers", "prevent_self_review": alone, "reviewers": people}
-        )
-    policy = settings.get("deployment_branch_policy")
-    if policy is not None:
-        rules.append({"type": "branch_policy"})
-    rules = [{"id": place, **rule} for place, rule in enumerate(rules, 1)]
-    place = [*repository["environments"]].index(name) + 1
-    return {
-        "id": place,
-        "name": name,
-        "can_admins_bypass": True,
-        "protection_rules": rules,
-        "deployment_branch_policy": policy,
-    }
-
-
-def policies(settings: dict[str, Any], method: str, body: dict[str, Any]) -> tuple[int, Any]:
-    """Return the patterns of an environment, or the new one."""
-    known = settings.setdefault("policies", [])
-    if method == "POST":
-        fields(body, {"name": str}, {"type": str})
-        policy = {"name": body["name"], "type": body.get("type", "branch")}
-        one_of(policy, "type", "branch", "tag")
-        if policy in known:
-            raise HTTPError(303, "See Other")
-        known.append(policy)
-        return 200, {"id": len(known), **policy}
-    if method != "GET":
-        raise NOT_FOUND
-    rows = [{"id": place, "type": "branch", **each} for place, each in enumerate(known, 1)]
-    return 200, {"total_count": len(rows), "branch_policies": rows}

@@ -28,7 +28,12 @@ USER: dict[str, Any] = {
     "git_protocol": "https",
     "old_gh": False,  # before 2.61, which says otherwise that there is no workflow
     "may_create": True,
+    "member": True,  # of each organisation
+    "no_such_owners": [],
+    "people": [],  # owners that are other persons; all further ones are organisations
+    "saml": False,  # True: organisations want single sign-on before they answer
 }
+NONE_SELECTED = {"github_owned_allowed": False, "verified_allowed": False, "patterns_allowed": []}
 REPOSITORY: dict[str, Any] = {
     "private": True,
     "classic": False,  # True: created before 2026-07-15, a subject prefix without ids
@@ -39,6 +44,10 @@ REPOSITORY: dict[str, Any] = {
     "created_at": None,  # a time that fits to `classic`
     "actions_enabled": True,
     "allowed_actions": "all",
+    "selected_actions": NONE_SELECTED,
+    "workflow_state": "active",  # of each workflow
+    "immutable": False,  # whether releases are
+    "releases": [],  # the tags of those that are published
     "oidc": "derived",  # or the whole answer; None: there is no such endpoint
     "environments": {},  # name: what PUT takes, and "policies": [{"name": ..., "type": ...}]
     "rulesets": [],  # what POST takes, with an "id"
@@ -203,11 +212,27 @@ class Hub:
         command = ["git", f"--git-dir={bare}", "cat-file", "-e", f"refs/heads/{ref}:{path}"]
         return subprocess.run(command, capture_output=True).returncode == 0
 
-    def read(self, repository: dict[str, Any], path: str) -> str:
-        """Return the text of a file on the default branch, empty where there is none."""
-        bare, ref = self.bare(repository["full_name"]), repository["default_branch"]
-        command = ["git", f"--git-dir={bare}", "show", f"refs/heads/{ref}:{path}"]
+    def read(self, repository: dict[str, Any], path: str, ref: str = "") -> str:
+        """Return the text of a file at a ref or on the default branch, empty without one."""
+        bare = self.bare(repository["full_name"])
+        ref = ref or f"refs/heads/{repository['default_branch']}"
+        command = ["git", f"--git-dir={bare}", "show", f"{ref}:{path}"]
         return subprocess.run(command, capture_output=True, text=True).stdout
+
+    def commit(self, repository: dict[str, Any], ref: str) -> tuple[str, str] | None:
+        """Return the commit of a ref, and its message; None where there is no such ref."""
+        bare = self.bare(repository["full_name"])
+        command = ["git", f"--git-dir={bare}", "log", "-1", "--format=%H%x00%B", ref, "--"]
+        found = subprocess.run(command, capture_output=True, text=True).stdout
+        return tuple(found.rstrip("\n").split("\0")) if found else None  # type: ignore[return-value]
+
+    def rename_branch(self, repository: dict[str, Any], old: str, new: str) -> None:
+        """Rename a branch; the default branch stays the default one."""
+        bare = self.bare(repository["full_name"])
+        git(f"--git-dir={bare}", "branch", "-m", old, new)
+        if repository["default_branch"] == old:
+            git(f"--git-dir={bare}", "symbolic-ref", "HEAD", f"refs/heads/{new}")
+            repository["default_branch"] = new
 
     def state(self) -> dict[str, Any]:
         """Return everything that is known."""

@@ -18,11 +18,12 @@ APPLY = "terraform -chdir=infra apply -no-color -input=false plan.tfplan"
 FIRST = [
     "git init --quiet --initial-branch=main",
     f"git remote add origin https://github.com/{NAME}.git",
-    "git add --all",
+    "git add --pathspec-from-file=- --pathspec-file-nul",
     f"git add --force -- {TFVARS}",
     "git commit --quiet --message 'First commit'",
     "git push --quiet --set-upstream origin main:refs/heads/main",
 ]
+KEEP = f"gh api --method POST repos/{NAME}/rulesets --input -"  # that published tags stay
 AGAIN = "make bootstrap"
 
 

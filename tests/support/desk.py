@@ -31,7 +31,8 @@ LIMIT = 1200
 # What is changed by a command, among those that bootstrap, doctor and destroy know.
 CHANGES = (
     r"gh repo create |gh api --method |terraform -chdir=infra (apply|destroy|state rm)"
-    r"|git .*\b(init|add|commit|push|remote (add|set-url)) |aws \S+ (?!get|list|describe)"
+    r"|git .*\b(init|add|commit|push|remote (add|set-url)) "
+    r"|aws (?!configure )\S+ (?!get|list|describe)"
 )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 # How the AWS CLI says what went wrong (AWS CLI user guide, "Structured error output"), and retries.
 CLI = {"AWS_CLI_ERROR_FORMAT": "legacy", "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5"}
 
+AWS_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+
 
 class Refused(Exception):
     """An answer of AWS that is an error: its code, empty where AWS was not reached, and text."""
@@ -33,6 +35,10 @@ class Refused(Exception):
     def said(self) -> str:
         """The code, where there is one, and the text, in one line."""
         return f"{self.code}: {self}" if self.code else str(self)
+
+
+class NoProgram(Refused):
+    """There is no AWS CLI where this runs."""
 
 
 def call(service: str, operation: str, region: str = "", /, **parameters: Any) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def run_aws(command: list[str], given: str = "", **environment: str) -> str:
     try:
         done = subprocess.run(command, env=variables, input=given, capture_output=True, text=True)
     except OSError as error:
-        raise Refused("", f"The AWS CLI cannot be run on this runner ({error}).") from error
+        raise NoProgram("", f"The AWS CLI cannot be run here ({error}).") from error
     if done.returncode:
         raise Refused.of(done.stderr)
     return done.stdout

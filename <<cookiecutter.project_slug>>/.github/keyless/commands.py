@@ -120,6 +120,8 @@ def _add_setup(add: Callable[..., Parser]) -> None:
         "--yes": "do not ask",
         "--public": "create a public repository on GitHub",
         "--ruleset": "let only admins create the trusted refs",
+        "--immutable-releases": "let GitHub lock tag and files of each published release",
+        "--all": "commit also the files that were not generated",
         "--allow-destroy": "let a role or a registry be destroyed where an edit leads to that",
     }.items():
         bootstrap.add_argument(flag, action="store_true", help=text)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from keyless.gh import Denied, call_github
 from keyless.model.account import Account, read_account
@@ -102,45 +102,74 @@ def describe_trusted(account: Account, entry: dict[str, Any]) -> str:
     return f"A job of {name} may assume it: {may}."
 
 
+class Guard(NamedTuple):
+    """What GitHub's rulesets do for a trusted ref: names of rulesets, empty where none does."""
+
+    limits: str  # who may make one
+    keeps: str  # that one which is made is neither moved nor deleted
+    bypassed: bool  # whether somebody may move or delete it all the same
+
+
 def describe_guard(name: str, ref: str) -> str:
     """Return a sentence that says whether an active ruleset limits who may push a ref.
 
     GitHub is asked; where it does not answer, the sentence says so.
     """
     try:
-        limiting = (each["name"] for each in _rulesets(name) if limits_who_pushes(each, ref))
-        found = next(limiting, None)
+        found = guard_of(read_rulesets(name), ref).limits
     except (OSError, Denied, Garbled, LookupError, TypeError):
         return f"{ref}: whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
-    if found is not None:
+    if found:
         return f"{ref}: the ruleset {found!r} limits who that is."
     return f"{ref}: no ruleset limits that; whoever may write to the repository may publish."
 
 
-def _rulesets(name: str) -> Iterator[Any]:
-    """Yield the rulesets of a repository on GitHub, each with its rules and conditions."""
-    for listed in call_github(f"repos/{name}/rulesets", seconds=PATIENCE):
-        yield call_github(f"repos/{name}/rulesets/{listed['id']}", seconds=PATIENCE)
-
-
-def limits_who_pushes(ruleset: Any, ref: str) -> bool:
-    """Tell whether a ruleset of GitHub is active, covers a ref, and limits who may push it.
-
-    `ruleset` is what the REST API answers for one. Tags are limited by who may create them,
-    branches by who may update them, or by the need of a pull request.
+def read_rulesets(name: str) -> list[Any]:
+    """Return the rulesets that hold for a repository on GitHub, with their rules and conditions.
 
     Raises:
-        LookupError, TypeError: it does not have the documented form.
+        Denied: GitHub does not tell.
     """
+    path = f"repos/{name}/rulesets"
+    listed = call_github(f"{path}?per_page=100", seconds=PATIENCE)
+    return [call_github(f"{path}/{each['id']}", seconds=PATIENCE) for each in listed]
+
+
+def guard_of(rulesets: list[Any], ref: str) -> Guard:
+    """Return what rulesets do for a ref; `rulesets` are what the REST API answers for each.
+
+    Tags are limited by who may create them, branches by who may update them, or by the need of a
+    pull request. What is kept, nobody may delete; a tag may not be updated, a branch not forced.
+
+    Raises:
+        LookupError, TypeError: one does not have the documented form.
+    """
+    covering = [each for each in rulesets if _covers(each, ref)]
+    types = {each["name"]: {rule["type"] for rule in each["rules"]} for each in covering}
     tag = ref.startswith("refs/tags/")
     limiting = {"creation"} if tag else {"update", "pull_request"}
-    if ruleset["enforcement"] != "active" or ruleset["target"] != ("tag" if tag else "branch"):
+    keeping = {"update" if tag else "non_fast_forward", "deletion"}
+    limits = [name for name, has in types.items() if has & limiting]
+    keepers = [each for each in covering if types[each["name"]] & keeping]
+    kept = keeping <= set().union(*types.values())
+    names = " and ".join(each["name"] for each in keepers) if kept else ""
+    return Guard(limits[0] if limits else "", names, any(map(_may_be_bypassed, keepers)))
+
+
+def _covers(ruleset: Any, ref: str) -> bool:
+    """Tell whether a ruleset of GitHub is active, and holds for all that a trusted ref means."""
+    target = "tag" if ref.startswith("refs/tags/") else "branch"
+    if ruleset["enforcement"] != "active" or ruleset["target"] != target:
         return False
     names = ruleset.get("conditions", {}).get("ref_name", {})
     patterns = [_as_expression(each) for each in names.get("include", [])]
     covered = all(any(re.fullmatch(each, one) for each in patterns) for one in _stand_for(ref))
-    limits = bool(limiting & {rule["type"] for rule in ruleset["rules"]})
-    return covered and limits and not names.get("exclude")
+    return covered and not names.get("exclude")
+
+
+def _may_be_bypassed(ruleset: Any) -> bool:
+    """Tell whether somebody may bypass a ruleset, as far as that is shown: to admins in full."""
+    return bool(ruleset.get("bypass_actors")) or ruleset.get("current_user_can_bypass") == "always"
 
 
 def _stand_for(ref: str) -> list[str]:

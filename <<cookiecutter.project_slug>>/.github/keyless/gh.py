@@ -8,7 +8,7 @@ import re
 import subprocess
 from typing import Any
 
-from keyless.programs import parse_answer, run
+from keyless.programs import Done, parse_answer, run
 
 
 class Denied(Exception):
@@ -45,10 +45,15 @@ def call_github(
     except subprocess.TimeoutExpired as late:
         raise Denied(0, f"no answer within {seconds} seconds") from late
     if done.status == 0:
-        return parse_answer("GitHub", done.out)
+        return parse_answer("GitHub", done.out if method == "GET" else done.out or "null")
+    raise denied(done)
+
+
+def denied(done: Done) -> Denied:
+    """Return the error with which gh has ended."""
     status = re.search(r"\(HTTP ([0-9]{3})\)", done.err)
     text = re.sub(r"^gh: | \(HTTP [0-9]{3}\)$", "", " ".join(done.err.split()))
-    raise Denied(int(status[1]) if status else 0, text)
+    return Denied(int(status[1]) if status else 0, text)
 
 
 def find_on_github(path: str) -> Any:

@@ -13,8 +13,12 @@ from keyless.console import Problem
 from keyless.paths import ROOT
 
 
-class Garbled(Problem):
-    """An answer that cannot be read. It names no command: the same one may be typed again."""
+class Unfinished(Problem):
+    """A program that failed on the way. The command that was typed follows its own commands."""
+
+
+class Garbled(Unfinished):
+    """An answer that cannot be read."""
 
 
 class Done(NamedTuple):

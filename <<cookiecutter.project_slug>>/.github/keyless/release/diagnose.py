@@ -15,13 +15,14 @@ import urllib.parse
 import urllib.request
 
 from keyless import paths
-from keyless.aws import Refused, run_aws
+from keyless.aws import NoProgram, Refused, run_aws
 from keyless.console import Problem, report_problem
 from keyless.model.account import read_account
 from keyless.model.entry_errors import subjects_by_entry
 from keyless.model.findings import CannotJudge
 from keyless.release.differences import GIVEN, Claims, Entry, explain_difference
-from keyless.release.job_environment import rerun_command, values_path
+from keyless.release.job_environment import asked_credentials, rerun_command, values_path
+from keyless.release.refusal import runner_lacks_aws
 
 PATIENCE = 5  # seconds for GitHub, and for STS
 
@@ -101,15 +102,26 @@ def token_claims(token: str) -> Claims:
 
 
 def ask_sts(entry: Entry, token: str) -> str:
-    """Return the reason that STS gives, or GIVEN; no credentials are kept."""
+    """Return the reason that STS gives, or GIVEN; no credentials are kept.
+
+    It is asked as the job has asked: STS may refuse the name of the session, or its length.
+
+    Raises:
+        Problem: there is no AWS CLI.
+    """
+    asked = asked_credentials()
     command = ["aws", "sts", "assume-role-with-web-identity", "--role-arn", entry["role_arn"]]
-    command += ["--role-session-name", "diagnosis", "--query", "AssumedRoleUser.Arn"]
+    command += ["--role-session-name", asked.get("role-session-name", "GitHubActions")]
+    command += ["--duration-seconds", asked.get("role-duration-seconds", "3600")]
+    command += ["--query", "AssumedRoleUser.Arn"]
     command += ["--cli-connect-timeout", str(PATIENCE), "--cli-read-timeout", str(PATIENCE)]
     command += ["--region", entry["aws_region"]]
     # The token goes through a pipe: arguments can be seen by every process.
     command += ["--web-identity-token", "file:///dev/stdin"]
     try:
         run_aws(command, token, AWS_MAX_ATTEMPTS="1")
+    except NoProgram as missing:
+        raise runner_lacks_aws() from missing
     except Refused as refused:
         return refused.said.replace(token, "TOKEN")
     return GIVEN

@@ -6,6 +6,7 @@ Everything is compared here; release/diagnose.py asks GitHub and STS.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from keyless.console import Problem
 from keyless.model.refs import value_matches
 from keyless.release.job_environment import (
     apply_commands,
+    asked_credentials,
     bootstrap_command,
     infra_place,
     publish_command,
@@ -37,13 +39,18 @@ def explain_difference(entry: Entry, claims: Claims, answer: str) -> Problem:
         answer: what STS says of it, or GIVEN.
     """
     if not claims:
+        if os.environ.get("GITHUB_ACTOR") == "dependabot[bot]":
+            return started_by_dependabot()
         message = "The job may not ask GitHub for a token, so it cannot prove who it is."
         return edit_workflow(message, "permissions: {contents: read, id-token: write}")
+    wrong = asked_wrongly(entry, answer)
+    if wrong:
+        return wrong
     if answer == GIVEN:
         return Problem(
             "The role is given to this job now: it was probably created or changed a moment ago, so"
-            " run it again. If that does not help, deploy.yml asks for another role, region or"
-            " account than infra/ has, which make check names.",
+            " run it again. If that does not help, deploy.yml asks for another region or account"
+            " than infra/ has, which make check names.",
             rerun_command(),
             "make check",
         )
@@ -60,6 +67,37 @@ def explain_difference(entry: Entry, claims: Claims, answer: str) -> Problem:
         or claim_differs(entry, claims)
         or nothing_differs(entry, answer)
     )
+
+
+def started_by_dependabot() -> Problem:
+    """Return why a run that Dependabot has started gets no token, also when it is run again.
+
+    [GitHub docs, "Troubleshooting Dependabot on GitHub Actions"]
+    """
+    ref = os.environ.get("GITHUB_REF_NAME", "REF")
+    return Problem(
+        "Dependabot has started this run, and GitHub gives its runs no OIDC token, also when"
+        " somebody runs them again. Start one yourself:",
+        f"gh workflow run deploy.yml --ref {ref}",
+    )
+
+
+def asked_wrongly(entry: Entry, answer: str) -> Problem | None:
+    """Return what of the job's request AWS cannot accept, whatever the role trusts."""
+    asked = asked_credentials()
+    role, wanted = asked.get("role-to-assume", ""), entry["role_arn"]
+    if not wanted.endswith(role):  # the name alone is enough
+        message = f"The job asks for the role {role}, and infra/ has {wanted}."
+        return edit_workflow(message, f"role-to-assume: {wanted}")
+    if re.search("roleSessionName|RoleSessionName", answer):
+        message = f"AWS refuses the name of the session, {asked.get('role-session-name')!r}: it"
+        message += " takes 2 to 64 letters, digits and any of +=,.@_-."
+        line = "role-session-name: run-${{ github.run_id }}-${{ github.run_attempt }}"
+        return edit_workflow(message, line)
+    if re.search("[dD]urationSeconds|MaxSessionDuration", answer):
+        message = f"The role allows no session of {asked.get('role-duration-seconds')} seconds:"
+        return edit_workflow(f"{message} {answer}.", "role-duration-seconds: 3600")
+    return None
 
 
 def provider_missing(entry: Entry, claims: Claims, answer: str) -> Problem | None:

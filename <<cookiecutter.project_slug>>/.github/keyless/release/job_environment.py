@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,27 @@ def region_of_infra() -> str:
         return str(json.loads(values_file().read_text(encoding="utf-8"))["aws_region"])
     except (OSError, ValueError, LookupError, TypeError):
         return ""
+
+
+def asked_credentials() -> dict[str, str]:
+    """Return what the job gives configure-aws-credentials, by the names of its inputs.
+
+    What an expression holds is known where it is a variable of the job; other inputs are left out.
+    """
+    named = re.search(r"(\.github/workflows/[^@]+)@", os.environ.get("GITHUB_WORKFLOW_REF", ""))
+    path = named[1] if named else f"{paths.WORKFLOWS}/deploy.yml"
+    path = paths.SHARED_WORKFLOW if os.environ.get("BESIDE") else path
+    try:
+        text = (paths.ROOT / path).read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    step = re.split(r"\n *- ", text.partition("aws-actions/configure-aws-credentials@")[2])[0]
+    found = re.findall(r"(?m)^ +([\w-]+): *[\"']?(.*?)[\"']? *(?: #.*)?$", step)
+    variable = re.compile(r"\$\{\{ *env\.(\w+) *\}\}")
+    given = {
+        key: variable.sub(lambda match: os.environ.get(match[1], ""), value) for key, value in found
+    }
+    return {key: value for key, value in given.items() if value and "${{" not in value}
 
 
 def is_branch() -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 
 from keyless.aws import Refused
 from keyless.console import Problem, append_to, report_problem
 from keyless.release.images import find_published, settle_tags
 from keyless.release.job_environment import Release, publish_command, rerun_command
-from keyless.release.refusal import explain_missing_push, explain_refusal
+from keyless.release.refusal import explain_missing_push, explain_refusal, runner_lacks_aws
 from keyless.release.versions import move_tag
 
 
@@ -21,19 +22,21 @@ def check_name(job: Release) -> None:
     """Refuse a version that cannot be the tag of an image (Docker docs, image tag).
 
     Raises:
-        Problem: it holds what a Git tag may hold and an image's may not.
+        Problem: it holds what a Git tag may hold and an image's may not, or nothing could go on.
     """
+    if shutil.which("aws") is None:
+        raise runner_lacks_aws()
     if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
         return
-    legal = re.sub("[^A-Za-z0-9_.-]", "_", job.version)[:128]
-    name = shlex.quote(job.version)
-    released = os.environ.get("GITHUB_EVENT_NAME") == "release"
-    remove = f"gh release delete {name} --cleanup-tag --yes"
+    *_, legal = [word for word in re.split("[^A-Za-z0-9_.-]+", job.version) if word] or ["vNEXT"]
+    part = re.sub("[^A-Za-z0-9_.-]+", "-", job.version.removesuffix(legal)).strip("-")
+    name = f"{legal}-{part}"[:128].rstrip("-")
     raise Problem(
         f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
-        " most 128. So nothing was asked of AWS. Remove it, and publish it under another name.",
-        remove if released else f"git push origin --delete {name}",
-        publish_command(job.commit).replace("vNEXT", legal),
+        " most 128. So nothing was asked of AWS. Leave this version as it is, and publish its"
+        f" commit under another name. For a part of the repository, write the name of the part"
+        f" behind the version: {name}",
+        publish_command(job.commit).replace("vNEXT", shlex.quote(name)),
     )
 
 

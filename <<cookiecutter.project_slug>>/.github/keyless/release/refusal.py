@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from keyless.aws import Refused
+from keyless.aws import AWS_PAGE, NoProgram, Refused
 from keyless.console import Problem
 from keyless.release.images import MEDIA_TYPES, call_ecr
 from keyless.release.job_environment import (
@@ -55,6 +55,8 @@ def explain_refusal(job: Release, refused: Refused) -> Problem:
         job: the release that was refused; AWS_REGION says where.
         refused: what AWS has answered.
     """
+    if isinstance(refused, NoProgram):
+        return runner_lacks_aws()
     region = os.environ.get("AWS_REGION", "")
     own = region_of_infra()
     where = f"{job.repository} in {region}"
@@ -72,7 +74,23 @@ def explain_refusal(job: Release, refused: Refused) -> Problem:
             return Problem(message, rerun_command())
         message += " Its policy is older than infra/, or was changed."
         return Problem(message, *apply_commands())
-    message = f"ECR did not do what it was asked for {where}: {refused.said}"
     if "Expired" in refused.code:
-        message = f"The session of the role has ended before the job: {refused}"
+        message = f"The session of the role has ended before the job: {refused}. If the image was"
+        message += " pushed before that, run the job again. Otherwise the job takes longer than its"
+        message += " session. In deploy.yml, write less into timeout-minutes or more into"
+        message += " role-duration-seconds (the role allows 3600, or max_session_duration of its"
+        message += " entry), commit that, and publish a new version."
+        return Problem(message, rerun_command(), publish_command("main"))
+    message = f"ECR did not do what it was asked for {where}: {refused.said}"
     return Problem(message, rerun_command())
+
+
+def runner_lacks_aws() -> Problem:
+    """Return what a runner needs, where its AWS CLI is missing; GitHub's own runners have it."""
+    return Problem(
+        "This runner has no AWS CLI, so ECR cannot be asked and nothing was published. A runner of"
+        " your own needs git, Docker with Buildx, Python 3.9 or newer, and the AWS CLI 2. Install"
+        " it there, and run the job again.",
+        AWS_PAGE,
+        rerun_command(),
+    )

@@ -26,4 +26,5 @@ def shared_by_entries(repository: Repository, rule: str, attribute: str) -> Iter
     for key, entry in account.entries.items():
         if taken.count(entry[attribute].lower()) > 1:
             message = f"{key}: {attribute} is another entry's, too, so Terraform refuses it"
-            yield account.finding(key, attribute, rule, message, "give each entry its own")
+            mend = "give each entry its own: an environment has one entry, one role, one registry"
+            yield account.finding(key, attribute, rule, message, mend)

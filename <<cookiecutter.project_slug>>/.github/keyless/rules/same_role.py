@@ -43,6 +43,13 @@ def find(repository: Repository) -> Iterator[Finding]:
         job, step = where.job, where.step
         role = account.role(where.side.entry)
         value = job.input(step, "role-to-assume")
+        other = re.search(r":iam::([0-9]{12}):", value)
+        if other and other[1] != account.id:
+            message = f"the role is one of account {other[1]}, and {account.path} is for account"
+            message += f" {account.id}: several accounts in one repository are not supported yet"
+            mend = f"write role-to-assume: {role}, or let a repository of its own publish there"
+            yield job.finding(step, "role-to-assume", ID, message, mend, role)
+            continue
         if value != role:
             yield from differs(where, "role-to-assume", ID, value, role, account)
         value = job.input(step, "allowed-account-ids")

@@ -166,6 +166,8 @@ def _other_context(account: Account, job: Job, entry: dict[str, Any], strange: s
     message += " so that run would be refused"
     mend = f"write environment: {quoted(wanted)}" if wanted else "remove environment: from the job"
     mend += f", or, if the job is right, {account.changing}"
+    if wanted and any(each.startswith("environment:") for each in strange):
+        mend += ". A second environment needs an entry of its own, with a role and a registry"
     key = "environment" if "environment" in job.root else "if"
     return _at(job, key, ID, message, mend)
 

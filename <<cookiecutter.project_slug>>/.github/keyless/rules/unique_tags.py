@@ -49,6 +49,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         for named in names:
             yield from _not_unique(named, publication)
         yield from _pushed_twice(publication)
+        yield from _renumbered(publication)
         for pattern in infra.excluded if not publication.unseen else []:
             if pattern not in [named.tag for named in names]:
                 message = (
@@ -100,6 +101,25 @@ def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     yield job.value_finding(step, "tags", tag, ID, message, mend, wanted)
 
 
+def _renumbered(publication: Publication) -> Iterator[Finding]:
+    """Yield where a timer gives the image of an old commit a new number, and builds nothing.
+
+    The image of a commit is there already, so only its version, the number of the run, is new.
+    """
+    timed = [job for job in publication.jobs if any(run.event == "schedule" for run in job.starts)]
+    for job in timed[:1]:
+        tags = [named.tag for named in publication.tagged if named.job is job]
+        if not any("github.run_number" in tag or "github.run_id" in tag for tag in tags):
+            continue
+        if any("github.sha" in tag for tag in tags):
+            message = (
+                "schedule: starts a run for a commit whose image is there, so nothing is built"
+            )
+            message += " and the old image only gets a new number"
+            mend = "remove schedule:, and push a commit when an image is to be built anew"
+            yield job.at(job.source.root.of("on"), "schedule", ID, message, mend)
+
+
 def _image(named: Named) -> tuple[str, ...]:
     """Return repository and tag of a name; all of them go to the same registry."""
     return tuple(map(normalize_expressions, split_image(named.name)[1:]))
@@ -128,12 +148,19 @@ def _pushed_twice(publication: Publication) -> Iterator[Finding]:
 
 
 def _at_once(job: Job, other: Job) -> bool:
-    """Tell whether two jobs push to one region for the same ref."""
-    regions = {one.input(one.assuming()[0], "aws-region") for one in (job, other)}
+    """Tell whether two jobs push to one registry for the same ref."""
+    registries = {_registry(one) for one in (job, other)}
     both = any(
         common_refs(run.ref, also.ref)
         for run in job.runs
         for also in other.runs
         if run.event == also.event or other.root is not job.root
     )
-    return len(regions) == 1 and (both or other is job)
+    return len(registries) == 1 and (both or other is job)
+
+
+def _registry(job: Job) -> tuple[str, str]:
+    """Return the account and the region that a job pushes to."""
+    step = job.assuming()[0]
+    account = re.search(r":iam::([^:]*):", job.input(step, "role-to-assume"))
+    return account[1] if account else "", job.input(step, "aws-region")

@@ -10,20 +10,22 @@ from pathlib import Path
 
 from keyless.console import print_problem, wrapped
 from keyless.setup import session
+from keyless.setup.credentials import for_terraform
 from keyless.setup.retry import AGAIN
 from keyless.setup.state import states
 from keyless.setup.steps.account import look_at_account, look_at_bucket, look_at_provider
 from keyless.setup.steps.applying import IMPORTS
 from keyless.setup.steps.checkout import Checkout
-from keyless.setup.steps.commits import look_at_commits, note_edits
+from keyless.setup.steps.commits import look_at_commits, note_edits, note_left
 from keyless.setup.steps.files import look_at_files, note_fetching, plan_writing
 from keyless.setup.steps.judging import judge_before_github
-from keyless.setup.steps.protection import look_at_environment, look_at_rulesets
-from keyless.setup.steps.remote import look_at_remote
+from keyless.setup.steps.protection import look_at_environment, look_at_tags
+from keyless.setup.steps.remote import look_at_remote, refuse_missing_branch
 from keyless.setup.steps.report import report
 from keyless.setup.steps.repositories import look_at_repositories
 from keyless.setup.steps.situation import Situation
 from keyless.setup.steps.states import look_at_state, read_states
+from keyless.setup.terraform import IAC_TOOL
 from keyless.setup.tools import missing_tools
 
 
@@ -39,7 +41,8 @@ def main(options: argparse.Namespace) -> int:
 
     Args:
         options: plan (only print it), yes (do not ask), public and repository (of the one that is
-            created), ruleset, take_over (with yes: what exists), allow_destroy.
+            created), ruleset, immutable_releases, all, take_over (with yes: what exists), and
+            allow_destroy.
 
     Returns:
         0 where it is done or nothing is to be done, 1 where it is not, 130 after Ctrl-C.
@@ -76,10 +79,14 @@ def _look(situation: Situation) -> None:
     Raises:
         Problem: something must be mended first.
     """
+    if for_terraform():
+        text = f"{IAC_TOOL} gets the credentials of the AWS CLI, for this run only."
+        situation.notes.append(text)
     judge_before_github(situation)
     look_at_repositories(situation)
-    checkout = Checkout(situation.name, situation.repository)
-    git_steps = list(look_at_remote(checkout))
+    checkout = Checkout(situation.name, situation.repository, situation.options.all)
+    git_steps = list(look_at_remote(checkout, situation.entry["refs"]))
+    refuse_missing_branch(checkout, situation.entry["refs"])
     look_at_bucket(situation)
     made = read_states(situation)
     look_at_account(situation, made)
@@ -92,8 +99,8 @@ def _look(situation: Situation) -> None:
     look_at_environment(situation)
     situation.steps += git_steps
     note_fetching(situation, outputs)
-    situation.notes += note_edits(checkout)
-    look_at_rulesets(situation)
+    situation.notes += [*note_left(checkout), *note_edits(checkout)]
+    look_at_tags(situation)
 
 
 def _print_steps(situation: Situation) -> None:

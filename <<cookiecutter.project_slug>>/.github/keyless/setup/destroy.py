@@ -23,13 +23,13 @@ from keyless.setup.aws_account import (
 )
 from keyless.setup.changes import planned_actions
 from keyless.setup.project import account_here, own_key, service_target
-from keyless.setup.retry import require
 from keyless.setup.state import addresses_in_state, state_of, states
 from keyless.setup.terraform import (
     IAC_TOOL,
     PROVIDER,
     State,
     module_address,
+    require_done,
     service_addresses,
     show_plan,
     terraform,
@@ -138,7 +138,7 @@ def _plan(plan: str, doomed: Doomed) -> dict[str, dict[str, Any]]:
     which = (f"-target={each}" for each in doomed.targets)
     options = ("-destroy", "-input=false", *which, f"-out={plan}")
     done = terraform_initialised("plan", *options, of=doomed.state)
-    require(done, f"{IAC_TOOL} plan failed, and nothing was changed")
+    require_done(done, f"{IAC_TOOL} plan failed, and nothing was changed")
     changes = json.loads(show_plan(plan)).get("resource_changes", [])
     gone = {
         one["address"]: one["change"]["before"]
@@ -223,9 +223,7 @@ def _let_go(account: Account, others: list[str]) -> None:
     if not others:  # first, so that the state still knows of it where AWS refuses
         which = ("--open-id-connect-provider-arn", account.oidc_provider)
         ask_aws(account, "iam", "delete-open-id-connect-provider", *which, missing="NoSuchEntity")
-    done = terraform("state", "rm", f"{PROVIDER}[0]")
-    if done.status:
-        raise Problem(f"The provider is still in the state:\n{done.said}", DESTROY)
+    require_done(terraform("state", "rm", f"{PROVIDER}[0]"), "The provider is still in the state")
 
 
 def confirm(question: str, answer: str) -> bool:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from keyless.aws import Refused
 from keyless.console import Problem, wrapped
 from keyless.gh import Denied
 from keyless.model.findings import CannotJudge
-from keyless.programs import Garbled
+from keyless.programs import Unfinished
 from keyless.setup import session
-from keyless.setup.health import here, in_aws, on_github, others
-from keyless.setup.health.patient import Concern, Line, Patient
-from keyless.setup.retry import AGAIN
+from keyless.setup.credentials import for_terraform
+from keyless.setup.health import here, in_aws, on_github, others, versions
+from keyless.setup.health.patient import (
+    Concern,
+    Line,
+    Patient,
+    State,
+    ok,
+    unknown,
+    wrong,
+)
+from keyless.setup.remedies import meaning
 from keyless.setup.terraform import IAC_TOOL
 from keyless.setup.tools import missing_tools
 
@@ -26,11 +36,14 @@ CONCERNS: list[Concern] = [
     on_github.repository,
     on_github.subject,
     on_github.actions,
+    on_github.branch,
     on_github.environment,
     on_github.refs,
+    on_github.tags,
     on_github.keys,
     here.commits,
     on_github.deployment,
+    versions.versions,
     in_aws.service,
     others.others,
 ]
@@ -44,7 +57,8 @@ def main(plan: bool, machine: bool) -> int:
         machine: whether to print JSON, a list of lines.
 
     Returns:
-        0 where all is ok, 1 otherwise, 130 after Ctrl-C.
+        0 where all is ok, apart from warnings; 1 where something is wrong; 2 where nothing is, and
+        something could not be found out; 130 after Ctrl-C.
     """
     return session.run("make doctor", lambda: _look(plan, machine))
 
@@ -56,12 +70,18 @@ def _look(plan: bool, machine: bool) -> int:
         if not machine:
             _print(line)
     if machine:
-        print(json.dumps([line._asdict() for line in found], indent=2))
-    return int(not all(line.ok for line in found))
+        print(json.dumps([_for_programs(line) for line in found], indent=2))
+    states = {line.state for line in found}
+    return 1 if State.WRONG in states else 2 * (State.UNKNOWN in states)
+
+
+def _for_programs(line: Line) -> dict[str, Any]:
+    return {**line._asdict(), "state": line.state.name.lower()}
 
 
 def _print(line: Line) -> None:
-    text = f"{'ok' if line.ok else '--':<4}{line.name:<13}{line.text}"
+    what = {State.UNKNOWN: "unknown: ", State.WARNING: "warning: "}.get(line.state, "")
+    text = f"{line.state.value:<4}{line.name:<13}{what}{line.text}"
     print(wrapped(text, " " * 17), flush=True)
     for command in line.commands:
         print(f"{'':<17}{command}", flush=True)
@@ -73,15 +93,16 @@ def _lines(plan: bool) -> Iterator[Line]:
         patient = Patient.read()
         missing = missing_tools(patient.account)
     except CannotJudge as reason:
-        yield Line("values", False, str(reason), ("make check",))
+        yield wrong("values", str(reason), "make check")
         return
     except Problem as problem:
-        yield Line("values", False, str(problem), problem.commands)
+        yield wrong("values", str(problem), *problem.commands)
         return
-    yield from (Line("tools", False, str(one), one.commands) for one in missing)
+    yield from (wrong("tools", str(one), *one.commands) for one in missing)
     if missing:
         return
-    yield Line("tools", True, f"git, gh, aws and {IAC_TOOL} are there and logged in")
+    handed = f"; {IAC_TOOL} gets the credentials of the AWS CLI" * bool(for_terraform())
+    yield ok("tools", f"git, gh, aws and {IAC_TOOL} are there, and gh and aws logged in{handed}")
     for concern in [*CONCERNS, *[in_aws.drift] * plan]:
         yield from _ask(concern, patient)
         if patient.gone:
@@ -89,18 +110,16 @@ def _lines(plan: bool) -> Iterator[Line]:
 
 
 def _ask(concern: Concern, patient: Patient) -> Iterator[Line]:
-    """Yield what one concern has found; what cannot be asked is not ok."""
+    """Yield what one concern has found; what cannot be asked is unknown."""
     name = concern.__name__
     try:
         yield from concern(patient)
     except CannotJudge as reason:
-        yield Line(name, False, str(reason), ("make check",))
-    except Garbled as garbled:
-        yield Line(name, False, str(garbled), (AGAIN,))
+        yield unknown(name, str(reason), "make check")
+    except Unfinished as problem:
+        yield unknown(name, str(problem), *problem.commands)
     except Problem as problem:
-        yield Line(name, False, str(problem), problem.commands)
-    except Denied as denied:
-        yield Line(name, False, f"GitHub refuses to tell: {denied}", ("gh auth status",))
-    except Refused as refused:
-        text = f"AWS refuses to tell: {refused.said}"
-        yield Line(name, False, text, ("aws sts get-caller-identity",))
+        yield wrong(name, str(problem), *problem.commands)
+    except (Denied, Refused) as error:
+        meant = meaning(error)
+        yield unknown(name, str(meant), *meant.commands)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from keyless.console import Problem
-from keyless.gh import Denied, call_github, find_on_github, github_host
+from keyless.gh import find_on_github, github_host
 
 CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
 
@@ -19,6 +19,8 @@ class Repository(NamedTuple):
     created: str
     archived: bool
     writable: bool  # for whom gh is logged in
+    administered: bool  # by whom gh is logged in
+    default_branch: str
 
 
 class Facts(NamedTuple):
@@ -44,6 +46,8 @@ def find_repository(name: str) -> Repository | None:
         created=found.get("created_at") or "",
         archived=bool(found.get("archived")),
         writable=bool((found.get("permissions") or {}).get("push")),
+        administered=bool((found.get("permissions") or {}).get("admin")),
+        default_branch=found.get("default_branch") or "main",
     )
 
 
@@ -105,19 +109,3 @@ def look_up(name: str) -> Facts:
     """
     found = find_repository(name)
     return Facts(found, subject_prefix(found) if found else "")
-
-
-def actions_disabled(name: str) -> Problem | None:
-    """Return why no workflow runs in a repository; nothing where they do or nobody may know."""
-    path = f"repos/{name}/actions/permissions"
-    try:
-        answer = call_github(path)
-    except Denied:  # only admins may ask
-        return None
-    if answer.get("enabled", True) and answer.get("allowed_actions") != "local_only":
-        return None
-    what = "runs no actions of others" if answer.get("enabled") else "is switched off"
-    return Problem(
-        f"GitHub Actions {what} in {name}, so nothing would be published.",
-        f"gh api --method PUT {path} -F enabled=true -f allowed_actions=all",
-    )

@@ -11,9 +11,15 @@ from keyless.model.account import Account
 from keyless.model.service import read_service
 from keyless.paths import ROOT, SERVICE_JSON, TFVARS
 from keyless.programs import run
-from keyless.setup.retry import require
 from keyless.setup.state import addresses_in_state, state_of, state_of_file
-from keyless.setup.terraform import IAC_TOOL, MAIN, State, module_address, terraform
+from keyless.setup.terraform import (
+    IAC_TOOL,
+    MAIN,
+    State,
+    module_address,
+    require_done,
+    terraform,
+)
 
 
 def judge_move(account: Account, key: str, target: str) -> None:
@@ -60,7 +66,7 @@ def move_in_states(account: Account, key: str, target: str) -> bool:
         _learn(here, there, module)
     if known_here:
         done = terraform("state", "rm", module, of=here)
-        require(done, f"The state of {there.values} knows it now, that of {source} still does")
+        require_done(done, f"The state of {there.values} knows it now, that of {source} still does")
     return known_here or known_there
 
 
@@ -70,11 +76,13 @@ def _learn(here: State, there: State, module: str) -> None:
         files = {one: Path(folder, f"{one.name}.tfstate") for one in (here, there)}
         for one, file in files.items():
             pulled = terraform("state", "pull", of=one)
-            require(pulled, "The state cannot be read, and nothing was changed")
+            require_done(pulled, "The state cannot be read, and nothing was changed")
             if pulled.out.strip():
                 file.write_text(pulled.out, encoding="utf-8")
         options = (f"-state={files[here]}", f"-state-out={files[there]}")
         moved = run(IAC_TOOL, f"-chdir={folder}", "state", "mv", *options, module, module)
-        require(moved, "Terraform cannot move it, and nothing was changed")
+        require_done(moved, "Terraform cannot move it, and nothing was changed")
         pushed = terraform("state", "push", str(files[there]), of=there)
-        require(pushed, f"The state of {there.values} was not written, and nothing was changed")
+        require_done(
+            pushed, f"The state of {there.values} was not written, and nothing was changed"
+        )

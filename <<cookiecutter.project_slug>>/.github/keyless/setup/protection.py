@@ -1,4 +1,4 @@
-"""What limits the trusted refs on GitHub: the environment's deployment policies, and rulesets."""
+"""What limits the trusted refs on GitHub: deployment policies, rulesets, immutable releases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from keyless.console import wrapped
-from keyless.gh import Denied, call_github
+from keyless.gh import Denied, call_github, find_on_github
+from keyless.setup.github import Repository
 
 # GitHub says with these that a plan or an organisation does not have a protection.
 REFUSALS = (403, 404, 422)
@@ -58,53 +59,71 @@ def wanted_policies(refs: list[str]) -> list[Policy]:
     return [Policy(kinds[kind], pattern) for _, kind, pattern in parts]
 
 
-class _Guard(NamedTuple):
-    """How refs of one kind are protected: by whom they may be made, and what then stays."""
-
-    target: str
-    start: str
-    limited: tuple[str, ...]  # the rules that leave it to admins
-    stays: tuple[str, ...]  # the rules that hold for everybody
+# By kind of ref: the rules that leave it to admins to make one, and those that let it stay.
+LIMITING = {"tag": ("creation",), "branch": ("update",)}
+KEEPING = {"tag": ("update", "deletion"), "branch": ("deletion", "non_fast_forward")}
+STARTS = {"tag": "refs/tags/", "branch": "refs/heads/"}
 
 
-_GUARDS = (
-    _Guard("tag", "refs/tags/", ("creation",), ("update", "deletion")),
-    _Guard("branch", "refs/heads/", ("update",), ("deletion", "non_fast_forward")),
-)
+def limiting_rulesets(refs: list[str]) -> list[dict[str, Any]]:
+    """Return rulesets that let only admins make trusted refs, each as GitHub takes it."""
+    kinds = LIMITING.items()
+    made = [_ruleset(f"only admins publish ({kind})", kind, refs, has) for kind, has in kinds]
+    return [{**each, "bypass_actors": [ADMINS]} for each in made if _includes(each)]
 
 
-def rulesets(refs: list[str]) -> list[dict[str, Any]]:
-    """Return rulesets for trusted refs: who may make one, and that what is made stays.
+def keeping_rulesets(refs: list[str]) -> list[dict[str, Any]]:
+    """Return rulesets after which nobody moves or deletes what is published."""
+    kinds = KEEPING.items()
+    made = [_ruleset(f"what is published stays ({kind})", kind, refs, has) for kind, has in kinds]
+    return [each for each in made if _includes(each)]
 
-    Each is the body of GitHub's "Create a repository ruleset". In a ruleset a * stops at a slash,
-    in a trust policy it does not [GitHub docs, "Creating rulesets for a repository", fnmatch].
+
+def _includes(ruleset: dict[str, Any]) -> list[str]:
+    return list(ruleset["conditions"]["ref_name"]["include"])
+
+
+def _ruleset(name: str, target: str, refs: list[str], rules: tuple[str, ...]) -> dict[str, Any]:
+    """Return the body of GitHub's "Create a repository ruleset", for the refs of its kind.
+
+    In a ruleset a * stops at a slash, in a trust policy it does not.
+    [GitHub docs, "Creating rulesets for a repository", fnmatch]
     """
-    made = []
-    for target, start, limited, stays in _GUARDS:
-        include = [ref for ref in refs if ref.startswith(start)]
-        include += [f"{ref}/**/*" for ref in include if ref.endswith("*")]
-        if include:
-            names = (f"only admins publish ({target})", f"what is published stays ({target})")
-            made.append(_ruleset(names[0], target, include, limited, [ADMINS]))
-            made.append(_ruleset(names[1], target, include, stays, []))
-    return made
-
-
-def _ruleset(
-    name: str,
-    target: str,
-    include: list[str],
-    rules: tuple[str, ...],
-    bypass: list[dict[str, Any]],
-) -> dict[str, Any]:
+    include = [ref for ref in refs if ref.startswith(STARTS[target])]
+    include += [f"{ref}/**/*" for ref in include if ref.endswith("*")]
     return {
         "name": name,
         "target": target,
         "enforcement": "active",
         "conditions": {"ref_name": {"include": include, "exclude": []}},
         "rules": [{"type": rule} for rule in rules],
-        "bypass_actors": bypass,
+        "bypass_actors": [],
     }
+
+
+def immutable_path(name: str) -> str:
+    """Return the path of a repository's immutable releases in GitHub's API."""
+    return f"repos/{name}/immutable-releases"
+
+
+def has_immutable_releases(repository: Repository) -> bool | None:
+    """Tell whether GitHub locks the tag of each published release; None where it does not tell.
+
+    404 says that it does not, to admins [REST API, "Check if immutable releases are enabled"].
+
+    Raises:
+        Denied: it answers with another error.
+    """
+    found = find_on_github(immutable_path(repository.full_name))
+    if found is None and not repository.administered:
+        return None
+    return bool(found and found.get("enabled"))
+
+
+def is_refusal(denied: Denied) -> bool:
+    """Tell whether an error says that a plan or an organisation has no such protection."""
+    about_the_login = "rate limit|abuse|SAML|not accessible by|[Aa]dmin rights"
+    return denied.status in REFUSALS and not re.search(about_the_login, str(denied))
 
 
 def accept_refusal(denied: Denied, instead: str) -> None:
@@ -113,6 +132,6 @@ def accept_refusal(denied: Denied, instead: str) -> None:
     Raises:
         Denied: it is another error.
     """
-    if denied.status not in REFUSALS or re.search("rate limit|abuse", str(denied)):
+    if not is_refusal(denied):
         raise denied
     print(wrapped(f"    GitHub refuses that ({denied}); {instead}."))

@@ -124,6 +124,27 @@ def judge_options(account: Account, wanted: list[Wanted], options: argparse.Name
         )
 
 
+def _refuse_second_entry(account: Account, key: str, options: argparse.Namespace) -> None:
+    """Refuse another key or registry for a repository that has an entry.
+
+    Raises:
+        Problem: what was asked for would be a second entry, which is made by hand.
+    """
+    has = {"--key": key, "--registry": account.entries[key]["ecr_repository"]}
+    asked = {"--key": options.key, "--registry": options.registry}
+    for option, value in asked.items():
+        if value and value != has[option]:
+            name = account.entries[key]["github_repository"]
+            raise Problem(
+                f"{name} has the entry {key!r} already, with {option} {has[option]}, and {option}"
+                f" {value} would be a second one. A second image of one repository is added by"
+                " hand: copy the entry in infra/terraform.tfvars.json under another key, with a"
+                " role, a registry and an environment of its own, and add a second workflow (see"
+                ' "Two images from one repository" in .github/keyless/docs/many-repositories.md).',
+                "make check",
+            )
+
+
 def judge_changes(
     account: Account, there: list[str], changes: dict[str, Any], options: argparse.Namespace
 ) -> None:
@@ -138,6 +159,8 @@ def judge_changes(
     Raises:
         Problem: one of them could not be.
     """
+    for key in there:
+        _refuse_second_entry(account, key, options)
     if options.calls and own_key(account) in there:
         raise Problem("This repository's own deploy.yml publishes it.", again_command(options))
     for key in there:

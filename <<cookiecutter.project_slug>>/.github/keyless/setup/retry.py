@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from keyless.console import Problem
-from keyless.programs import Done
+from keyless.programs import Done, Unfinished
 
 AGAIN = "make bootstrap"
 
@@ -14,10 +13,10 @@ def require(done: Done, what: str, *commands: str) -> None:
     Args:
         done: how it ended.
         what: what its failure means; what it printed is added.
-        commands: what to type, before bootstrap is tried again.
+        commands: what to type, before the same command is typed again.
 
     Raises:
-        Problem: it has failed.
+        Unfinished: it has failed.
     """
     if done.status:
-        raise Problem(f"{what}:\n{done.said}", *commands, AGAIN)
+        raise Unfinished(f"{what}:\n{done.said}", *commands)

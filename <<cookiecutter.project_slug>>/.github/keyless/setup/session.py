@@ -14,7 +14,8 @@ from keyless.gh import Denied
 from keyless.model.account import read_account
 from keyless.model.findings import CannotJudge
 from keyless.paths import ROOT
-from keyless.programs import Garbled
+from keyless.programs import Unfinished
+from keyless.setup.remedies import meaning
 
 INTERRUPTED = "Nothing is half-written, and this goes on from there:\n  {again}"
 
@@ -36,15 +37,13 @@ def run(command: str, function: Callable[[], int], interrupted: str = INTERRUPTE
     except KeyboardInterrupt:
         print(f"\nInterrupted. {interrupted.format(again=command)}")
         return 130
-    except Garbled as garbled:
-        print_problem(Problem(str(garbled), command))
+    except Unfinished as problem:
+        print_problem(Problem(str(problem), *problem.commands, command))
     except Problem as problem:
         print_problem(problem)
-    except Denied as denied:
-        print_problem(Problem(f"GitHub refuses: {denied}", "gh auth status", command))
-    except Refused as refused:
-        identity = "aws sts get-caller-identity"
-        print_problem(Problem(f"AWS refuses: {refused.said}", identity, command))
+    except (Denied, Refused) as error:
+        meant = meaning(error)
+        print_problem(Problem(str(meant), *meant.commands, command))
     except CannotJudge as reason:
         print(reason)
     except BrokenPipeError:  # whoever read this has gone

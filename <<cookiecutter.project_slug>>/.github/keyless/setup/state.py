@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.programs import parse_answer
 from keyless.setup.bucket import state_bucket
-from keyless.setup.terraform import IAC_TOOL, INFRA, MAIN, State, terraform_initialised
+from keyless.setup.terraform import INFRA, MAIN, State, require_done, terraform_initialised
 
 
 def states(account: Account) -> list[State]:
@@ -51,9 +50,7 @@ def addresses_in_state(of: State = MAIN) -> set[str]:
         Problem: the state cannot be read.
     """
     done = terraform_initialised("state", "pull", of=of)
-    if done.status:
-        unread = f"Terraform's state cannot be read:\n{done.said}"
-        raise Problem(unread, f"{IAC_TOOL} -chdir=infra init")
+    require_done(done, "Terraform's state cannot be read")
     resources = parse_answer("Terraform", done.out or "{}").get("resources", [])
     return {
         ".".join(filter(None, [each.get("module"), each["type"], each["name"]]))

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from keyless.model.answers import applying_program
+from keyless.model.answers import INSTALL_PAGES, applying_program
 from keyless.model.plan import quote_key
 from keyless.paths import ROOT, SERVICE_TF, TFVARS
-from keyless.programs import Done, run
-from keyless.setup.retry import require
+from keyless.programs import Done, Unfinished, run
+from keyless.setup.credentials import EXPORT, for_terraform, typed_by_hand
 
 INFRA = ROOT / "infra"
 PROVIDER = "aws_iam_openid_connect_provider.github"  # the address of the account's provider
@@ -44,11 +44,15 @@ def terraform(command: str, *arguments: str, show: bool = False, of: State = MAI
         arguments: what follows the subcommand.
         show: whether it prints by itself, in colours where that is a terminal.
         of: the state. With another one than the first, a plan reads the file of its entries, too.
+
+    Raises:
+        Problem: the AWS CLI has credentials that it does not hand on.
     """
     colours = show and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     plain = [] if colours or command in ("state", "workspace") else ["-no-color"]
     # Terraform docs, "TF_WORKSPACE": a workspace that is named so begins with its first write.
     known = {"TF_WORKSPACE": of.name} if command != "init" else {}
+    known = {**known, **for_terraform()}
     first, last = [], []
     if of.further and command == "plan":  # of several values Terraform takes the last
         first = [f"-var-file={Path(of.values).name}"]
@@ -68,7 +72,7 @@ def terraform_initialised(command: str, *arguments: str, of: State = MAIN) -> Do
         done = terraform(command, *arguments, of=of)
     if done.status == 1 and f"{IAC_TOOL} init" in done.said:
         failed = f"{IAC_TOOL} init failed, and nothing was changed"
-        require(terraform("init", "-input=false"), failed)
+        require_done(terraform("init", "-input=false"), failed)
         done = terraform(command, *arguments, of=of)
     return done
 
@@ -80,8 +84,62 @@ def show_plan(plan: str) -> str:
         Problem: Terraform cannot show it.
     """
     done = terraform("show", "-json", plan)
-    require(done, "Terraform cannot show its plan")
+    require_done(done, "Terraform cannot show its plan")
     return done.out
+
+
+def failure(done: Done, what: str) -> Unfinished:
+    """Return what an error of Terraform means, and what to type before it is run again.
+
+    Args:
+        done: how it ended.
+        what: what was not done, for example "terraform plan failed, and nothing was changed".
+    """
+    said = done.said
+    if "acquiring the state lock" in said:
+        return _locked(said)
+    if re.search("No valid credential|refresh cached credentials|ExpiredToken", said):
+        message = f"{what}: it finds no AWS credentials that are valid:\n{said}\nHand over those of"
+        return Unfinished(f"{message} the AWS CLI, for which that must be version 2:", EXPORT)
+    if re.search("available provider packages|install provider|registry service", said):
+        message = f"{what}: it cannot download the AWS provider. Is there a network, or a proxy?"
+        return Unfinished(f"{message}\n{said}", f"{IAC_TOOL} -chdir=infra init")
+    if "Unsupported Terraform Core version" in said:
+        return Unfinished(f"{what}: it is too old for infra/.\n{said}", INSTALL_PAGES[IAC_TOOL])
+    if re.search("nconsistent dependency lock|doesn't match any of the checksums", said):
+        lines = typed_by_hand(f"{IAC_TOOL} -chdir=infra init -upgrade")
+        return Unfinished(
+            f"{what}: infra/.terraform.lock.hcl does not fit to infra/.\n{said}", *lines
+        )
+    if "Backend configuration changed" in said or "Backend initialization required" in said:
+        lines = typed_by_hand(f"{IAC_TOOL} -chdir=infra init -migrate-state")
+        return Unfinished(f"{what}: infra/ names another place for the state now.\n{said}", *lines)
+    return Unfinished(f"{what}:\n{said}\nCorrect what it names, then go on.")
+
+
+def require_done(done: Done, what: str) -> None:
+    """Go on if Terraform has succeeded; `what` is what its failure means.
+
+    Raises:
+        Unfinished: it has failed.
+    """
+    if done.status:
+        raise failure(done, what)
+
+
+def _locked(said: str) -> Unfinished:
+    """Return who has locked the state since when, and what ends that."""
+    lock = dict(re.findall(r"(?m)^[│ ]*(ID|Who|Operation|Created): +(\S.*?) *$", said))
+    who, since = lock.get("Who", "somebody"), lock.get("Created", "an unknown time")
+    doing = lock.get("Operation", "").replace("OperationType", "").lower() or "run"
+    message = f"Terraform's state is locked: {who} has begun to {doing} at {since}."
+    if "resource temporarily unavailable" in said:  # a local file is locked by a process
+        message += " The lock is of a program on this machine that still runs. Let it end:"
+        return Unfinished(message, f"pgrep -fl {IAC_TOOL}")
+    message += " If that still goes on, wait until it ends. Ask, or look whether it does. Only if"
+    message += " it has died, remove its lock:"
+    unlock = f"{IAC_TOOL} -chdir=infra force-unlock {lock.get('ID', 'ID')}"
+    return Unfinished(message, *typed_by_hand(unlock))
 
 
 def command_line(of: State) -> str:

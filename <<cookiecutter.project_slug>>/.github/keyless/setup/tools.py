@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from typing import NamedTuple
 
-from keyless.aws import Refused
+from keyless.aws import AWS_PAGE, Refused
 from keyless.console import Problem
-from keyless.gh import github_host
+from keyless.gh import denied
 from keyless.model.account import Account
 from keyless.model.answers import INSTALL_PAGES
 from keyless.paths import TFVARS
 from keyless.programs import run
 from keyless.setup.aws_account import ask_aws
+from keyless.setup.credentials import KEYS, for_terraform
+from keyless.setup.remedies import login_to_github, of_aws, of_github, unset, with_own_login
 from keyless.setup.terraform import IAC_TOOL
 
 OLDEST = (1, 10)  # version of Terraform or OpenTofu, as infra/versions.tf says
@@ -29,7 +30,6 @@ class Program(NamedTuple):
 
 
 FORMULAS = {"terraform": "hashicorp/tap/terraform", "tofu": "opentofu"}
-AWS_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 PROGRAMS = {
     "git": Program("git", "https://git-scm.com/downloads"),
     "gh": Program("gh", "https://cli.github.com"),
@@ -88,10 +88,9 @@ def login_problems() -> list[Problem]:
             return []
         said = " ".join(done.said.split())
         if done.status != 4 and "(HTTP 401)" not in done.err:
-            return [Problem(f"GitHub cannot be asked: {said}", "gh auth status")]
+            return [of_github(denied(done))]
         message = f"GitHub does not know who you are: gh says {said!r}."
-        where = f" --hostname {github_host()}" * (github_host() != "github.com")
-        return [Problem(message, f"gh auth login --scopes workflow{where}")]
+        return [Problem(message, *login_to_github())]
     scopes = re.search(r"(?mi)^x-oauth-scopes: *(.*?)\r?$", done.out)
     if scopes:  # fine-grained tokens have none
         return _scope_problems(set(re.split(", *", scopes[1])))
@@ -103,30 +102,31 @@ def _scope_problems(scopes: set[str]) -> list[Problem]:
     if not missing:
         return []
     lacks = f"gh's login lacks the scope {' and '.join(missing)}, so it may not push workflows."
-    given = [name for name in ("GH_TOKEN", "GITHUB_TOKEN") if os.environ.get(name)]
-    lines = [f"unset {name}" for name in given]
-    return [Problem(lacks, *lines, f"gh auth refresh --scopes {','.join(missing)}")]
+    return [Problem(lacks, *with_own_login(f"gh auth refresh --scopes {','.join(missing)}"))]
 
 
 def identity_problems(account: Account) -> list[Problem]:
-    """Return what is wrong with the AWS credentials: whose they are, and in which partition."""
+    """Return what is wrong with the AWS credentials: whose, of which partition, for Terraform."""
     try:
         caller = ask_aws(account, "sts", "get-caller-identity")
     except Refused as refused:
-        message = f"AWS does not know who you are: {refused.said}"
-        expired = "xpired" in refused.said or "SSO" in refused.said
-        return [Problem(message, "aws sso login" if expired else "aws configure")]
+        return [of_aws(refused)]
     partition = str(caller["Arn"]).split(":")[1]
     if caller["Account"] != account.id:
         message = (
             f"The AWS credentials are those of account {caller['Account']} ({caller['Arn']}), and"
             f" {TFVARS} names account {account.id}, so nothing may be changed."
         )
-        return [Problem(message, f"export AWS_PROFILE=PROFILE-OF-{account.id}")]
+        return [Problem(message, *unset(*KEYS), f"export AWS_PROFILE=PROFILE-OF-{account.id}")]
     if partition != account.partition:
         message = (
             f"The AWS credentials are of the partition {partition}, and the region"
             f" {account.region} lies in {account.partition}, so nothing can be made there."
         )
-        return [Problem(message, f"export AWS_PROFILE=PROFILE-OF-{account.partition}")]
+        profile = f"export AWS_PROFILE=PROFILE-OF-{account.partition}"
+        return [Problem(message, *unset(*KEYS), profile)]
+    try:
+        for_terraform()
+    except Problem as problem:
+        return [problem]
     return []

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from keyless.gh import page_of
 from keyless.setup.contract import run_check
-from keyless.setup.git import git, head_commit, uncommitted_files
-from keyless.setup.health.patient import Line, Patient
+from keyless.setup.git import head_commit, uncommitted_files
+from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
 
 
 def contract(_patient: Patient) -> Iterator[Line]:
@@ -18,7 +17,10 @@ def contract(_patient: Patient) -> Iterator[Line]:
     if done.status:
         count = len(re.findall("(?m)^[^ ]", text))
         text = text.splitlines()[0] + f" ({count} in all)" * (count > 1)
-    yield Line("contract", done.status == 0, text, ("make check",) if done.status else ())
+    if done.status == 0:
+        yield ok("contract", text)
+    else:  # 2: it could not judge
+        yield (unknown if done.status == 2 else wrong)("contract", text, "make check")
 
 
 def commits(patient: Patient) -> Iterator[Line]:
@@ -26,12 +28,10 @@ def commits(patient: Patient) -> Iterator[Line]:
     left = uncommitted_files(3)
     if left:
         text = f"not committed, so a release will not have it: {left}"
-        yield Line("commits", False, text, ("git add --all && git commit && git push",))
+        yield wrong("commits", text, "git add FILE && git commit && git push")
         return
-    done = git("ls-remote", "--heads", f"{page_of(patient.name)}.git")
-    head = head_commit()
-    if done.status or head not in done.out or not head:
-        text = done.said if done.status else "the commits here are not on GitHub"
-        yield Line("commits", False, text, ("git push",))
+    head, on_github = head_commit(), patient.heads.values()
+    if not head or head not in on_github:
+        yield wrong("commits", "the commits here are not on GitHub", "git push")
     else:
-        yield Line("commits", True, "everything here is committed and on GitHub")
+        yield ok("commits", "everything here is committed and on GitHub")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from keyless.console import Problem
 from keyless.model.account import Account
 from keyless.model.documents import as_list
 from keyless.model.policies import canonical, without_sid
@@ -23,11 +22,11 @@ from keyless.setup.aws_account import (
     find_role,
     newest_image,
 )
-from keyless.setup.health.patient import Line, Patient
+from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
 from keyless.setup.project import service_target
 from keyless.setup.retry import AGAIN
 from keyless.setup.state import states
-from keyless.setup.terraform import INFRA, State, terraform
+from keyless.setup.terraform import IAC_TOOL, INFRA, State, failure, terraform
 
 
 def provider(patient: Patient) -> Iterator[Line]:
@@ -36,12 +35,12 @@ def provider(patient: Patient) -> Iterator[Line]:
     found = find_provider(account)
     if not found:
         text = f"account {account.id} has no OIDC identity provider for GitHub"
-        yield Line("provider", False, text, (AGAIN,))
+        yield wrong("provider", text, AGAIN)
         return
     problem = audience_missing(account, found)
     if problem:
         raise problem
-    yield Line("provider", True, f"GitHub's, with the audience {account.audience}")
+    yield ok("provider", f"GitHub's, with the audience {account.audience}")
 
 
 def role(patient: Patient) -> Iterator[Line]:
@@ -49,14 +48,14 @@ def role(patient: Patient) -> Iterator[Line]:
     name = patient.entry["role_name"]
     found = find_role(patient.account, name)
     if not found:
-        yield Line("role", False, f"{name} does not exist", (AGAIN,))
+        yield wrong("role", f"{name} does not exist", AGAIN)
         return
     differ = trust_differences(patient.account, patient.entry, found)
     if not differ:
-        yield Line("role", True, f"{found['Arn']} trusts what infra/ says")
+        yield ok("role", f"{found['Arn']} trusts what infra/ says")
         return
     text = f"{name} trusts {json.dumps(differ)} in AWS, which is not what infra/ says"
-    yield Line("role", False, text, (AGAIN,))
+    yield wrong("role", text, AGAIN)
 
 
 def trust_differences(account: Account, entry: dict[str, Any], role: Any) -> list[Any]:
@@ -86,16 +85,16 @@ def registry(patient: Patient) -> Iterator[Line]:
     name = patient.entry["ecr_repository"]
     found = find_registry(patient.account, name)
     if not found:
-        yield Line("registry", False, f"{name} does not exist", (AGAIN,))
+        yield wrong("registry", f"{name} does not exist", AGAIN)
         return
     key = next(key for key, one in patient.account.entries.items() if one is patient.entry)
     wanted = infra_of_entries(ROOT, patient.account)[key].mutability
     has = found["imageTagMutability"]
     if has == wanted:
-        yield Line("registry", True, f"{found['repositoryUri']}, tags {has}")
+        yield ok("registry", f"{found['repositoryUri']}, tags {has}")
     else:
         text = f"tags of {name} are {has}, and infra/ says {wanted}"
-        yield Line("registry", False, text, (AGAIN,))
+        yield wrong("registry", text, AGAIN)
 
 
 def service(patient: Patient) -> Iterator[Line]:
@@ -112,13 +111,13 @@ def service(patient: Patient) -> Iterator[Line]:
     released = f"{digest or 'none'}" + f" ({version})" * bool(version) if newest else "none yet"
     if running is None:
         text = f"{name} does not exist; the newest image is {released}"
-        yield Line("service", not newest, text, again if newest else ())
+        yield wrong("service", text, *again) if newest else ok("service", text)
     elif running.digest != digest and not running.doing:
         text = f"{name} runs {running.shown}, and the newest image is {released}"
-        yield Line("service", False, text, again)
+        yield wrong("service", text, *again)
     else:
         doing = f"; {running.doing}" * bool(running.doing)
-        yield Line("service", True, f"{name} runs {running.shown}{doing} {running.url}")
+        yield ok("service", f"{name} runs {running.shown}{doing} {running.url}")
 
 
 def _version_of(image: dict[str, Any]) -> str:
@@ -140,8 +139,10 @@ def _drift_of(one: State, initialised: Done) -> Line:
     options = ("-input=false", "-detailed-exitcode")
     done = initialised if initialised.status else terraform("plan", *options, of=one)
     if done.status == 0:
-        return Line("drift", True, f"AWS is what {one.values if one.further else 'infra/'} says")
+        return ok("drift", f"AWS is what {one.values if one.further else 'infra/'} says")
     if done.status == 2:
         changes = re.findall(r"(?m)^  # ([^(].*)$", done.out) or ["its outputs"]
-        return Line("drift", False, f"AWS is not what infra/ says: {'; '.join(changes)}", (AGAIN,))
-    raise Problem(f"Terraform cannot plan: {' '.join(done.said.split())}", AGAIN)
+        return wrong("drift", f"AWS is not what infra/ says: {'; '.join(changes)}", AGAIN)
+    problem = failure(done, f"{IAC_TOOL} cannot plan")
+    text = " ".join(str(problem).split())
+    return unknown("drift", text, *problem.commands)

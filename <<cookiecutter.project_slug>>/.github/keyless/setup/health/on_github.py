@@ -8,21 +8,32 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from keyless.explain import describe_guard
+from keyless.console import Problem
+from keyless.explain import guard_of, read_rulesets
 from keyless.gh import Denied, find_on_github, page_of
 from keyless.paths import TFVARS
 from keyless.programs import run
-from keyless.setup.github import actions_disabled, find_repository
+from keyless.setup.allowed_actions import actions_problem, workflow_problems
+from keyless.setup.branch import missing_branch
+from keyless.setup.git import head_commit
+from keyless.setup.github import find_repository
 from keyless.setup.github import subject_prefix as ask_subject_prefix
-from keyless.setup.health.patient import Line, Patient
-from keyless.setup.protection import admitted_policies, environment_path, wanted_policies
+from keyless.setup.health.patient import Line, Patient, ok, warning, wrong
+from keyless.setup.protection import (
+    admitted_policies,
+    environment_path,
+    has_immutable_releases,
+    is_refusal,
+    wanted_policies,
+)
 from keyless.setup.retry import AGAIN
+from keyless.setup.service_files import publishes_releases
 
 # The names of secrets that hold a long-lived key.
 STORED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
-# How a run ends that is no failure: it goes on, or the job's condition has left it out.
-FINE = ("success", "skipped", "in_progress", "queued", "waiting", "pending", "requested")
+# How a run is that is no failure: it has succeeded, or goes on.
+FINE = ("success", "in_progress", "queued", "waiting", "pending", "requested")
 
 
 def repository(patient: Patient) -> Iterator[Line]:
@@ -31,15 +42,15 @@ def repository(patient: Patient) -> Iterator[Line]:
     found = patient.repository = find_repository(name)
     patient.gone = found is None
     if found is None:
-        yield Line("repository", False, f"GitHub shows no repository {name}", (AGAIN,))
+        yield wrong("repository", f"GitHub shows no repository {name}", AGAIN)
     elif found.full_name != name:
         text = f"GitHub calls {name} {found.full_name}: renamed, transferred or other case"
-        yield Line("repository", False, text, (AGAIN,))
+        yield wrong("repository", text, AGAIN)
     elif found.archived:
         text = f"{name} is archived, so no workflow runs"
-        yield Line("repository", False, text, (f"gh repo unarchive {name}",))
+        yield wrong("repository", text, f"gh repo unarchive {name}")
     else:
-        yield Line("repository", True, page_of(name))
+        yield ok("repository", page_of(name))
 
 
 def subject(patient: Patient) -> Iterator[Line]:
@@ -49,18 +60,32 @@ def subject(patient: Patient) -> Iterator[Line]:
         return
     prefix, noted = ask_subject_prefix(found), patient.entry.get("subject_prefix")
     if prefix == noted:
-        yield Line("subject", True, f"GitHub presents {prefix}")
+        yield ok("subject", f"GitHub presents {prefix}")
     else:
         text = f"GitHub presents {prefix}, and {TFVARS} has {noted or 'nothing yet'}"
-        yield Line("subject", False, text, (AGAIN,))
+        yield wrong("subject", text, AGAIN)
 
 
 def actions(patient: Patient) -> Iterator[Line]:
     """Whether GitHub Actions run."""
-    problem = actions_disabled(patient.name)
+    found = actions_problem(patient.name)
+    if isinstance(found, Problem):
+        raise found
+    for problem in workflow_problems(patient.name):
+        raise problem
+    yield ok("actions", found)
+
+
+def branch(patient: Patient) -> Iterator[Line]:
+    """Whether GitHub has the branch whose pushes publish."""
+    refs, name = patient.entry["refs"], patient.name
+    if not all(ref.startswith("refs/heads/") for ref in refs) or patient.repository is None:
+        return
+    heads = [*patient.heads]
+    problem = heads and missing_branch(name, refs, heads, patient.repository.default_branch)
     if problem:
         raise problem
-    yield Line("actions", True, "GitHub Actions run")
+    yield ok("branch", f"a push to {' or '.join(refs)} publishes")
 
 
 def environment(patient: Patient) -> Iterator[Line]:
@@ -72,27 +97,70 @@ def environment(patient: Patient) -> Iterator[Line]:
     settings = f"{page_of(patient.name)}/settings/environments"
     there = find_on_github(path)
     if there is None:
-        yield Line("environment", False, f"{name} does not exist", (AGAIN,))
+        yield wrong("environment", f"{name} does not exist", AGAIN)
         return
     policies = admitted_policies(path, there)
     if policies is None:
         text = f"{name} does not say which refs may use it"
-        yield Line("environment", False, text, (settings,))
+        yield wrong("environment", text, settings)
         return
     have, wanted = (sorted(map(str, side)) for side in (policies, wanted_policies(refs)))
     if have == wanted:
-        yield Line("environment", True, f"{name} admits {', '.join(have)}")
+        yield ok("environment", f"{name} admits {', '.join(have)}")
     else:
         text = f"{name} admits {', '.join(have) or 'nothing'}, and the role {', '.join(wanted)}"
-        yield Line("environment", False, text, (AGAIN, settings))
+        lacking, further = {*wanted} - {*have}, {*have} - {*wanted}
+        yield wrong("environment", text, *[AGAIN] * bool(lacking), *[settings] * bool(further))
 
 
 def refs(patient: Patient) -> Iterator[Line]:
-    """Who may create the trusted refs."""
+    """Who may make the trusted refs, and so publish."""
+    there = _rulesets(patient)
     for ref in patient.entry["refs"]:
-        said = describe_guard(patient.name, ref)
-        limit = f" ({AGAIN} ARGS=--ruleset leaves it to admins)" * ("no ruleset" in said)
-        yield Line("refs", True, said + limit)
+        limits = guard_of(there or [], ref).limits
+        if limits:
+            yield ok("refs", f"{ref}: the ruleset {limits!r} limits who can publish.")
+            continue
+        text = f"{ref}: whoever may write to the repository can publish."
+        if there is None:
+            yield warning("refs", f"{text} GitHub has no rulesets for it that could limit that.")
+        else:
+            yield warning("refs", f"{text} To leave that to admins:", f"{AGAIN} ARGS=--ruleset")
+
+
+def tags(patient: Patient) -> Iterator[Line]:
+    """Whether a published tag can still be moved or deleted, and by whom."""
+    trusted = [ref for ref in patient.entry["refs"] if ref.startswith("refs/tags/")]
+    there = _rulesets(patient) if trusted else []
+    locked = bool(trusted) and publishes_releases() and patient.repository
+    immutable = has_immutable_releases(locked) if locked else False
+    for ref in trusted:
+        guard = guard_of(there or [], ref)
+        if immutable:
+            yield ok("tags", f"{ref}: GitHub locks the tag of each published release.")
+        elif guard.keeps and not guard.bypassed:
+            yield ok("tags", f"{ref}: nobody can move or delete one (ruleset {guard.keeps!r}).")
+        elif guard.keeps:
+            text = f"{ref}: who may bypass the ruleset {guard.keeps!r} can move and delete one."
+            yield warning("tags", text, f"{page_of(patient.name)}/settings/rules")
+        else:
+            text = f"{ref}: whoever may write to the repository can move or delete one that is"
+            text += " published. The images stay as they are."
+            yield warning("tags", text, *[AGAIN] * (there is not None))
+
+
+def _rulesets(patient: Patient) -> list[Any] | None:
+    """Return the rulesets of the repository, None where GitHub has none for its plan.
+
+    Raises:
+        Denied: GitHub does not tell.
+    """
+    try:
+        return read_rulesets(patient.name)
+    except Denied as denied:
+        if not is_refusal(denied):
+            raise
+        return None
 
 
 def keys(patient: Patient) -> Iterator[Line]:
@@ -102,12 +170,12 @@ def keys(patient: Patient) -> Iterator[Line]:
         places.append(("--env", patient.entry["environment"]))
     left = [(name, place) for place in places for name in _stored_keys(patient.name, place)]
     if not left:
-        yield Line("keys", True, "no AWS key is stored in the repository's secrets")
+        yield ok("keys", "no AWS key is stored in the repository's secrets")
     for name, place in left:
         delete = shlex.join(["gh", "secret", "delete", name, "--repo", patient.name, *place])
         text = f"the secret {name} is still set, and a key lives until somebody deactivates it"
         deactivate = "aws iam update-access-key --status Inactive --user-name USER"
-        yield Line("keys", False, text, (delete, f"{deactivate} --access-key-id ID"))
+        yield wrong("keys", text, delete, f"{deactivate} --access-key-id ID")
 
 
 def _stored_keys(name: str, place: tuple[str, ...]) -> list[str]:
@@ -129,16 +197,20 @@ def deployment(patient: Patient) -> Iterator[Line]:
     if done.status and not re.search("HTTP 404|could not find any", said):
         raise Denied(0, said)
     if done.status:
-        text = f"GitHub has no deploy.yml to run: {said}"
-        yield Line("deployment", False, text, (AGAIN,))
+        default = patient.repository.default_branch if patient.repository else "main"
+        text = f"the default branch {default} has no deploy.yml, so GitHub cannot start it"
+        pushed = head_commit() in patient.heads.values()
+        yield wrong(
+            "deployment", text, f"gh pr create --base {default} --fill" if pushed else AGAIN
+        )
         return
     runs: list[dict[str, Any]] = json.loads(done.out)
     if not runs:
-        yield Line("deployment", True, "none yet")
+        yield ok("deployment", "deploy.yml has not run yet")
         return
     newest = runs[0]
     ended = newest["conclusion"] or newest["status"]
     text = f"{newest['headBranch']} at {newest['createdAt']}: {ended} ({newest['url']})"
     number = newest["url"].rpartition("/")[2]
     lines = (f"gh run view {number} --repo {patient.name} --log-failed",)
-    yield Line("deployment", ended in FINE, text, () if ended in FINE else lines)
+    yield ok("deployment", text) if ended in FINE else wrong("deployment", text, *lines)

@@ -12,8 +12,9 @@ from keyless.setup.aws_account import find_registries, find_roles
 from keyless.setup.git import git
 from keyless.setup.github import Facts, look_up
 from keyless.setup.health.in_aws import trust_differences
-from keyless.setup.health.patient import Line, Patient
+from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
 from keyless.setup.parallel import in_parallel
+from keyless.setup.remedies import of_github
 from keyless.setup.retry import AGAIN
 
 
@@ -25,9 +26,9 @@ def others(patient: Patient) -> Iterator[Line]:
     every = list(entries.values())
     roles = find_roles(patient.account, [entry["role_name"] for entry in every])
     registries = find_registries(patient.account, [entry["ecr_repository"] for entry in every])
-    wrong = 0
+    right = 0
     for (key, entry), answer in zip(entries.items(), in_parallel(_ask_github_about, every)):
-        texts = [answer if isinstance(answer, str) else _renamed(entry, answer)]
+        texts = [] if isinstance(answer, Exception) else [_renamed(entry, answer)]
         role = roles.get(entry["role_name"])
         if not role:
             texts.append(f"the role {entry['role_name']} does not exist")
@@ -37,23 +38,25 @@ def others(patient: Patient) -> Iterator[Line]:
             texts.append(f"the registry {entry['ecr_repository']} does not exist")
         said = "; ".join(filter(None, texts))
         if said:
-            wrong += 1
-            yield Line("others", False, f"{key}: {said}", (AGAIN,))
+            yield wrong("others", f"{key}: {said}", AGAIN)
+        if isinstance(answer, Denied):
+            problem = of_github(answer)
+            yield unknown("others", f"{key}: {problem}", *problem.commands)
+        elif isinstance(answer, Problem):
+            yield wrong("others", f"{key}: {answer}", *answer.commands)
+        right += not said and not isinstance(answer, Exception)
     yield from _called_workflow(patient)
-    right = len(entries) - wrong
     if right:
         words = "repository is" if right == 1 else "repositories are"
-        yield Line("others", True, f"{right} more {words} in GitHub and AWS what infra/ says")
+        yield ok("others", f"{right} more {words} in GitHub and AWS what infra/ says")
 
 
-def _ask_github_about(entry: dict[str, Any]) -> Facts | str:
+def _ask_github_about(entry: dict[str, Any]) -> Facts | Problem | Denied:
     """Return what GitHub says of an entry's repository, or why it does not."""
     try:
         return look_up(entry["github_repository"])
-    except Problem as problem:
-        return str(problem)
-    except Denied as denied:
-        return f"GitHub refuses to tell: {denied}"
+    except (Problem, Denied) as error:
+        return error
 
 
 def _renamed(entry: dict[str, Any], facts: Facts) -> str:
@@ -77,9 +80,12 @@ def _called_workflow(patient: Patient) -> Iterator[Line]:
     for ref in sorted({each[len(start) :] for each in trusted if each.startswith(start)}):
         kind, short = ref.split("/", 2)[1:]
         done = git("ls-remote", f"{page_of(patient.name)}.git", ref)
-        if done.status == 0 and done.out.strip():
-            yield Line("workflow", True, f"{short} of publish-image.yml is on GitHub")
+        if done.status:
+            text = f"whether GitHub has {ref} of publish-image.yml: {done.said}"
+            yield unknown("workflow", text, "gh auth status")
+        elif done.out.strip():
+            yield ok("workflow", f"{short} of publish-image.yml is on GitHub")
         else:
             text = f"the roles of others trust publish-image.yml at {ref}, which GitHub has not"
             command = f"git tag {short} && " * (kind == "tags") + f"git push origin {short}"
-            yield Line("workflow", False, text, (command,))
+            yield wrong("workflow", text, command)

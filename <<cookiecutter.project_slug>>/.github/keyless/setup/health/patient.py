@@ -4,20 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple
 
+from keyless.gh import page_of
 from keyless.model.account import Account
+from keyless.setup.git import git
 from keyless.setup.github import Repository
 from keyless.setup.project import account_here, own_key
+from keyless.setup.retry import require
+
+
+class State(Enum):
+    """What is known of one thing; the value is the mark before its line."""
+
+    OK = "ok"  # it was asked, and the answer was understood
+    WRONG = "--"
+    WARNING = "!!"  # it works, and somebody should decide
+    UNKNOWN = "??"  # it could not be found out, which is not ok
 
 
 class Line(NamedTuple):
-    """One thing that was looked at: whether it is fine, and what to type where it is not."""
+    """One thing that was looked at: its state, and what to type where it is not ok."""
 
     name: str
-    ok: bool
+    state: State
     text: str
     commands: tuple[str, ...] = ()
+
+
+def ok(name: str, text: str) -> Line:
+    """Return a line on what was asked and is as it should be."""
+    return Line(name, State.OK, text)
+
+
+def wrong(name: str, text: str, *commands: str) -> Line:
+    """Return a line on what is wrong, and what to type."""
+    return Line(name, State.WRONG, text, commands)
+
+
+def warning(name: str, text: str, *commands: str) -> Line:
+    """Return a line on what works, and what somebody should decide."""
+    return Line(name, State.WARNING, text, commands)
+
+
+def unknown(name: str, text: str, *commands: str) -> Line:
+    """Return a line on what could not be found out: the reason, and what to type."""
+    return Line(name, State.UNKNOWN, text, commands)
 
 
 @dataclass
@@ -27,6 +60,7 @@ class Patient:
     account: Account
     key: str  # of its own entry
     repository: Repository | None = None  # on GitHub, once that was asked
+    branches: dict[str, str] | None = None  # on GitHub, once they were asked for
     gone: bool = False  # whether GitHub shows no such repository
 
     @classmethod
@@ -39,6 +73,20 @@ class Patient:
         """
         account = account_here("make doctor")
         return cls(account, own_key(account))
+
+    @property
+    def heads(self) -> dict[str, str]:
+        """The commits of the branches on GitHub, by their refs; it is asked once.
+
+        Raises:
+            Unfinished: git cannot read them.
+        """
+        if self.branches is None:
+            done = git("ls-remote", "--heads", f"{page_of(self.name)}.git")
+            require(done, f"git cannot read {self.name}", "gh auth setup-git")
+            pairs = map(str.split, done.out.splitlines())
+            self.branches = {ref: commit for commit, ref in pairs}
+        return self.branches
 
     @property
     def entry(self) -> dict[str, Any]:

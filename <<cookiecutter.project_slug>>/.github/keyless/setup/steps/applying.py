@@ -14,6 +14,7 @@ from keyless.paths import TFVARS
 from keyless.programs import Done
 from keyless.setup.aws_account import count_images, delete_registry_command
 from keyless.setup.changes import COMES_ALONG, KEPT_KINDS, describe_change, planned_actions
+from keyless.setup.credentials import typed_by_hand
 from keyless.setup.retry import AGAIN
 from keyless.setup.steps.judging import judge
 from keyless.setup.steps.situation import Situation
@@ -22,6 +23,7 @@ from keyless.setup.terraform import (
     INFRA,
     PROVIDER,
     State,
+    failure,
     module_address,
     show_plan,
     terraform,
@@ -83,11 +85,12 @@ def _file_of(account: Account, address: str) -> str:
 
 
 def _plan_failed(done: Done) -> Problem:
-    what, lines = f"{IAC_TOOL} plan failed, and nothing was changed in AWS:\n{done.said}", []
-    if "prevent_destroy" in done.said:
-        what += "\nThe provider that this state has made stays for others. Let go of it:"
-        lines.append(f"{IAC_TOOL} -chdir=infra state rm '{PROVIDER}[0]'")
-    return Problem(what, *lines, AGAIN)
+    what = f"{IAC_TOOL} plan failed, and nothing was changed in AWS"
+    if "prevent_destroy" not in done.said:
+        return failure(done, what)
+    message = f"{what}:\n{done.said}\nThe provider that this state has made stays for others. Let"
+    forget = typed_by_hand(f"{IAC_TOOL} -chdir=infra state rm '{PROVIDER}[0]'")
+    return Problem(f"{message} go of it:", *forget, AGAIN)
 
 
 class _FullRegistry(NamedTuple):

@@ -18,6 +18,7 @@ class Checkout:
 
     name: str  # of the repository on GitHub
     repository: Repository | None  # None where GitHub shows none
+    all: bool = False  # whether the first commit takes also what was not generated
     head: str = ""  # the commit that is checked out
     branch: str = "main"  # that is checked out; empty where none is
     heads: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by their refs

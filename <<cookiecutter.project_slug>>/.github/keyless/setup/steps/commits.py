@@ -6,7 +6,10 @@ import shlex
 from collections.abc import Iterator
 
 from keyless.console import Problem
+from keyless.model.files import repository_files
+from keyless.model.scaffold import is_generated
 from keyless.paths import ROOT, TFVARS
+from keyless.programs import run
 from keyless.setup.git import contains, git, head_commit
 from keyless.setup.project import account_here
 from keyless.setup.retry import AGAIN, require
@@ -16,6 +19,7 @@ from keyless.setup.steps.situation import Step
 from keyless.setup.values import without_own_values
 from keyless.writing import read_text
 
+SHOWN = 8  # files that are named
 GOING_ON = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
 
 
@@ -30,8 +34,8 @@ def look_at_commits(checkout: Checkout, texts: dict[str, str]) -> Iterator[Step]
         Problem: nothing can be committed, or GitHub would refuse the push.
     """
     head, branch = checkout.head, checkout.branch
-    everything = ["everything that .gitignore does not name"]
-    files = _files_to_commit(checkout, texts) if head else everything
+    first = ["everything that .gitignore does not name" if checkout.all else "the generated files"]
+    files = _files_to_commit(checkout, texts) if head else first
     if files:
         yield Step(f"commit {' and '.join(files)}", lambda: _commit(checkout))
     tip = checkout.heads.get(f"refs/heads/{branch}", "")
@@ -86,9 +90,14 @@ def _files_to_commit(checkout: Checkout, texts: dict[str, str]) -> list[str]:
 
 
 def _commit(checkout: Checkout) -> None:
-    """Commit what bootstrap has written, and nothing else; at first, everything."""
+    """Commit what bootstrap has written, and nothing else; at first, what was generated."""
     if not head_commit():
-        require(git("add", "--all"), "git add failed")
+        if checkout.all:
+            require(git("add", "--all"), "git add failed")
+        else:
+            ours = "\0".join(path for path in repository_files(ROOT) if is_generated(path))
+            from_list = ("--pathspec-from-file=-", "--pathspec-file-nul")
+            require(run("git", "add", *from_list, given=ours), "git add failed")
         require(git("add", "--force", "--", TFVARS), "git add failed")  # a clone needs it
         require(git("commit", "--quiet", "--message", "First commit"), "git commit failed")
         return
@@ -117,6 +126,20 @@ def _push() -> None:
             "git push origin HEAD:refs/heads/bootstrap",
             "gh pr create --head bootstrap --fill",
         )
+
+
+def note_left(checkout: Checkout) -> list[str]:
+    """Return the note on files that the first commit leaves alone."""
+    if checkout.head or checkout.all:
+        return []
+    left = sorted(path for path in repository_files(ROOT) if not is_generated(path))
+    if not left:
+        return []
+    names = ", ".join(left[:SHOWN]) + f" and {len(left) - SHOWN} more" * (len(left) > SHOWN)
+    return [
+        f"Not generated, so not committed, and not in a release: {names}. If all of that belongs"
+        f" to the repository: {AGAIN} ARGS=--all"
+    ]
 
 
 def note_edits(checkout: Checkout) -> list[str]:

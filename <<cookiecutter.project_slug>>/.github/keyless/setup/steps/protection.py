@@ -1,12 +1,11 @@
-"""GitHub's protection of the trusted refs: the environment of the job, and rulesets."""
+"""GitHub's protection of the trusted refs: environment, rulesets, immutable releases."""
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import Any
 
-from keyless.explain import describe_guard
+from keyless.explain import guard_of, read_rulesets
 from keyless.gh import Denied, call_github, find_on_github, page_of
 from keyless.model.subjects import tests_ref_claim
 from keyless.setup.protection import (
@@ -14,10 +13,15 @@ from keyless.setup.protection import (
     accept_refusal,
     admitted_policies,
     environment_path,
-    rulesets,
+    has_immutable_releases,
+    immutable_path,
+    is_refusal,
+    keeping_rulesets,
+    limiting_rulesets,
     wanted_policies,
 )
 from keyless.setup.retry import AGAIN
+from keyless.setup.service_files import publishes_releases
 from keyless.setup.steps.situation import Situation
 
 
@@ -70,31 +74,94 @@ def _admit(path: str, policies: list[Policy]) -> None:
         call_github(f"{path}/deployment-branch-policies", "POST", body)
 
 
-def look_at_rulesets(situation: Situation) -> None:
-    """Offer rulesets on the trusted refs; those that were asked for are steps."""
-    if situation.options.ruleset:
-        _plan_rulesets(situation)
+def look_at_tags(situation: Situation) -> None:
+    """Look who may make the trusted refs, and whether a published tag stays; add what is missing.
+
+    That published tags stay is a step, because it is in nobody's way. Who may publish is a choice.
+    """
+    name, refs = situation.name, situation.entry["refs"]
+    try:
+        there = read_rulesets(name) if situation.repository else []
+        immutable = publishes_releases() and _look_at_releases(situation)
+        guards = {ref: guard_of(there, ref) for ref in refs}
+    except (Denied, LookupError, TypeError) as error:
+        situation.notes.append(_unprotected(name, error))
         return
-    for ref in situation.entry["refs"] if situation.repository else []:
-        said = describe_guard(situation.name, ref)
-        if "limits who" not in said:
-            situation.notes.append(f"{said} To leave that to admins: {AGAIN} ARGS=--ruleset")
+    tags = [ref for ref in refs if ref.startswith("refs/tags/")]
+    movable = [ref for ref in tags if not guards[ref].keeps and not immutable]
+    for ruleset in keeping_rulesets(movable):
+        _plan_ruleset(situation, ruleset, there, movable)
+    free = [ref for ref in refs if not guards[ref].limits]
+    if situation.options.ruleset:
+        branches = [ref for ref in refs if ref not in tags and not guards[ref].keeps]
+        for ruleset in [*limiting_rulesets(free), *keeping_rulesets(branches)]:
+            _plan_ruleset(situation, ruleset, there, refs)
+    elif free:
+        situation.notes.append(
+            f"Whoever may write to {name} can publish, with {' or '.join(free)}. To leave that to"
+            f" admins: {AGAIN} ARGS=--ruleset"
+        )
 
 
-def _plan_rulesets(situation: Situation) -> None:
-    there: list[dict[str, Any]] = []
-    if situation.repository:
-        with contextlib.suppress(Denied):  # which is told when the ruleset is made
-            there = call_github(f"repos/{situation.name}/rulesets?per_page=100")
-    names, refs = [each["name"] for each in there], situation.entry["refs"]
-    for ruleset in rulesets(refs):
-        if ruleset["name"] not in names:
-            text = f"make the ruleset {ruleset['name']!r} for {' and '.join(refs)}"
-            situation.add(text, partial(_create_ruleset, situation, ruleset))
+def _unprotected(name: str, error: Exception) -> str:
+    """Return what remains where GitHub shows no rulesets, or does not say whether it has any."""
+    said = " ".join(str(error).split())
+    if isinstance(error, Denied) and is_refusal(error):
+        return (
+            f"GitHub has no rulesets for {name} ({said}) So whoever may write to it can publish,"
+            " and can move or delete a published tag. The images stay as they are."
+        )
+    return f"Whether rulesets protect the refs of {name} is unknown: {said}"
+
+
+def _look_at_releases(situation: Situation) -> bool:
+    """Tell whether GitHub locks the tags of releases, or will after the step that is added."""
+    repository, name = situation.repository, situation.name
+    there = has_immutable_releases(repository) if repository else False
+    if not there and situation.options.immutable_releases:
+        text = f"let GitHub lock tag and files of each release of {name} once it is published"
+        situation.add(text, lambda: _lock_releases(name))
+    elif there is False:
+        situation.notes.append(
+            "GitHub can also lock tag and files of each release for good, once it is published:"
+            f" {AGAIN} ARGS=--immutable-releases"
+        )
+    return bool(there)
+
+
+def _lock_releases(name: str) -> None:
+    try:
+        call_github(immutable_path(name), "PUT", {})
+    except Denied as denied:
+        accept_refusal(denied, "releases can then be edited, and the ruleset alone keeps tags")
+
+
+def _plan_ruleset(
+    situation: Situation, ruleset: dict[str, Any], there: list[Any], refs: list[str]
+) -> None:
+    """Add the step that makes a ruleset, or the note on why there is none."""
+    name, repository = ruleset["name"], situation.repository
+    if repository and not repository.administered:
+        situation.notes.append(
+            f"Only an admin of {situation.name} can make the ruleset {name!r} for"
+            f" {' and '.join(refs)}. Ask one to type {AGAIN} in a clone."
+        )
+    elif name in [each["name"] for each in there]:
+        page = f"{page_of(situation.name)}/settings/rules"
+        situation.notes.append(
+            f"The ruleset {name!r} exists, and does not protect {' and '.join(refs)}: it is not"
+            f" active, was edited, or has exceptions. Edit it: {page}"
+        )
+    else:
+        text = f"make the ruleset {name!r} for {' and '.join(refs)}"
+        situation.add(text, partial(_create_ruleset, situation, ruleset))
 
 
 def _create_ruleset(situation: Situation, ruleset: dict[str, Any]) -> None:
+    rests = "publish"
+    if ruleset["name"].startswith("what"):
+        rests = "move and delete what is published; the images stay as they are"
     try:
         call_github(f"repos/{situation.name}/rulesets", "POST", ruleset)
     except Denied as denied:
-        accept_refusal(denied, "the trust then rests on who may write to the repository")
+        accept_refusal(denied, f"so whoever may write to the repository can {rests}")

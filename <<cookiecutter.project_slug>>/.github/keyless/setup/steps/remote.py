@@ -9,6 +9,7 @@ from pathlib import Path
 from keyless.console import Problem
 from keyless.gh import github_host
 from keyless.paths import ROOT
+from keyless.setup.branch import missing_branch
 from keyless.setup.git import git, head_commit
 from keyless.setup.github import find_repository
 from keyless.setup.retry import AGAIN, require
@@ -16,8 +17,10 @@ from keyless.setup.steps.checkout import LOCK, Checkout
 from keyless.setup.steps.situation import Step
 
 
-def look_at_remote(checkout: Checkout) -> Iterator[Step]:
+def look_at_remote(checkout: Checkout, refs: list[str]) -> Iterator[Step]:
     """Look where the push would go; yield what is missing on the way: repository, remote.
+
+    `refs` are what the role trusts.
 
     Raises:
         Problem: it would go to another repository, or over somebody's commits.
@@ -39,7 +42,7 @@ def look_at_remote(checkout: Checkout) -> Iterator[Step]:
             yield from look_at_url(checkout, url)
         else:
             yield Step(f"add the remote origin, {checkout.url()}", lambda: _add_remote(checkout))
-    _compare_histories(checkout, url)
+    _compare_histories(checkout, url, refs)
 
 
 def _init(checkout: Checkout) -> None:
@@ -96,7 +99,7 @@ def _same_repository(checkout: Checkout, name: str) -> bool:
     return bool(other and own and other.id == own.id)
 
 
-def _compare_histories(checkout: Checkout, url: str) -> None:
+def _compare_histories(checkout: Checkout, url: str, refs: list[str]) -> None:
     """Read the branches on GitHub, and refuse a push that does not fit to them."""
     name, branch = checkout.name, checkout.branch
     if checkout.repository:
@@ -106,10 +109,24 @@ def _compare_histories(checkout: Checkout, url: str) -> None:
         checkout.heads = {ref: sha for sha, ref in map(str.split, done.out.splitlines())}
     if checkout.heads:
         _refuse_other_history(checkout, url)
-    elif branch != "main":
+    elif branch != "main" and f"refs/heads/{branch}" not in refs:
         message = f"{name} is empty, and the branch here is {branch or 'none'}:"
         line = "git branch -m main" if branch else "git switch main"
         raise Problem(f"{message} the first push must be of main.", line, AGAIN)
+
+
+def refuse_missing_branch(checkout: Checkout, refs: list[str]) -> None:
+    """Refuse a role that trusts branches, none of which is on GitHub, or is pushed by this.
+
+    Raises:
+        Problem: no push could publish.
+    """
+    repository, branch = checkout.repository, checkout.branch
+    if repository and checkout.heads:  # what is empty gets its first branch from here
+        heads = [*checkout.heads, *[f"refs/heads/{branch}"] * bool(branch)]
+        problem = missing_branch(checkout.name, refs, heads, repository.default_branch)
+        if problem:
+            raise problem
 
 
 def _refuse_other_history(checkout: Checkout, url: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from keyless.console import print_problem, wrapped
+from keyless.console import Problem, print_problem, wrapped
 from keyless.explain import describe_trusted
-from keyless.model.documents import read_file
-from keyless.model.workflows import workflow_paths
-from keyless.paths import ROOT
+from keyless.gh import Denied
+from keyless.model.refs import ref_matches
+from keyless.setup.allowed_actions import actions_problem
 from keyless.setup.git import git, uncommitted_files
-from keyless.setup.github import actions_disabled
+from keyless.setup.service_files import publishes_releases
 from keyless.setup.steps.situation import Situation
 
 
@@ -23,26 +22,43 @@ def report(situation: Situation) -> None:
     if service:
         print(f"Service   {service.name} ({service.target}), from the first image on")
     print(wrapped(f"Trust     {describe_trusted(account, entry)}", " " * 10))
-    problem = actions_disabled(situation.name) if situation.created else None
-    if problem:
-        print_problem(problem)
+    if situation.created:
+        _report_actions(situation.name)
     left = uncommitted_files(5)
     if left:
-        print(wrapped(f"\nNot committed, so a release will not have it: {left}"))
-        print("  git add --all && git commit && git push")
-    pushed = any(step.text.startswith("push ") for step in situation.steps)
+        left = f"Not committed, so a release will not have it: {left}. Commit what belongs to it:"
+        print(wrapped(f"\n{left}"))
+        print("  git add FILE && git commit && git push")
+    pushed = [step.text.split()[1] for step in situation.steps if step.text.startswith("push ")]
     print(f"\nThe first image:\n  {_release_command(entry, pushed)}")
 
 
-def _release_command(entry: dict[str, Any], pushed: bool) -> str:
-    """Return the command that publishes a version, or shows how that goes."""
+def _report_actions(name: str) -> None:
+    """Print what stops the workflows of a new repository: its organisation may have decided so."""
+    try:
+        found = actions_problem(name)
+    except Denied as denied:
+        print(wrapped(f"\nWhether GitHub Actions run in {name} is unknown: {denied}"))
+        return
+    if isinstance(found, Problem):
+        print_problem(found)
+
+
+def _release_command(entry: dict[str, Any], pushed: list[str]) -> str:
+    """Return the command that publishes a version, or shows how that goes.
+
+    `pushed` are the branches that were pushed just now.
+    """
     tags = [ref[len("refs/tags/") :] for ref in entry["refs"] if ref.startswith("refs/tags/")]
     if not tags:
-        return "gh run watch" if pushed else "git push"
+        started = any(
+            ref_matches(f"refs/heads/{each}", one) for each in pushed for one in entry["refs"]
+        )
+        branch = entry["refs"][0].removeprefix("refs/heads/").replace("*", "BRANCH")
+        return "gh run watch" if started else f"gh workflow run deploy.yml --ref {branch}"
     version = tags[0].replace("*", "0.1.0")
     if git("rev-parse", "--verify", "--quiet", f"refs/tags/{version}").status == 0:
         version = tags[0].replace("*", "X.Y.Z")
-    workflows = [read_file(ROOT, path) for path in workflow_paths(ROOT)]
-    if any(re.search(r"(?m)^  release:", text) for text in workflows):
+    if publishes_releases():
         return f"gh release create {version} --generate-notes"
     return f"git tag {version} && git push origin {version}"

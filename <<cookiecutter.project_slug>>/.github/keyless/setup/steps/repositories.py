@@ -7,16 +7,18 @@ import time
 from typing import Any
 
 from keyless.console import Problem
+from keyless.gh import Denied, call_github, find_on_github
 from keyless.paths import SHARED_WORKFLOW, TFVARS
 from keyless.programs import run
+from keyless.setup.allowed_actions import actions_problem, workflow_problems
 from keyless.setup.github import (
     Repository,
-    actions_disabled,
     find_repository,
     look_up,
     subject_prefix,
 )
 from keyless.setup.parallel import in_parallel
+from keyless.setup.remedies import login_to_github
 from keyless.setup.retry import AGAIN, require
 from keyless.setup.steps.files import write
 from keyless.setup.steps.situation import Situation
@@ -44,7 +46,7 @@ def look_at_repositories(situation: Situation) -> None:
         if key == situation.key:
             situation.repository = facts.repository
     if situation.repository:
-        _refuse_unusable(situation.name, situation.repository)
+        _refuse_unusable(situation, situation.repository)
     else:
         _plan_creation(situation)
 
@@ -66,13 +68,23 @@ def _has_name(entry: dict[str, Any], name: str) -> bool:
     return str(entry["github_repository"]).lower() == name.lower()
 
 
-def _refuse_unusable(name: str, repository: Repository) -> None:
-    if repository.archived or not repository.writable:
-        what = "is archived" if repository.archived else "exists, and you may not push to it"
-        message = f"{name} {what}, so nothing can be published from it."
-        raise Problem(message, "gh auth status", f"gh repo view {name} --web")
-    problem = actions_disabled(name)
-    if problem:
+def _refuse_unusable(situation: Situation, repository: Repository) -> None:
+    name = situation.name
+    if repository.archived:
+        message = f"{name} is archived, so nothing can be published from it."
+        raise Problem(message, f"gh repo unarchive {name}", AGAIN)
+    if not repository.writable:
+        message = f"{name} exists, and you may not push to it, so nothing can be published from it."
+        message += " Ask one of its admins for that, or log in as somebody who may:"
+        raise Problem(message, *login_to_github(), AGAIN)
+    try:
+        found = actions_problem(name)
+    except Denied as denied:  # only admins may ask
+        situation.notes.append(f"Whether GitHub Actions run in {name} is unknown: {denied}")
+        return
+    if isinstance(found, Problem):
+        raise found
+    for problem in workflow_problems(name):
         raise problem
 
 
@@ -88,11 +100,44 @@ def _plan_creation(situation: Situation) -> None:
             f'{AGAIN} ARGS="--repository {name}"',
         )
     situation.set_value(situation.key, "github_repository", options.repository or name)
+    _refuse_owner(situation.name, "public" if options.public else "private")
     kind = "public" if options.public else "private"
     text = f"create the GitHub repository {situation.name}, {kind} and empty"
     situation.add(text, lambda: _create(situation))
     text = f"ask GitHub for its OIDC subject, and note that in {TFVARS}"
     situation.add(text, lambda: _note_subject(situation))
+
+
+def _refuse_owner(name: str, kind: str) -> None:
+    """Refuse to create a repository that GitHub would refuse to create; `kind` is its visibility.
+
+    [REST API, "Get an organization": members_can_create_private_repositories]
+    """
+    owner = name.split("/")[0]
+    found, me = find_on_github(f"users/{owner}"), call_github("user")["login"]
+    other = f'{AGAIN} ARGS="--repository OWNER/{name.split("/")[1]}"'
+    if found is None:
+        message = f"GitHub knows no {owner}, so {name} cannot be created. Name the right owner:"
+        raise Problem(message, other)
+    if found["type"] != "Organization":
+        if found["login"].lower() != me.lower():
+            message = (
+                f"{owner} is another person than {me}, as whom you are logged in to GitHub, so"
+            )
+            raise Problem(f"{message} you cannot create {name}.", *login_to_github(), other)
+        return
+    try:
+        membership = find_on_github(f"user/memberships/orgs/{owner}")
+        allowed = find_on_github(f"orgs/{owner}") or {}
+    except Denied:  # a narrow token: GitHub itself decides when the repository is created
+        return
+    may = (membership or {}).get("role") == "admin" or (
+        membership and allowed.get(f"members_can_create_{kind}_repositories", True)
+    )
+    if not may:
+        message = f"You cannot create {kind} repositories in {owner}, so nothing was begun. Ask an"
+        message += f" owner to create {name}, empty, and to let you write to it. To look for it:"
+        raise Problem(message, f"gh repo view {name}", AGAIN)
 
 
 def compare(

@@ -10,7 +10,15 @@ from keyless.setup.state import addresses_in_state, forgotten_states, states
 from keyless.setup.steps.account import REGISTRY, ROLE
 from keyless.setup.steps.applying import apply, apply_unseen, plan
 from keyless.setup.steps.situation import Situation
-from keyless.setup.terraform import PROVIDER, State, module_address, resource_type
+from keyless.setup.terraform import (
+    IAC_TOOL,
+    PROVIDER,
+    State,
+    module_address,
+    require_done,
+    resource_type,
+    terraform,
+)
 
 
 def read_states(situation: Situation) -> set[str]:
@@ -67,14 +75,31 @@ def look_at_state(situation: Situation, of: State, made: set[str]) -> None:
         Problem: Terraform cannot plan it, or must not do it.
     """
     waits = of.further and situation.creates_provider and PROVIDER not in made
-    if situation.repository and not situation.no_place_for_state and not waits:
+    waits = waits or situation.no_place_for_state
+    if situation.repository and not waits:
         changes = plan(situation, of)
         if changes:
             situation.add(_in_account(situation, of, changes), lambda: apply(situation, of))
-    else:
-        said = _expected(situation, of, made)
-        text = _in_account(situation, of, said)
-        situation.add(text, lambda: apply_unseen(situation, of, said))
+        return
+    if situation.no_place_for_state:  # at least what is downloaded can be
+        done = terraform("init", "-backend=false", "-input=false")
+        require_done(done, f"{IAC_TOOL} init failed, and nothing was changed")
+    said = _expected(situation, of, made) if waits else _plan_with_made_up_ids(situation, of)
+    text = _in_account(situation, of, said)
+    situation.add(text, lambda: apply_unseen(situation, of, said))
+
+
+def _plan_with_made_up_ids(situation: Situation, of: State) -> list[str]:
+    """Plan before the repository exists, whose ids are not known: only the trust will differ.
+
+    What stops Terraform is seen so before anything is created on GitHub.
+    """
+    texts, (owner, name) = dict(situation.texts), situation.name.split("/")
+    situation.set_value(situation.key, "subject_prefix", f"repo:{owner}@1/{name}@1")
+    try:
+        return plan(situation, of)
+    finally:
+        situation.texts = texts
 
 
 def _in_account(situation: Situation, of: State, changes: list[str]) -> str:

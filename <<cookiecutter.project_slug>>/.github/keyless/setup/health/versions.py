@@ -1,0 +1,94 @@
+"""Doctor's concern for versions that were tagged, and never published."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from keyless.gh import Denied, call_github, find_on_github, page_of
+from keyless.model.refs import ref_matches
+from keyless.programs import run
+from keyless.setup.aws_account import ask_aws
+from keyless.setup.git import git
+from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
+from keyless.setup.service_files import publishes_releases
+
+RUNS = 200  # of deploy.yml that are looked through
+LOOKED_AT = 5  # tags without run and image that are looked at more closely, the newest first
+
+# What keeps GitHub from starting a workflow for a push [GitHub docs, "Skipping workflow runs"].
+SKIP = r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|(?m:^skip-checks: *true)"
+
+
+def versions(patient: Patient) -> Iterator[Line]:
+    """Whether each trusted tag on GitHub has a run or an image."""
+    trusted = [ref for ref in patient.entry["refs"] if ref.startswith("refs/tags/")]
+    if not trusted:
+        return
+    url = f"{page_of(patient.name)}.git"
+    done = git("ls-remote", "--refs", "--sort=-version:refname", url, *trusted)
+    if done.status:
+        yield unknown("versions", f"git cannot read the tags: {done.said}", "gh auth status")
+        return
+    refs = [line.split()[1] for line in done.out.splitlines()]
+    tags = [ref[len("refs/tags/") :] for ref in refs if any(ref_matches(ref, t) for t in trusted)]
+    known = {*_tags_with_runs(patient.name), *_tags_of_images(patient)}
+    without = [tag for tag in tags if tag not in known]
+    lost = [tag for tag in without[:LOOKED_AT] if _can_publish(patient.name, tag)]
+    for tag in lost[:1]:
+        others = f" So have {', '.join(lost[1:])}." * (len(lost) > 1)
+        text = f"{tag} is on GitHub, and has neither a run of deploy.yml nor an image."
+        text += f" {_why_nothing_started(patient.name, tag)}{others} This publishes it:"
+        yield wrong("versions", text, f"gh workflow run deploy.yml --ref {tag}")
+    if not lost:
+        count = (
+            f"each of {len(tags)} tags has a run or an image" if tags else "no version is tagged"
+        )
+        yield ok("versions", count)
+
+
+def _tags_with_runs(name: str) -> set[str]:
+    """Return the refs that deploy.yml has run for; none where GitHub has no deploy.yml."""
+    which = ("--repo", name, "--workflow", "deploy.yml", "--limit", str(RUNS))
+    done = run("gh", "run", "list", *which, "--json", "headBranch")
+    said = " ".join(done.said.split())
+    if done.status and re.search("HTTP 404|could not find any", said):
+        return set()
+    if done.status:
+        raise Denied(0, said)
+    return {each["headBranch"] for each in json.loads(done.out)}
+
+
+def _tags_of_images(patient: Patient) -> set[str]:
+    """Return the tags in the registry."""
+    where = ("--repository-name", patient.entry["ecr_repository"])
+    which = (*where, "--filter", "tagStatus=TAGGED")
+    found = ask_aws(patient.account, "ecr", "list-images", *which, missing="RepositoryNotFound")
+    return {each.get("imageTag", "") for each in (found or {"imageIds": []})["imageIds"]}
+
+
+def _can_publish(name: str, tag: str) -> bool:
+    """Tell whether a tag has a deploy.yml: older ones cannot publish."""
+    path = f"repos/{name}/contents/.github/workflows/deploy.yml?ref=refs/tags/{tag}"
+    return find_on_github(path) is not None
+
+
+def _why_nothing_started(name: str, tag: str) -> str:
+    """Return why GitHub has started nothing for a tag, as far as it shows that."""
+    if publishes_releases():
+        release = find_on_github(f"repos/{name}/releases/tags/{tag}")
+        if release is None:
+            return "No release was published for it, and a tag alone publishes nothing."
+        return (
+            "GitHub starts nothing for a release that a workflow has published with its"
+            " GITHUB_TOKEN, and nothing while Actions or deploy.yml are switched off."
+        )
+    message = call_github(f"repos/{name}/commits/{tag}")["commit"]["message"]
+    skipped = re.search(SKIP, message)
+    if skipped:
+        return f"The message of its commit holds {skipped[0]}, so GitHub starts nothing for it."
+    return (
+        "GitHub starts nothing where more than three tags are pushed at once, where a workflow"
+        " pushes a tag with its GITHUB_TOKEN, and while Actions or deploy.yml are switched off."
+    )

@@ -1,0 +1,345 @@
+"""No dead ends: each remedy that is printed is followed once, and then something else is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Copy
+from tests.standins.emulator import ROOT, Emulator
+from tests.standins.hub import Hub
+from tests.support.bootstrap import NAME, TFVARS, refused
+from tests.support.desk import Desk
+from tests.support.doctor import settings
+from tests.support.remedies import commands_of, doctor_says, follow, words
+
+DEPLOY = ".github/workflows/deploy.yml"
+
+
+@pytest.fixture
+def branch_desk(copy: Copy, emulator: Emulator, tmp_path: Path) -> Desk:
+    """A desk with a project that publishes on a push to main."""
+    return Desk(copy(deploy_on="branch"), emulator, Hub(tmp_path / "hub"))
+
+
+def on_master(desk: Desk) -> None:
+    """Let GitHub and the folder have one branch, master."""
+    desk.hub.create(NAME)
+    desk.git("init", "--quiet", "--initial-branch=master")
+    desk.git("remote", "add", "origin", f"https://github.com/{NAME}.git")
+    desk.git("add", "--all")
+    desk.git("commit", "--quiet", "--message=mine")
+    desk.git("push", "--quiet", "--set-upstream", "origin", "master")
+    bare = desk.hub.bare(NAME)
+    (bare / "HEAD").write_text("ref: refs/heads/master\n")
+    desk.hub.change(NAME, default_branch="master")
+
+
+def test_a_branch_that_github_lacks_is_reported_before_anything_is_done(branch_desk: Desk) -> None:
+    on_master(branch_desk)
+    said = words(branch_desk.bootstrap("--yes"))
+    assert "A push to the branch main publishes, and octo-org/example-service has no such" in said
+    assert "its default branch is master." in said
+    assert branch_desk.changes() == []
+
+
+@pytest.mark.parametrize("way", ["rename", "trust"])
+def test_both_ways_out_of_master_lead_to_a_run(branch_desk: Desk, way: str) -> None:
+    on_master(branch_desk)
+    first = branch_desk.bootstrap("--yes")
+    github, here, trust, _again = commands_of(first)
+    for line in (github, here) if way == "rename" else (trust,):
+        follow(branch_desk, line)
+    if way == "trust":
+        branch_desk.git("commit", "--quiet", "--all", "--message=trust master")
+    ended = branch_desk.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    branch = "main" if way == "rename" else "master"
+    assert f"whoever may push to branch {branch}" in ended.out
+    assert "The first image:\n  gh run watch\n" in ended.out
+    assert f"[{branch}]" in (branch_desk.path / DEPLOY).read_text()
+    assert doctor_says(branch_desk, "branch") == [
+        ("ok", f"a push to refs/heads/{branch} publishes", [])
+    ]
+    assert doctor_says(branch_desk, "contract")[0].state == "ok"
+
+
+def test_doctor_reports_a_publishing_branch_that_was_renamed(branch_desk: Desk) -> None:
+    assert branch_desk.bootstrap("--yes").status == 0
+    state = branch_desk.hub.state()
+    (repository,) = state["repositories"].values()
+    branch_desk.hub.rename_branch(repository, "main", "develop")
+    branch_desk.hub.save(state)
+    (line,) = doctor_says(branch_desk, "branch")
+    assert (line.state, "its default branch is develop" in line.text) == ("wrong", True)
+    follow(branch_desk, line.commands[0])
+    assert doctor_says(branch_desk, "branch")[0].state == "ok"
+
+
+SELECTED = {"github_owned_allowed": True, "verified_allowed": False, "patterns_allowed": ["x/y@*"]}
+
+
+def test_actions_that_are_not_selected_are_named_and_allowed_by_the_line(ready: Desk) -> None:
+    ready.hub.change(NAME, allowed_actions="selected", selected_actions=SELECTED)
+    said = refused(ready, "--yes")
+    assert "allows only some actions, and not hashicorp/setup-terraform" in said
+    assert "actions/checkout" not in said, "GitHub's own are allowed"
+    (line,) = doctor_says(ready, "actions")
+    follow(ready, line.commands[0])
+    allowed = ready.hub.repository(NAME)["selected_actions"]
+    assert allowed["github_owned_allowed"] is True
+    assert {"x/y@*", "docker/build-push-action@*"} <= {*allowed["patterns_allowed"]}
+    assert doctor_says(ready, "actions")[0].state == "ok"
+    assert ready.bootstrap("--yes").status == 0
+
+
+@pytest.mark.parametrize(
+    ("selected", "state", "text"),
+    [
+        (
+            {**SELECTED, "verified_allowed": True},
+            "ok",
+            "GitHub Actions run, with the actions that the workflows use, if aws-actions and docker"
+            " and hashicorp are still verified creators",
+        ),
+        ({**SELECTED, "verified_allowed": True, "patterns_allowed": ["!docker/*"]}, "wrong", ""),
+        ({**SELECTED, "patterns_allowed": ["*"]}, "ok", ""),
+        ({**SELECTED, "patterns_allowed": ["aws-actions/*", "hashicorp/*"]}, "wrong", ""),
+    ],
+    ids=["verified creators", "one is blocked", "all by a pattern", "one owner lacks"],
+)
+def test_selected_actions_are_compared_with_those_in_use(
+    ready: Desk, selected: dict[str, Any], state: str, text: str
+) -> None:
+    ready.hub.change(NAME, allowed_actions="selected", selected_actions=selected)
+    (line,) = doctor_says(ready, "actions")
+    assert line.state == state
+    assert line.text.startswith(text)
+
+
+CURED = [
+    pytest.param(settings(workflow_state="disabled_inactivity"), "actions", id="deploy.yml is off"),
+    pytest.param(settings(archived=True), "repository", id="archived"),
+    pytest.param(settings(actions_enabled=False), "actions", id="Actions are switched off"),
+    pytest.param(lambda desk: desk.hub.user(saml=True), "repository", id="single sign-on"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "concern"), CURED)
+def test_a_line_of_doctor_cures_what_it_stands_below(
+    ready: Desk, breaks: Callable[[Desk], object], concern: str
+) -> None:
+    breaks(ready)
+    (line,) = doctor_says(ready, concern)
+    assert line.state in ("wrong", "unknown")
+    first = ready.bootstrap("--yes")
+    assert first.status == 1
+    assert line.commands[0] in first.out
+    for command in line.commands:
+        follow(ready, command)
+    assert [one.state for one in doctor_says(ready, concern)] == ["ok"]
+    assert ready.bootstrap("--yes").status == 0
+
+
+def test_only_admins_may_ask_about_actions_and_that_is_unknown_and_not_ok(ready: Desk) -> None:
+    ready.hub.change(NAME, permissions={"admin": False, "push": True, "pull": True})
+    (line,) = doctor_says(ready, "actions")
+    assert (line.state, "Only admins of the repository may ask this" in line.text) == (
+        "unknown",
+        True,
+    )
+    assert ready.doctor().status == 2
+    ended = ready.bootstrap("--yes")
+    assert ended.status == 0
+    assert f"Whether GitHub Actions run in {NAME} is unknown" in words(ended)
+
+
+def push_tag(desk: Desk, tag: str, message: str) -> None:
+    desk.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+    desk.git("tag", tag)
+    desk.git("push", "--quiet", "origin", "HEAD:main", tag)
+
+
+@pytest.mark.parametrize(
+    ("tag_project", "message", "released", "reason"),
+    [
+        (True, "Fix [skip ci]", [], "The message of its commit holds [skip ci]"),
+        (True, "Fix", [], "more than three tags are pushed at once"),
+        (False, "Fix", [], "No release was published for it"),
+        (False, "Fix", ["v0.1.0"], "a workflow has published with its GITHUB_TOKEN"),
+    ],
+    ids=["skipped", "many tags", "no release", "its own token"],
+)
+def test_a_version_that_started_nothing_is_reported_and_published_by_the_line(
+    ready: Desk, tag_project: bool, message: str, released: list[str], reason: str
+) -> None:
+    if tag_project:
+        path = ready.path / DEPLOY
+        on = "  release:\n    types: [published]\n"
+        path.write_text(path.read_text().replace(on, '  push:\n    tags: ["v*"]\n'))
+        ready.git("commit", "--quiet", "--all", "--message=on tags")
+    assert doctor_says(ready, "versions") == [("ok", "no version is tagged", [])]
+    push_tag(ready, "v0.1.0", message)
+    ready.hub.change(NAME, releases=released)
+    (line,) = doctor_says(ready, "versions")
+    assert line.state == "wrong"
+    assert line.text.startswith("v0.1.0 is on GitHub, and has neither a run of deploy.yml nor")
+    assert reason in line.text
+    follow(ready, line.commands[0])
+    assert doctor_says(ready, "versions") == [("ok", "each of 1 tags has a run or an image", [])]
+
+
+def test_a_version_without_deploy_yml_is_from_before_and_no_failure(ready: Desk) -> None:
+    ready.git("rm", "--quiet", DEPLOY)
+    push_tag(ready, "v0.0.1", "before")
+    assert doctor_says(ready, "versions") == [("ok", "each of 1 tags has a run or an image", [])]
+
+
+# What version 2 of the AWS CLI prints [AWS CLI reference, "configure export-credentials"]. The one
+# that is installed from PyPI is version 1, which does not know the command.
+EXPORTED = '{"Version": 1, "AccessKeyId": "test", "SecretAccessKey": "test"}'
+
+
+def cli_alone(folder: Path, exporting: str = f"echo '{EXPORTED}'; exit 0") -> dict[str, str]:
+    """Return an environment in which the AWS CLI has credentials, and Terraform has none."""
+    folder.mkdir()
+    aws = folder / "aws"
+    aws.write_text(
+        f'#!/bin/sh\ncase "$*" in *export-credentials*) {exporting};; esac\n'
+        "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n"
+        'PATH="${PATH#*:}" exec aws "$@"\n'
+    )
+    aws.chmod(0o755)
+    # Empty variables are none. A provider that runs already would have credentials of its own.
+    gone = dict.fromkeys(
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TF_REATTACH_PROVIDERS"), ""
+    )
+    return {**gone, "HOME": str(folder)}
+
+
+def test_terraform_gets_the_credentials_that_the_aws_cli_alone_has(
+    desk: Desk, tmp_path: Path
+) -> None:
+    environment = cli_alone(tmp_path / "cli")
+    environment["PATH"] = f"{tmp_path / 'cli'}:{desk.environment()['PATH']}"
+    alone = desk.run(
+        "bash",
+        "-c",
+        "terraform -chdir=infra init -input=false >/dev/null && cp infra/terraform.tfvars.json x &&"
+        f""" sed -i 's#"subject_prefix": null#"subject_prefix": "repo:{NAME}"#' {TFVARS} &&"""
+        f" ! terraform -chdir=infra plan -input=false; mv x {TFVARS}",
+        **environment,
+    )
+    assert "No valid credential sources found" in alone.out, "without the tool there are none"
+    ended = desk.bootstrap("--yes", **environment)
+    assert ended.status == 0, ended.out
+    assert "terraform gets the credentials of the AWS CLI, for this run only." in ended.out
+    (line,) = [one for one in desk.doctor(**environment).out.splitlines() if " tools " in one]
+    assert line.startswith("ok  tools")
+
+
+def test_credentials_that_are_not_handed_on_are_reported_before_anything_is_done(
+    desk: Desk, tmp_path: Path
+) -> None:
+    environment = cli_alone(tmp_path / "cli", "echo 'MFA is needed' >&2; exit 255")
+    environment["PATH"] = f"{tmp_path / 'cli'}:{desk.environment()['PATH']}"
+    said = refused(desk, "--yes", **environment)
+    assert said.startswith("The AWS CLI does not hand its credentials on, so Terraform would have")
+    assert "MFA is needed" in said
+    assert said.splitlines()[-1].startswith('  eval "$(aws configure export-credentials')
+
+
+def test_version_1_of_the_aws_cli_hands_nothing_on_and_that_is_seen_first(
+    desk: Desk, tmp_path: Path
+) -> None:
+    environment = cli_alone(tmp_path / "cli", "true")
+    environment["PATH"] = f"{tmp_path / 'cli'}:{desk.environment()['PATH']}"
+    said = refused(desk, "--yes", **environment)
+    assert "it finds no AWS credentials that are valid" in " ".join(said.split())
+    assert [call for call in desk.hub.calls() if call.startswith("gh repo create")] == []
+    assert "AWS CLI, for which that must be version 2" in " ".join(said.split())
+
+
+def test_what_stops_terraform_is_seen_before_the_repository_is_created(desk: Desk) -> None:
+    main = desk.path / "infra/main.tf"
+    main.write_text(main.read_text() + 'output "x" {\n  value = local.nothing\n}\n')
+    said = refused(desk, "--yes")
+    assert "local.nothing" in said
+
+
+def test_what_aws_refuses_is_seen_before_the_repository_is_created(desk: Desk) -> None:
+    desk.emulator.fail("DescribeRepositories", 400, 99, "AccessDeniedException")
+    said = " ".join(refused(desk, "--yes").split())
+    assert "Your AWS user or role may not do this: AccessDeniedException" in said
+    assert "Ask an administrator" in said
+
+
+@pytest.mark.parametrize(
+    ("user", "text", "mend"),
+    [
+        ({"no_such_owners": ["octo-org"]}, "GitHub knows no octo-org", "OWNER/example-service"),
+        ({"people": ["octo-org"]}, "octo-org is another person than octocat", "OWNER/example-ser"),
+        ({"may_create": False}, "You cannot create private repositories in octo-org", ""),
+        ({"member": False}, "You cannot create private repositories in octo-org", ""),
+    ],
+    ids=["no such owner", "another person's", "members may not", "no member"],
+)
+def test_a_repository_that_cannot_be_created_is_reported_first(
+    desk: Desk, user: dict[str, Any], text: str, mend: str
+) -> None:
+    desk.hub.user(**user)
+    said = refused(desk, "--yes")
+    assert text in " ".join(said.split())
+    assert mend in said.splitlines()[-1]
+    if mend:
+        line = said.splitlines()[-1].strip().replace("OWNER/", "octocat/")
+        ended = desk.bootstrap("--plan", *line.partition('ARGS="')[2].rstrip('"').split())
+        assert "create the GitHub repository octocat/example-service" in ended.out
+    else:
+        desk.hub.create(NAME)  # as somebody who was asked does
+        assert desk.bootstrap("--yes").status == 0
+
+
+def test_files_that_were_not_generated_are_listed_and_left(desk: Desk) -> None:
+    (desk.path / "credentials.json").write_text('{"key": "secret"}\n')
+    (desk.path / "app/more.py").write_text("more = 1\n")
+    ended = desk.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    assert (
+        "Not generated, so not committed, and not in a release: app/more.py, credentials.json."
+        in words(ended)
+    )
+    listed = set(desk.git("ls-files").splitlines())
+    assert not listed & {"credentials.json", "app/more.py"}
+    assert listed >= {"Makefile", "app/server.py", DEPLOY, ".github/keyless/check.py", TFVARS}
+    assert desk.git("status", "--short").splitlines() == ["?? app/more.py", "?? credentials.json"]
+
+
+def test_everything_is_committed_where_that_is_asked_for(desk: Desk) -> None:
+    (desk.path / "app/more.py").write_text("more = 1\n")
+    ended = desk.bootstrap("--yes", "--all")
+    assert ended.status == 0, ended.out
+    assert "app/more.py" in desk.git("ls-files").splitlines()
+    assert "Not generated" not in ended.out
+
+
+def test_an_answer_of_gh_that_is_an_error_is_never_ok(ready: Desk, tmp_path: Path) -> None:
+    """Each concern on GitHub is asked, and GitHub refuses: no line may be ok about it."""
+    folder = tmp_path / "refusing"
+    folder.mkdir()
+    gh = folder / "gh"
+    gh.write_text(
+        '#!/bin/sh\ncase "$*" in "api --include user"|auth*|config*)'
+        f' exec {ROOT / "tests/standins/bin/gh"} "$@";; esac\n'
+        'echo "gh: Server Error (HTTP 502)" >&2; exit 1\n'
+    )
+    gh.chmod(0o755)
+    ended = ready.doctor("--json", PATH=f"{folder}:{ready.environment()['PATH']}")
+    lines = {one["name"]: one["state"] for one in json.loads(ended.out)}
+    asked_there = "repository subject actions refs tags keys deployment versions".split()
+    assert {lines[name] for name in asked_there} == {"unknown"}
+    assert ended.status == 2

@@ -66,6 +66,20 @@ def pairwise() -> list[Answers]:
     return [without_defaults(row) for row in [*found, *more]]
 
 
+def distinct_infra() -> list[Answers]:
+    """Return answers that lead to each distinct content of infra/, the values aside.
+
+    test_infra.py proves that there is no other: a tag leads to what a release leads to.
+    """
+    tried = values()
+    return [
+        {"second_tag": tag, "deploy_on": when, "deploy_to": target}
+        for tag in tried["second_tag"]
+        for when in ("release", "branch")
+        for target in tried["deploy_to"]
+    ]
+
+
 def impossible(answers: Mapping[str, str]) -> bool:
     """Tell whether answers are refused together.
 

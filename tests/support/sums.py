@@ -33,14 +33,14 @@ def sums() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for kind, answers in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            root = _generate(Path(folder), answers)
+            root = generate_without_hook(Path(folder), answers)
             for file in sorted((root / "infra").rglob("*.tf")):
                 path = file.relative_to(root).as_posix()
                 found.setdefault(path, {}).setdefault(sum_of(path, file.read_text()), kind)
     return found
 
 
-def _generate(folder: Path, answers: dict[str, str]) -> Path:
+def generate_without_hook(folder: Path, answers: dict[str, str]) -> Path:
     """Generate a project without its hook, which the tool with its old sums would stop."""
     given = [f"{key}={value}" for key, value in answers.items()]
     options = ["--no-input", "--accept-hooks", "no", "--output-dir", str(folder)]

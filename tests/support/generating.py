@@ -56,12 +56,13 @@ def cookiecutter(
     *arguments: str,
     template: Path = ROOT,
     given: str = "--no-input",
+    python: str | Path = sys.executable,
 ) -> tuple[int, str]:
     """Run a template from another folder; return exit status and everything printed."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     done = run(
-        *(sys.executable, "-m", "cookiecutter", str(template), given, *arguments),
+        *(python, "-m", "cookiecutter", str(template), given, *arguments),
         cwd=tmp_path,
         env={**os.environ, "HOME": str(home)},
     )

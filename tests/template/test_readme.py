@@ -36,7 +36,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
     assert [block.splitlines()[0] for block in blocks(README)] == [
         f"uvx cookiecutter {TEMPLATE}",
-        "python3 -m pip install cookiecutter",
+        "python3 -m pip install 'cookiecutter>=2.6'",
         "make add REPO=octo-org/web",  # test_many.py, as the two of the next block
         "make fetch FROM=octo-org/platform",  # test_services.py
         f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",  # test_adoption.py

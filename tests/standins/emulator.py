@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -164,34 +164,46 @@ def emulated_aws(
 ) -> Iterator[Emulator]:
     """Run an emulator on a free port of 127.0.0.1 for as long as the block lasts.
 
-    The port is bound here and handed over, so nobody else can take it in between. Without
-    `judge_tokens` nothing but the role's trust policy decides who is given the role.
+    Without `judge_tokens` nothing but the role's trust policy decides who is given the role.
+    """
+    known = {
+        "AUTH": "true",
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_ACCOUNT_ID": account,
+        "MINISTACK_REGION": region,
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+    }
+    options = ["--judge-tokens"] if judge_tokens else []
+    with served_by("tests.standins.emulator", known, log, *options) as port:
+        yield Emulator(f"http://127.0.0.1:{port}", account, region)
+
+
+@contextmanager
+def served_by(module: str, known: Mapping[str, str], log: Path, *options: str) -> Iterator[int]:
+    """Run a module that serves AWS for as long as the block lasts; yield its port.
+
+    The port is bound here and handed over, so nobody else can take it in between.
+
+    Args:
+        module: takes the number of the listening socket as its first argument.
+        known: its environment, beside this process's own.
+        log: takes what it prints.
+        options: its further arguments.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
-        environment = {
-            "AUTH": "true",
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_ACCOUNT_ID": account,
-            "MINISTACK_REGION": region,
-            "SFTP_ENABLED": "0",
-            "IOT_MTLS_ENABLED": "0",
-        }
         server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.standins.emulator", str(listener.fileno())),
-                *(["--judge-tokens"] if judge_tokens else []),
-            ],
+            [sys.executable, "-m", module, str(listener.fileno()), *options],
             cwd=ROOT,
-            env=without("AWS_") | environment,
+            env={**without("AWS_"), "GATEWAY_PORT": str(port), **known},
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Emulator(f"http://127.0.0.1:{port}", account, region)
+        yield int(port)
     finally:
         server.terminate()
         try:

@@ -120,15 +120,19 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   statement {
-    sid       = "Deployments"
-    actions   = ["ecs:DescribeServiceDeployments"]
-    resources = ["${local.ecs_arn}:service-deployment/${local.service.name}/${local.service.name}/*"]
+    sid     = "Deployments"
+    actions = ["ecs:DescribeServiceDeployments"]
+    resources = [ # this action needs both
+      "${local.ecs_arn}:service/${local.service.name}/${local.service.name}",
+      "${local.ecs_arn}:service-deployment/${local.service.name}/${local.service.name}/*",
+    ]
   }
 
+  # Express Mode registers a task definition for whoever creates or updates a service, in the family CLUSTER-SERVICE.
   statement {
     sid       = "TaskDefinition"
     actions   = ["ecs:RegisterTaskDefinition"]
-    resources = ["*"] # this action knows no resource; which roles it names is bounded below
+    resources = ["${local.ecs_arn}:task-definition/${local.service.name}-${local.service.name}:*"]
   }
 
   statement {

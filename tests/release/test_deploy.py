@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Copy
 from tests.rehearsal import BUILD
 from tests.standins.emulator import Emulator
-from tests.standins.iam import allowed
+from tests.standins.iam import allowed, listed
 from tests.support.release import DEPLOY, Release, errors
 from tests.support.service import TARGETS, begin_by_hand
 
@@ -152,6 +152,11 @@ def every_call_is_allowed_and_everything_allowed_is_used(made: Running, needs: l
             kept = [actions] if isinstance(actions, str) else actions
             fewer["Statement"][n]["Action"] = [one for one in kept if one != action] or ["x:y"]
             assert any(not allowed([fewer], *need) for need in asked), f"{action} is for nothing"
+        for resource in listed(statement["Resource"]):
+            fewer = json.loads(json.dumps(policy))
+            kept = [one for one in listed(statement["Resource"]) if one != resource]
+            fewer["Statement"][n]["Resource"] = kept
+            assert any(not allowed([fewer], *need) for need in asked), f"{resource} is for nothing"
     # And nothing of what has another name, or another account.
     for action, resource, context in asked:
         if resource != "*" and ":autoscalingconfiguration/" not in resource:

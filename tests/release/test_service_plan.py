@@ -106,6 +106,8 @@ WEAKER: dict[str, Callable[[list[Any], str], None]] = {
     ),
     "pass nothing": deploy_policy(lambda s: s.pop()),
     "any service": deploy_policy(lambda s: s[1].update(Resource="*")),
+    "any task definition, or any service": deploy_policy(lambda s: s[2].update(Resource="*")),
+    "one resource fewer of two": deploy_policy(lambda s: s[1]["Resource"].pop()),
     "delete, too": deploy_policy(
         lambda s: s.append({"Effect": "Allow", "Action": "ecs:DeleteService", "Resource": "*"})
     ),

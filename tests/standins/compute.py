@@ -133,7 +133,9 @@ class Compute:
         elif operation == "ListServiceDeployments":
             yield Need(action, arn("ecs", f"service/{given['cluster']}/{given['service']}"))
         elif operation == "DescribeServiceDeployments":
-            yield from (Need(action, each) for each in given["serviceDeploymentArns"])
+            for each in given["serviceDeploymentArns"]:
+                yield Need(action, each)
+                yield Need(action, service_of(each))
         elif operation == "ListServices":
             yield Need(action, "*")
         elif operation == "FilterLogEvents":
@@ -152,7 +154,9 @@ class Compute:
         if given.get("AutoScalingConfigurationArn") and "Service" in operation:
             yield Need(action, given["AutoScalingConfigurationArn"])
         if "Express" in operation and not operation.startswith("Describe"):
-            yield Need("ecs:RegisterTaskDefinition", "*")
+            own = given.get("serviceArn", f"/{given.get('cluster')}/{given.get('serviceName')}")
+            family = "-".join(own.split("/")[1:])
+            yield Need("ecs:RegisterTaskDefinition", arn("ecs", f"task-definition/{family}:1"))
         for role, passed in roles_in(given):
             yield Need("iam:PassRole", role, {"iam:passedtoservice": [passed]})
 
@@ -472,6 +476,11 @@ def deployment(made: dict[str, Any]) -> Parameters:
             "pendingTaskCount": int(under_way),
         },
     }
+
+
+def service_of(deployment: str) -> str:
+    """Return the ARN of the service that a deployment of ECS belongs to."""
+    return deployment.replace(":service-deployment/", ":service/").rpartition("/")[0]
 
 
 def roles_in(given: Parameters) -> Iterator[tuple[str, str]]:

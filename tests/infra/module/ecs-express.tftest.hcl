@@ -36,16 +36,19 @@ run "the_deploy_role_may_create_update_and_look_at_this_service_alone" {
         Resource = "arn:aws:ecs:us-east-1:111122223333:service/${local.service.name}/${local.service.name}"
       },
       {
-        Sid      = "Deployments"
-        Effect   = "Allow"
-        Action   = "ecs:DescribeServiceDeployments"
-        Resource = "arn:aws:ecs:us-east-1:111122223333:service-deployment/${local.service.name}/${local.service.name}/*"
+        Sid    = "Deployments"
+        Effect = "Allow"
+        Action = "ecs:DescribeServiceDeployments"
+        Resource = [
+          "arn:aws:ecs:us-east-1:111122223333:service/${local.service.name}/${local.service.name}",
+          "arn:aws:ecs:us-east-1:111122223333:service-deployment/${local.service.name}/${local.service.name}/*",
+        ]
       },
       {
         Sid      = "TaskDefinition"
         Effect   = "Allow"
         Action   = "ecs:RegisterTaskDefinition"
-        Resource = "*"
+        Resource = "arn:aws:ecs:us-east-1:111122223333:task-definition/${local.service.name}-${local.service.name}:*"
       },
       {
         Sid    = "PassRoles"

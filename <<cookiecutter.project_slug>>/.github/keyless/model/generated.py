@@ -46,7 +46,7 @@ SUMS: dict[str, dict[str, str]] = {
         "654f80059318d9f5dd4f9f1d5e25429d": "latest",
     },
     "infra/service.tf": {
-        "14efe414266fa6049f3fbba41d869d01": "ecs-express",
+        "74aeff4b6a88d28fb5d5a4bf53be68a9": "ecs-express",
         "5f5a2f9c26f5050b4b01aadca34fd917": "app-runner",
     },
     "infra/variables.tf": {

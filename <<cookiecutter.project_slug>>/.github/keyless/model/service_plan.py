@@ -56,10 +56,13 @@ def deploy_statements(service: Service) -> list[Statement]:
 def _ecs_actions(service: Service) -> list[tuple[list[str], list[str]]]:
     """Return actions, and the resources that each is allowed on.
 
-    ecs:RegisterTaskDefinition knows no resource; ECS does it for whoever creates or updates a
-    service in Express Mode [README of amazon-ecs-deploy-express-service, "IAM Permissions"].
+    ecs:DescribeServiceDeployments needs the service beside the deployment. Creating a service in
+    Express Mode needs ecs:RegisterTaskDefinition, and so does an update [Service Authorization
+    Reference of ECS; README of amazon-ecs-deploy-express-service, "IAM Permissions"]. The family
+    of these task definitions is CLUSTER-SERVICE, and the cluster is named as the service is.
     """
     deployments = service.arn("ecs", f"service-deployment/{service.name}/{service.name}/*")
+    family = service.arn("ecs", f"task-definition/{service.name}-{service.name}:*")
     on_service = [
         "ecs:CreateExpressGatewayService",
         "ecs:DescribeExpressGatewayService",
@@ -69,8 +72,8 @@ def _ecs_actions(service: Service) -> list[tuple[list[str], list[str]]]:
     ]
     return [
         (on_service, [service.service_arn]),
-        (["ecs:DescribeServiceDeployments"], [deployments]),
-        (["ecs:RegisterTaskDefinition"], ["*"]),
+        (["ecs:DescribeServiceDeployments"], [service.service_arn, deployments]),
+        (["ecs:RegisterTaskDefinition"], [family]),
     ]
 
 

@@ -184,7 +184,13 @@ def test_the_role_the_region_and_the_audience(
 ) -> None:
     project = bake(aws_region=region, aws_account_id="000000000001", project_slug="web")
     job = workflow(project, "deploy.yml")["jobs"]["publish"]
-    assert step(job, "aws-actions/configure-aws-credentials")["with"] == {
+    assuming = step(job, "aws-actions/configure-aws-credentials")
+    # The runner makes a failure of a step that takes too long (actions/runner, StepsRunner.cs), so
+    # the next step says why. A timer of the action would go on after a failure.
+    assert assuming["timeout-minutes"] == "5"
+    explaining = job["steps"][job["steps"].index(assuming) + 1]
+    assert explaining["if"] == "${{ failure() && steps.role.outcome == 'failure' }}"
+    assert assuming["with"] == {
         "role-to-assume": arn,
         "role-session-name": "${{ env.SESSION }}",
         "role-duration-seconds": "3600",
@@ -192,7 +198,6 @@ def test_the_role_the_region_and_the_audience(
         "audience": audience,
         "allowed-account-ids": "000000000001",
         "retry-max-attempts": "4",
-        "action-timeout-s": "60",
     }
 
 

@@ -37,7 +37,7 @@ def find(repository):
         edit = Edit("notes.txt", 2, "two", "2")
         yield Finding("notes.txt", 2, ID, "two is a word", "write 2", edit)
 """
-MINIMUM = 78  # edits that the rules give for all cases together; raise it with them
+MINIMUM = 90  # edits that the rules give for all cases together; raise it with them
 ROUNDS = 4  # of edits, until none is left: one may lead to another, but not for ever
 
 
@@ -522,6 +522,26 @@ def test_the_edits_of_a_finding_mend_it(edited: Edited, case: Case) -> None:
         made = make_edits(root, edits)
         mended |= {(one.path, one.rule, one.message) for one in found if one.edit in made}
     pytest.fail(f"after {ROUNDS} rounds there are still edits: {[*edits]}")
+
+
+def test_the_timer_that_older_projects_have_is_removed(copy: Copy, capsys: Out) -> None:
+    root = copy().path
+    fresh = (root / DEPLOY).read_text()
+    older = fresh.replace(" of AWS\n", " of AWS\n          action-timeout-s: 60\n")
+    (root / DEPLOY).write_text(older)
+    assert (fix.main(True, root), (root / DEPLOY).read_text() == fresh != older) == (0, True)
+    assert (
+        "every-step-runs action-timeout-s is 60, and the action stops this timer only if it "
+        "succeeds, so after a failure the job waits for the timer before it says why\n"
+        "    remove it, and write timeout-minutes: 5 into the step\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_step_of_an_action_is_limited_where_the_action_is_used(edited: Edited) -> None:
+    cases = [one for one in CAUGHT if one.edit[0] == "action"]
+    case = next(one for one in cases if "action-timeout-s" in one.edit[2])
+    (found,) = findings(edited(case))
+    assert found.mend.endswith("write timeout-minutes: 5 into the step that uses this action")
 
 
 def test_the_rules_give_so_many_edits_for_their_cases(edited: Edited) -> None:

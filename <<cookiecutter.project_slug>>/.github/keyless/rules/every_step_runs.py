@@ -16,18 +16,31 @@ from keyless.model.jobs import Change, Job
 from keyless.model.repository import Followed, Repository
 from keyless.model.sources import source_of
 from keyless.model.state import ends_logins
-from keyless.model.workflows import BUILD, CHECKOUT, LOGIN, local_path, name_of_step, script_of
+from keyless.model.workflows import (
+    BUILD,
+    CHECKOUT,
+    CREDENTIALS,
+    LOGIN,
+    local_path,
+    name_of_step,
+    script_of,
+)
 
 ID = "every-step-runs"
 WHY = (
     "A step whose `if:` is never true is skipped without an error, and the steps after it go on"
     " without what it should have done. A step that looks for the tool or for a local action where"
-    " nothing is checked out fails."
+    " nothing is checked out fails. A step with `action-timeout-s` that fails goes on until that"
+    " time is over, and only then does the job say why."
 )
 SOURCES = (
     (
         "GitHub: workflow syntax",
         "https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax",
+    ),
+    (
+        "configure-aws-credentials: where its timer is set and cleared",
+        "https://github.com/aws-actions/configure-aws-credentials/blob/e6de054238d6b7531b4efff3b6587d9aade6a06c/src/index.ts",
     ),
 )
 BEFORE = """\
@@ -44,6 +57,8 @@ def find(repository: Repository) -> Iterator[Finding]:
 
 
 def _judge(repository: Repository) -> Iterator[Finding]:
+    for job in repository.judged:
+        yield from _held_up(job)
     for followed in repository.followed:
         job = followed.job
         if followed.worlds is None:
@@ -184,6 +199,21 @@ def _fails(job: Job, followed: Followed) -> Iterator[Finding]:
         if ends_job and worlds and all(world.ran(step) for world in worlds):
             message = f"{name_of_step(step)!r} always runs for {followed.shown}, and fails"
             yield _at_condition(job, step, ID, message)
+
+
+def _held_up(job: Job) -> Iterator[Finding]:
+    """Yield a timer that keeps a step alive after it has failed."""
+    key = "action-timeout-s"
+    for step in job.using(CREDENTIALS):
+        value = job.input(step, key)
+        seconds = re.match(r"\+?\d+", value)  # the action reads no more of it
+        if "${{" in value or (seconds and int(seconds[0])):
+            message = f"{key} is {value}, and the action stops this timer only if it succeeds, so"
+            message += " after a failure the job waits for the timer before it says why"
+            mend = "remove it, and write timeout-minutes: 5 into the step"
+            if step.caller is not None:  # GitHub knows no limit for a step of an action
+                mend = "remove it, and write timeout-minutes: 5 into the step that uses this action"
+            yield job.finding(step, key, ID, message, mend, "")
 
 
 def _runner(job: Job) -> Iterator[Finding]:

@@ -109,6 +109,6 @@ def test_enough_is_followed_of_what_breaks_and_of_what_does_not() -> None:
     broken = [case for case in CASES if case.happens != PUBLISHES]
     assert (len(broken) >= 24, len(CASES) - len(broken) >= 12) == (True, True)
     assert all(case.rule for case in broken)
-    assert len([case for case in CASES if case.happens == PUBLISHES and case.rule]) <= 1
+    assert len([case for case in CASES if case.happens == PUBLISHES and case.rule]) <= 2
     kinds = {case.happens.partition(" ")[0] for case in CASES}
     assert kinds == {"never", "red", "green", "publishes"}

@@ -283,7 +283,20 @@ def refused(made: Release, **more: Any) -> str:
     (error,) = errors(run)
     assert error.startswith("The role was refused::")
     assert "infra/ trusts" in run.log
+    # Nothing but the attempts stands between the refusal and the reason, and they are short.
+    assert "timed out" not in run.log
+    waits = [int(each) for each in re.findall(r"Retrying after (\d+)ms", run.log)]
+    assert (len(waits), sum(waits) < 50 * 2**4) == (4, True)
     return run.summary
+
+
+def test_a_timer_of_the_action_holds_up_the_reason(start: Start) -> None:
+    made = start(subjects=["repo:octo-org/another:*"])
+    attempts = "retry-max-attempts: 4"
+    made.edit(DEPLOY, attempts, f"action-timeout-s: 3\n          {attempts}")
+    made.commit("v0.1.0")
+    log = made.publish().log
+    assert log.index("Action timed out after 3 seconds") < log.index("title=The role was refused")
 
 
 @pytest.mark.parametrize(
@@ -311,6 +324,8 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str, 
     if prefix.endswith("@1"):
         (example,) = re.findall(r"<!-- refused -->\n~~~text\n(.*?)~~~", README, re.DOTALL)
         assert example in re.sub(r"gh run rerun \d+", "gh run rerun RUN_ID", said)
+        promise = "When the role is refused, the job says within seconds which subject GitHub"
+        assert promise in " ".join(README.split())  # which refused() looks at
     # Four attempts of the action, and one question of the diagnosis.
     assert made.aws.calls().count("AssumeRoleWithWebIdentity") == 5
 

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.slow  # act runs the workflows
 ELSEWHERE = "        env: {AWS_REGION: eu-west-1}"
 PROFILE = "        env: {AWS_PROFILE: production}\n"
 RETRIES = "retry-max-attempts: 2"
+TIMER = "action-timeout-s: 3"
+UNFOLLOWED = " does not know the input "
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 PUBLISH = """
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1
       - name: Assume
@@ -72,6 +75,11 @@ class Small(NamedTuple):
 
 
 Make = Callable[..., Small]
+
+
+def errors(run: runner.Run) -> list[str]:
+    """Return the errors that the actions have printed."""
+    return [line for line in run.log.splitlines() if line.startswith("::error::")]
 
 
 @pytest.fixture
@@ -143,15 +151,21 @@ def test_a_build_for_two_platforms_is_an_index(small: Make) -> None:
         ({"repository": False}, "NAME_UNKNOWN"),
         ({"edit": ("push: true", "push: true\n          target: run")}, 'target stage "run" could'),
         ({"edit": ("id: registry", f"id: registry\n{ELSEWHERE}")}, "403 Forbidden: denied"),
+        ({"edit": ("annotations: ", "annotations: index:")}, "not supported for single platform"),
+        ({"edit": ("annotations: org.opencontainers.image.revision=", "annotations: ")}, "invalid"),
+        ({"edit": ("annotations: ", "annotations: image:")}, 'unknown annotation type "image"'),
     ],
-    ids=["run false", "no context", "no repository", "no stage", "other region"],
+    ids=[
+        *("run false", "no context", "no repository", "no stage", "other region"),
+        *("index", "no annotation", "kind of annotation"),
+    ],
 )
 def test_a_build_that_cannot_be_published_ends_the_job(
     small: Make, more: dict[str, Any], says: str
 ) -> None:
     done = small(**more).push()
     assert (done.status, done.outcome("Build"), done.summary) == (1, "failure", "")
-    (line,) = [line for line in done.log.splitlines() if line.startswith("::error::")]
+    (line,) = errors(done)
     assert (line.startswith("::error::buildx failed with: ERROR: "), says in line) == (True, True)
 
 
@@ -199,12 +213,6 @@ def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make
         ),
         ({}, {"tokens": False}, "Could not load credentials from any providers", []),
         (
-            {"allowed": "444455556666"},
-            {},
-            "does not match any of the expected account IDs: 444455556666",
-            ["AssumeRoleWithWebIdentity", "GetCallerIdentity"],
-        ),
-        (
             {"edit": (RETRIES, f"{RETRIES}\n          role-duration-seconds: 3601")},
             {},
             "The requested DurationSeconds exceeds the MaxSessionDuration",
@@ -230,7 +238,7 @@ def test_a_registry_that_is_down_ends_the_build_and_then_works_again(small: Make
         ),
     ],
     ids=[
-        *("subject", "expired", "environment", "no token", "account"),
+        *("subject", "expired", "environment", "no token"),
         *("too long", "too short", "profile", "chaining"),
     ],
 )
@@ -245,18 +253,72 @@ def test_a_role_that_is_not_given_ends_the_job(
         "failure",
         "skipped",
     )
-    (line,) = [line for line in done.log.splitlines() if line.startswith("::error::")]
+    (line,) = errors(done)
     assert says in line
     assert project.aws.calls() == calls
 
 
-@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "not trusted"])
-def test_a_role_is_assumed_by_the_one_before(small: Make, trusted: bool) -> None:
+def test_a_step_with_a_timer_that_fails_ends_when_the_timer_does(small: Make) -> None:
+    """The original clears the timer of action-timeout-s only if it succeeds."""
+    done = small(edit=(RETRIES, f"role-session-name: x\n          {TIMER}")).push()
+    assert (done.outcome("Assume"), done.outcome("Log in")) == ("failure", "skipped")
+    reason, last = errors(done)
+    assert reason.startswith("::error::Role session name must be between 2 and 64 characters")
+    assert last == "::error::Action timed out after 3 seconds"
+    assert done.seconds > 3
+
+
+def test_a_timer_ends_a_step_that_is_still_trying(small: Make) -> None:
+    edit = (RETRIES, f"retry-max-attempts: 20\n          {TIMER}")  # for hours
+    done = small(edit=edit, subjects=["repo:octo-org/another:*"]).push()
+    assert (done.outcome("Assume"), done.outcome("Log in")) == ("failure", "skipped")
+    assert errors(done) == ["::error::Action timed out after 3 seconds"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (RETRIES, f"{RETRIES}\n          use-existing-credentials: true", UNFOLLOWED),
+        (RETRIES, f"{RETRIES}\n          disable-retry: yes", '"Core Schema"'),
+        ("push: true", "push: true\n          attests: type=sbom", UNFOLLOWED),
+        ("push: true", "push: true\n          cache-to: type=registry,ref=x", "no cache in"),
+        ("push: true", "push: yes", '"Core Schema"'),
+        ("id: registry", "id: registry\n        with: {registries: '444455556666'}", UNFOLLOWED),
+        (f"{CHECKOUT}\n", f"{CHECKOUT}\n        with: {{submodules: true}}\n", UNFOLLOWED),
+    ],
+)
+def test_what_a_stand_in_does_not_follow_ends_the_run(
+    small: Make, before: str, after: str, says: str
+) -> None:
+    done = small(edit=(before, after)).push()
+    (line,) = errors(done)
+    assert (done.status, says in line) == (1, True)
+
+
+def test_the_accounts_that_are_allowed_are_not_compared_with_a_token(small: Make) -> None:
+    """As v6.2.3 has it, whatever its README says of allowed-account-ids."""
+    done = small(allowed="444455556666").push()
+    assert (done.status, done.outcome("Assume")) == (0, "success"), done.log
+
+
+@pytest.mark.parametrize(
+    ("trusted", "allowed", "says"),
+    [
+        (True, "111122223333", ""),
+        (False, "111122223333", "Could not assume role with user credentials"),
+        (True, "444455556666", "does not match any of the expected account IDs: 444455556666"),
+    ],
+    ids=["trusted", "not trusted", "another account"],
+)
+def test_a_role_is_assumed_by_the_one_before(
+    small: Make, trusted: bool, allowed: str, says: str
+) -> None:
     again = PUBLISH[PUBLISH.index("      - name: Assume") : PUBLISH.index("      - name: Log in")]
     chained = again.replace("Assume", "Chain").replace("role/NAME", "role/chained-NAME")
     chained = chained.replace(RETRIES, f"{RETRIES}\n          role-chaining: true")
     shown = '      - run: aws sts get-caller-identity --query Arn >> "$GITHUB_STEP_SUMMARY"\n'
-    made = small(edit=("      - name: Log in", f"{chained}{shown}      - name: Log in"))
+    edit = ("      - name: Log in", f"{chained}{shown}      - name: Log in")
+    made = small(edit=edit, allowed=allowed)
     iam = made.aws.client("iam")
     arn = f"arn:aws:iam::111122223333:role/{made.name if trusted else 'another'}"
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": arn}}
@@ -264,9 +326,9 @@ def test_a_role_is_assumed_by_the_one_before(small: Make, trusted: bool) -> None
     may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
     iam.put_role_policy(RoleName=made.name, PolicyName="chain", PolicyDocument=account.policy(may))
     done = made.push()
-    assert done.outcome("Chain") == ("success" if trusted else "failure"), done.log
-    assert (f"assumed-role/chained-{made.name}/" in done.summary) == trusted
-    assert ("Could not assume role with user credentials" in done.log) != trusted
+    assert done.outcome("Chain") == ("failure" if says else "success"), done.log
+    assert (f"assumed-role/chained-{made.name}/" in done.summary) == (not says)
+    assert says in "".join(errors(done))
 
 
 def test_a_passing_error_of_sts_is_overcome(small: Make) -> None:

@@ -23,7 +23,8 @@ def registry(proxy_endpoint: str) -> str:
 def main() -> None:
     """Keep the password of the registry for the push, in the form of Docker's config.json."""
     given = step.inputs()
-    if given["registry-type"] != "private" or given["registries"]:
+    step.only("amazon-ecr-login", given, "registry-type", "mask-password", "skip-logout")
+    if given["registry-type"] != "private":
         step.fail("The stand-in for amazon-ecr-login knows the account's own registry only")
     region = os.environ.get("AWS_REGION", "")
     if not region:

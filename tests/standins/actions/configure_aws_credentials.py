@@ -1,7 +1,8 @@
 """Assume a role with GitHub's token, as aws-actions/configure-aws-credentials does.
 
-Order, sleeps and messages are those of its src/index.ts and src/helpers.ts. One difference: with
-OIDC the original compares allowed-account-ids with nothing; the stand-in does what its README says.
+Order, sleeps and messages are those of its src/index.ts and src/helpers.ts, also where its README
+says something else: with OIDC it compares allowed-account-ids with nothing, and a step that fails
+stays alive until the timer of action-timeout-s ends it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import quote
 
 from tests.standins.actions import aws, step
@@ -28,7 +29,12 @@ NOT_PERMITTED = (
     "working successfully, you can ignore this message."
 )
 NO_CREDENTIALS = "Credentials could not be loaded, please check your action inputs: "
-UNKNOWN = ("aws-access-key-id", "aws-profile", "force-skip-oidc", "web-identity-token-file")
+KNOWN = (
+    *("action-timeout-s", "allowed-account-ids", "audience", "aws-region", "disable-retry"),
+    *("inline-session-policy", "output-credentials", "output-env-credentials"),
+    *("retry-max-attempts", "role-chaining", "role-duration-seconds", "role-session-name"),
+    *("role-to-assume", "mask-aws-account-id", "role-skip-session-tagging"),  # no tags with OIDC
+)
 
 
 def with_retry(action: Callable[[], Result], given: dict[str, str], label: str) -> Result:
@@ -37,12 +43,13 @@ def with_retry(action: Callable[[], Result], given: dict[str, str], label: str) 
     Raises:
         Refused: no attempt succeeded.
     """
-    attempts = max(int(given["retry-max-attempts"] or 0) or 12, 1)
+    attempts = max(number(given["retry-max-attempts"]) or 12, 1)
+    once = step.is_true(given, "disable-retry")
     for attempt in range(attempts):
         try:
             return action()
         except aws.Refused as refused:
-            if step.is_true(given["disable-retry"]):
+            if once:
                 raise
             delay = random.random() * 50 * 2**attempt  # noqa: S311 - no secret
             said = f"Retry {label}: attempt {attempt + 1} of {attempts} failed: {refused}. "
@@ -52,6 +59,12 @@ def with_retry(action: Callable[[], Result], given: dict[str, str], label: str) 
                 print(f"Retry {label}: reached max retries ({attempts}); giving up.", flush=True)
                 raise
     raise AssertionError
+
+
+def number(text: str) -> int:
+    """Return what Number.parseInt makes of a text, and 0 if it makes nothing of it."""
+    found = re.match(r"[+-]?\d+", text)
+    return int(found[0]) if found else 0
 
 
 def permitted() -> bool:
@@ -121,20 +134,27 @@ def whoami(region: str, credentials: aws.Credentials) -> dict[str, str]:
     return aws.sts("GetCallerIdentity", region, {}, credentials)
 
 
-def no_credentials() -> None:
-    """Look for credentials where no token is asked for: a hosted runner has none of its own."""
+def validate(given: dict[str, str]) -> None:
+    """Look for credentials and compare their account, where no token is asked for.
+
+    A hosted runner has none of its own; those of a step before may be there.
+    """
     try:
-        aws.Credentials.of_environment()
+        credentials = aws.Credentials.of_environment()
     except aws.Refused as refused:
         raise aws.Refused(f"{NO_CREDENTIALS}{refused}") from None
+    allowed = [each.strip() for each in given["allowed-account-ids"].split(",")]
+    account = aws.sts("GetCallerIdentity", given["aws-region"], {}, credentials)["Account"]
+    if allowed != [""] and account not in allowed:
+        raise aws.Refused(
+            f"The account ID of the provided credentials ({account}) does not match any of "
+            f"the expected account IDs: {', '.join(allowed)}"
+        )
 
 
-def checked() -> tuple[dict[str, str], str]:
-    """Return the inputs and the name of the session; what the original refuses, ends the step."""
-    given = step.inputs()
-    for name in UNKNOWN:
-        if given[name] and given[name] != "false":
-            step.fail(f"The stand-in for configure-aws-credentials does not know the input {name}")
+def checked(given: dict[str, str]) -> str:
+    """Return the name of the session; what the original refuses, ends the step."""
+    step.only("configure-aws-credentials", given, *KNOWN)
     if not re.fullmatch(r"[a-z0-9-]+", given["aws-region"]):
         step.fail(f"Region is not valid: {given['aws-region']}")
     session = given["role-session-name"] or "GitHubActions"
@@ -148,64 +168,90 @@ def checked() -> tuple[dict[str, str], str]:
             f"Role session name is not valid: '{session}'. Must satisfy regular expression "
             r"pattern: [\w+=,.@-]*"
         )
-    return given, session
+    return session
+
+
+class TimedOut(SystemExit):
+    """The timer of action-timeout-s has ended the step."""
 
 
 def limit(seconds: int) -> None:
-    """End the step after some seconds, as the input action-timeout-s says; 0 is no limit."""
+    """Set the timer that ends the step."""
 
-    def late(*_: object) -> None:
-        step.fail(f"Action timed out after {seconds} seconds")
+    def late(*_: object) -> NoReturn:
+        try:
+            step.fail(f"Action timed out after {seconds} seconds")
+        except SystemExit as ended:
+            raise TimedOut(ended.code) from None
 
+    print(f"Setting a global timeout of {seconds} seconds for the action", flush=True)
     signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
 
 
 def main() -> None:
+    """Assume the role, within the seconds of action-timeout-s if it has any.
+
+    The original clears its timer only if it succeeds. After an error node waits for the timer.
+    """
+    given = step.inputs()
+    seconds = number(given["action-timeout-s"])
+    if seconds > 0:
+        limit(seconds)
+    try:
+        assume_role(given)
+    except TimedOut:
+        raise
+    except SystemExit:
+        if seconds > 0:
+            signal.pause()
+        raise
+    signal.alarm(0)
+
+
+def assume_role(given: dict[str, str]) -> None:
     """Give the credentials of the role to the later steps of the job."""
-    given, session = checked()
-    limit(int(given["action-timeout-s"] or 0))
-    region = given["aws-region"]
-    to_environment = given["output-env-credentials"] != "false"
+    session, region = checked(given), given["aws-region"]
+    to_environment = step.is_true(given, "output-env-credentials", default=True)
     if to_environment:
         step.export("AWS_DEFAULT_REGION", region)
         step.export("AWS_REGION", region)
+    chaining = step.is_true(given, "role-chaining")  # the role is assumed by an earlier one
+    if not chaining and not permitted():
+        print(NOT_PERMITTED, flush=True)
     try:
-        chaining = step.is_true(given["role-chaining"])  # the role is assumed by an earlier one
-        if not chaining and not permitted():
-            print(NOT_PERMITTED, flush=True)
-        if chaining or not permitted():
-            with_retry(no_credentials, given, "validateCredentials")
-        token = (
-            "" if chaining else with_retry(lambda: id_token(given["audience"]), given, "getIDToken")
-        )
+        token = ""
+        if not chaining and permitted():
+            token = token_of(given)
+        elif to_environment or not chaining:
+            with_retry(lambda: validate(given), given, "validateCredentials")
         credentials = with_retry(lambda: assume(given, session, token), given, "AssumeRole")
-        identity = with_retry(lambda: whoami(region, credentials), given, "exportAccountId")
+        hand_over(given, credentials, to_environment)
+        if to_environment:
+            identity = with_retry(lambda: whoami(region, credentials), given, "exportAccountId")
+            step.output("aws-account-id", identity["Account"])
+            step.output("authenticated-arn", identity["Arn"])
     except aws.Refused as refused:
         step.fail(str(refused))
-    hand_over(given, credentials, identity, to_environment)
 
 
-def hand_over(
-    given: dict[str, str],
-    credentials: aws.Credentials,
-    identity: dict[str, str],
-    to_environment: bool,
-) -> None:
-    """Write variables and outputs, unless the account is not one that was expected."""
-    account, allowed = identity["Account"], step.listed(given["allowed-account-ids"])
-    if allowed and account not in allowed:
-        step.fail(f"The account ID of the provided credentials ({account}) does not match any of "
-                  f"the expected account IDs: {', '.join(allowed)}")  # fmt: skip
+def token_of(given: dict[str, str]) -> str:
+    """Return GitHub's token, asked for as often as the inputs allow."""
+    try:
+        return with_retry(lambda: id_token(given["audience"]), given, "getIDToken")
+    except aws.Refused as refused:
+        raise aws.Refused(f"getIDToken call failed: {refused}") from None
+
+
+def hand_over(given: dict[str, str], credentials: aws.Credentials, to_environment: bool) -> None:
+    """Write the credentials to variables and outputs, before they have been used once."""
     names = ("aws-access-key-id", "aws-secret-access-key", "aws-session-token")
+    to_outputs = step.is_true(given, "output-credentials")
     for name, value in zip(names, credentials, strict=True):
         if to_environment:
             step.export(name.upper().replace("-", "_"), value)
-        if step.is_true(given["output-credentials"]):
+        if to_outputs:
             step.output(name, value)
-    if to_environment:
-        step.output("aws-account-id", account)
-        step.output("authenticated-arn", identity["Arn"])
 
 
 if __name__ == "__main__":

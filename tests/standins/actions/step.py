@@ -14,9 +14,20 @@ def inputs() -> dict[str, str]:
     return {name: value.strip() for name, value in given.items()}
 
 
-def is_true(text: str) -> bool:
-    """Tell whether an input says true, as core.getBooleanInput reads it."""
-    return text in {"true", "True", "TRUE"}
+def only(action: str, given: dict[str, str], *known: str) -> None:
+    """End the step if it is given an input that the stand-in does not follow."""
+    for name, value in given.items():
+        if name not in known and value not in {"", "false"}:
+            fail(f"The stand-in for {action} does not know the input {name}")
+
+
+def is_true(given: dict[str, str], name: str, default: bool = False) -> bool:
+    """Tell whether an input says true, as core.getBooleanInput reads it; yes or 1 end the step."""
+    words = dict.fromkeys(("true", "True", "TRUE"), True)
+    words |= dict.fromkeys(("false", "False", "FALSE"), False)
+    if given[name] not in {"", *words}:
+        fail(f'Input does not meet YAML 1.2 "Core Schema" specification: {name}')
+    return words.get(given[name], default)
 
 
 def listed(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from keyless.model.repository import Repository, Side
 # What follows from another value than that of infra/.
 FOLLOWS = {
     "role-to-assume": "so AWS refuses the job",
-    "allowed-account-ids": "so the job stops before it has credentials",
+    "allowed-account-ids": "so one of the two is the wrong account",
     "audience": "so the role refuses the token",
     "aws-region": "so the login leads to the registry of another region",
     "env: AWS_REGION": "so the step asks AWS in another region",

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from keyless import paths
 from keyless.aws import Refused
+from keyless.console import Problem
 from keyless.release import diagnose
-from keyless.release.differences import explain_difference
+from keyless.release.differences import GIVEN, explain_difference
 
 IDS = "repo:octo-org@123456/example-service@456789"
 BARE = "repo:octo-org/example-service"
@@ -294,6 +295,95 @@ def test_sts_is_asked_once_and_its_answer_shows_no_token(monkeypatch: pytest.Mon
     assert (given, environment) == ("a.b.c", {"AWS_MAX_ATTEMPTS": "1"})
     assert "a.b.c" not in command
     assert {"--cli-connect-timeout", "--cli-read-timeout"} <= set(command)
+
+
+JOB = """\
+      - uses: aws-actions/configure-aws-credentials@0000 # v6
+        with:
+          role-to-assume: "{role}"
+          role-session-name: {name} # of the run
+          role-duration-seconds: {seconds}
+          aws-region: ${{{{ vars.REGION }}}}
+      - run: echo "role-session-name: other"
+"""
+
+
+def write_job(
+    root: Path, role: str = ARN, name: str = "${{ env.SESSION }}", seconds: int = 3600
+) -> None:
+    """Write the step of deploy.yml that assumes the role."""
+    path = root / ".github/workflows/deploy.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(JOB.format(role=role, name=name, seconds=seconds))
+
+
+def test_sts_is_asked_as_the_job_has_asked(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_job(root, seconds=7200)
+    monkeypatch.setenv("SESSION", "run-4711-1")
+    asked: list[list[str]] = []
+
+    def give(command: list[str], *_: str, **__: str) -> str:
+        asked.append(command)
+        return ""
+
+    monkeypatch.setattr(diagnose, "run_aws", give)
+    assert diagnose.ask_sts({"role_arn": ARN, "aws_region": "us-east-1"}, "a.b.c") == GIVEN
+    given = dict(zip(asked[0], asked[0][1:], strict=False))
+    assert given["--role-session-name"] == "run-4711-1"
+    assert given["--duration-seconds"] == "7200"
+
+
+@pytest.mark.parametrize(
+    ("answer", "job", "says", "write"),
+    [
+        (
+            "ValidationError: Value 'a b' at 'roleSessionName' failed to satisfy constraint",
+            {"name": "a b"},
+            "AWS refuses the name of the session, 'a b'",
+            "role-session-name: run-${{ github.run_id }}",
+        ),
+        (
+            "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration",
+            {"seconds": 7200},
+            "The role allows no session of 7200 seconds",
+            "role-duration-seconds: 3600",
+        ),
+        (
+            GIVEN,
+            {"role": ARN.replace("-push", "")},
+            "The job asks for the role arn:aws:iam::111122223333:role/example-service, and",
+            f"role-to-assume: {ARN}",
+        ),
+    ],
+    ids=["name", "length", "another role"],
+)
+def test_what_of_the_request_aws_cannot_accept_is_named(
+    root: Path, judge: Judge, answer: str, job: dict[str, Any], says: str, write: str
+) -> None:
+    write_job(root, **job)
+    text, commands = judge(f"{IDS}:{TAG}", answer)
+    assert says in text
+    assert write in text
+    assert commands == ANEW, "a run of the same commit would be refused again"
+
+
+def test_a_run_of_dependabot_gets_no_token_and_one_is_started_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTOR", "dependabot[bot]")
+    monkeypatch.setenv("GITHUB_REF_NAME", "main")
+    found = explain_difference({}, {}, "")
+    assert "GitHub gives its runs no OIDC token, also when somebody runs them again" in str(found)
+    assert found.commands == ("gh workflow run deploy.yml --ref main",)
+
+
+def test_a_runner_without_the_aws_cli_is_told_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Problem, match="This runner has no AWS CLI") as found:
+        diagnose.ask_sts({"role_arn": ARN, "aws_region": "us-east-1"}, "a.b.c")
+    assert found.value.commands[0].startswith("https://docs.aws.amazon.com/cli/")
 
 
 @pytest.mark.parametrize("claim", ["repository_id", "repository_owner_id"])

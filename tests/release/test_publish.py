@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import json
-import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,33 +21,53 @@ from tests.support.registry import INDEX, MANIFEST, ONE, TWO, Registry
 @pytest.mark.parametrize(
     ("version", "mended"),
     [
-        ("v1.0.0+build.5", "v1.0.0_build.5"),
-        ("v1/linux", "v1_linux"),
-        ("v1.0.0@home", "v1.0.0_home"),
-        ("v1'; echo 'x", "v1___echo__x"),
-        ("v\u00e91", "v_1"),
+        ("v1.0.0+build.5", "v1.0.0-build.5"),
+        ("v1/linux", "v1-linux"),
+        ("web/v1.0.0", "v1.0.0-web"),
+        ("team/web/v2", "v2-team-web"),
+        ("v1.0.0@home", "v1.0.0-home"),
+        ("v1'; echo 'x", "v1-echo-x"),
+        ("v\u00e91", "v-1"),
         ("v" + "1" * 128, "v" + "1" * 127),
-        ("v1\n", "v1_"),
-        ("v<b>1", "v_b_1"),
+        ("v1\n", "v1"),
+        ("v<b>1", "v-b-1"),
+        ("/", "vNEXT"),
     ],
 )
+@pytest.mark.usefixtures("root")
 def test_a_version_that_no_image_can_have_as_its_tag_is_refused(
     registry: Registry, version: str, mended: str
 ) -> None:
-    registry.by_cli()
-    ran = registry.run("name", version, PATH="/nowhere")  # nothing is asked of AWS
+    registry.by_cli()  # and nothing is asked of AWS
+    ran = registry.run("name", version, PATH="/nowhere", ECR_REPOSITORY="example-service")
     assert ran.status == 1
     assert f"{html.escape(version, quote=False)} cannot be the tag of an image" in ran.summary
-    assert f"gh release delete {shlex.quote(version)} --cleanup-tag --yes" in ran.summary
+    assert "The role trusts refs/tags/v*." in ran.summary
+    assert "delete" not in ran.summary, "a new version does"
     assert f"gh release create {mended} --target {ONE} --generate-notes" in ran.summary
     assert ran.printed.count("\n") == 1
     assert ran.printed.startswith("::error title=Nothing was published::")
 
 
 @pytest.mark.parametrize("version", ["v1", "v1.0.0-rc.1", "main-17", "v" + "1" * 127, "v_1"])
-def test_every_other_version_is_taken_without_a_word(registry: Registry, version: str) -> None:
+def test_every_other_version_is_taken_without_a_word(
+    registry: Registry, version: str, tmp_path: Path
+) -> None:
     registry.by_cli()
-    assert registry.run("name", version, PATH="/nowhere") == (0, "", {}, "")
+    (tmp_path / "aws").write_text("#!/bin/sh\nexit 99\n")
+    (tmp_path / "aws").chmod(0o755)
+    assert registry.run("name", version, PATH=str(tmp_path)) == (0, "", {}, "")
+
+
+def test_a_runner_without_the_aws_cli_is_told_before_anything_is_done(registry: Registry) -> None:
+    registry.by_cli()
+    ran = registry.run("name", "v1", PATH="/nowhere")
+    assert ran.status == 1
+    needs = "git, Docker with Buildx, Python 3.9 or newer, and the AWS CLI 2"
+    assert "This runner has no AWS CLI, so ECR cannot be asked and nothing was" in ran.summary
+    assert needs in ran.summary
+    again = registry.run("before", "v1", PATH="/nowhere")
+    assert needs in again.summary
 
 
 # Before the build
@@ -108,11 +128,6 @@ def test_what_an_image_says_is_pasted_into_nothing(registry: Registry) -> None:
     ran = registry.run("before")
     assert "touch" not in ran.printed + ran.summary
     assert "an image of no known commit" in ran.summary
-
-
-def test_a_tag_without_a_release_is_deleted_by_git(registry: Registry) -> None:
-    ran = registry.run("name", "v1+x", GITHUB_EVENT_NAME="push")
-    assert "\ngit push origin --delete v1+x\n" in ran.summary
 
 
 def test_an_annotation_keeps_its_percent_signs(registry: Registry) -> None:

@@ -41,6 +41,18 @@ def start(copy: Copy, emulator: Emulator) -> Start:
     return with_answers
 
 
+def test_a_session_name_that_sts_refuses_is_named_and_not_said_to_be_given(start: Start) -> None:
+    made = start()
+    made.edit(DEPLOY, "SESSION: run-${{ github.run_id }}", "SESSION: run ${{ github.run_id }}")
+    made.commit("v0.1.0")
+    run = made.publish()
+    assert run.status == 1
+    (error,) = errors(run)
+    assert error.startswith("The role was refused::AWS refuses the name of the session, 'run ")
+    assert "role-session-name: run-${{ github.run_id }}" in error
+    assert "given to this job now" not in run.log
+
+
 # Releases that are as they should be
 
 
@@ -234,7 +246,7 @@ def test_three_answers_of_500_are_overcome(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "mended"), [("v0.1.0+build.5", "v0.1.0_build.5"), ("v0.1.0/x", "v0.1.0_x")]
+    ("tag", "mended"), [("v0.1.0+build.5", "v0.1.0-build.5"), ("v0.1.0/x", "v0.1.0-x")]
 )
 def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
     start: Start, tag: str, mended: str
@@ -245,7 +257,7 @@ def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
     assert (run.status, run.tokens, made.aws.calls()) == (1, 0, [])
     (error,) = errors(run)
     assert f"{tag} cannot be the tag of an image" in error
-    assert f"\ngh release delete {tag} --cleanup-tag --yes\n" in run.summary
+    assert "delete" not in run.summary
     assert f"\ngh release create {mended} --target " in run.summary
 
 
@@ -266,6 +278,7 @@ def test_what_the_role_does_not_trust_gets_the_advice_and_no_token(
     assert (run.status, run.tokens, made.aws.calls()) == (1, 0, [])
     (error,) = errors(run)
     assert "is not a tag that begins with v" in error
+    assert "Tag a part of the repository as v1.2.0-PART, not as PART/v1.2.0." in error
     assert advice in error
     assert advice in run.summary
 

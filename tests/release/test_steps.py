@@ -28,9 +28,9 @@ def test_a_step_that_does_not_exist_prints_the_usage(
 @pytest.mark.parametrize(
     ("command", "status", "says"),
     [
-        (["publish", "name"], 0, ""),
-        (["publish", "before"], 1, "The AWS CLI cannot be run on this runner"),
-        (["publish", "after"], 1, "The AWS CLI cannot be run on this runner"),
+        (["publish", "name"], 1, "This runner has no AWS CLI"),
+        (["publish", "before"], 1, "This runner has no AWS CLI"),
+        (["publish", "after"], 1, "This runner has no AWS CLI"),
         (["diagnose"], 1, "The job may not ask GitHub for a token"),
         (["deploy", "before"], 1, "service.json is missing, so it is not known what to run"),
         (["deploy", "after"], 1, "service.json is missing, so it is not known what to run"),

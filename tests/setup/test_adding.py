@@ -301,6 +301,53 @@ def test_what_cannot_be_done_is_told_before_anything_is_written(
     assert refused(without_aws, *arguments)[0].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--key", "worker"), "with --key example-service, and --key worker would be a second one"),
+        (("--registry", "worker"), "with --registry example-service, and --registry worker would"),
+    ],
+)
+def test_a_second_entry_of_a_repository_is_refused_with_the_way_that_works(
+    without_aws: Desk, options: tuple[str, ...], said: str
+) -> None:
+    ended = without_aws.keyless("add", "octo-org/Example-Service", *options)
+    assert ended.status == 1
+    words = " ".join(ended.out.split())
+    assert said in words
+    assert "copy the entry in infra/terraform.tfvars.json under another key" in words
+    guide = (without_aws.path / TOOL / "docs/many-repositories.md").read_text()
+    assert "\n## Two images from one repository\n" in guide
+    assert "Nothing to add" not in ended.out
+    same = without_aws.keyless("add", "octo-org/example-service", "--key", "example-service")
+    assert (same.status, "Nothing to add." in same.out) == (0, True)
+
+
+def test_two_images_from_one_repository_work_as_the_guide_says(without_aws: Desk) -> None:
+    values = json.loads((without_aws.path / TFVARS).read_text())
+    own = values["repositories"]["example-service"]
+    values["repositories"]["worker"] = {
+        **own,
+        **{"ecr_repository": "worker", "role_name": "worker-push"},
+    }
+    (without_aws.path / TFVARS).write_text(json.dumps(values, indent=2))
+    deploy = without_aws.path / ".github/workflows/deploy.yml"
+    text = deploy.read_text()
+    for old, new in (
+        ("name: deploy\n", "name: deploy-worker\n"),
+        ("group: deploy-", "group: deploy-worker-"),
+        ('ECR_REPOSITORY: "example-service"', 'ECR_REPOSITORY: "worker"'),
+        ("role/example-service-push", "role/worker-push"),
+        ("context: .", "context: app"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    deploy.with_name("deploy-worker.yml").write_text(text)
+    shutil.copy(without_aws.path / "Dockerfile", without_aws.path / "app/Dockerfile")
+    checked = without_aws.keyless("check", "--repository", "octo-org/example-service")
+    assert checked.status == 0, checked.out
+
+
 def test_without_github_nothing_is_written(without_aws: Desk) -> None:
     without_aws.hub.user(logged_in=False)
     assert "GitHub does not know who you are" in refused(without_aws, "add", "octo-org/api")[0]

@@ -73,7 +73,7 @@ def test_a_plan_of_github_without_rulesets_is_said_once_when_it_is_created(desk:
     assert "GitHub refuses that (Upgrade to GitHub Pro" in words(first)
     assert "so whoever may write to the repository can move and delete what is" in words(first)
     again = desk.bootstrap("--yes")
-    assert "make the ruleset" not in again.out
+    assert "create the ruleset" not in again.out
     assert f"GitHub has no rulesets for {NAME}" in words(again)
 
 
@@ -124,7 +124,7 @@ def test_immutable_releases_lock_tags_and_no_ruleset_is_needed(ready: Desk) -> N
     ]
     ready.hub.change(NAME, rulesets=[])
     again = ready.bootstrap("--yes")
-    assert "make the ruleset" not in again.out
+    assert "create the ruleset" not in again.out
     assert "ARGS=--immutable-releases" not in words(again)
     assert doctor_says(ready, "tags")[0] == (
         "ok",
@@ -138,7 +138,9 @@ def test_only_an_admin_can_make_a_ruleset_and_others_are_told_so(ready: Desk) ->
     ready.hub.change(NAME, rulesets=[], permissions=push)
     ended = ready.bootstrap("--yes")
     assert (ended.status, ready.changes()) == (0, [])
-    assert f"Only an admin of {NAME} can make the ruleset 'what is published stays" in words(ended)
+    assert f"Only an admin of {NAME} can create the ruleset 'what is published stays" in words(
+        ended
+    )
 
 
 def test_rulesets_are_made_where_they_are_asked_for(ready: Desk) -> None:

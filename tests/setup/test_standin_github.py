@@ -105,7 +105,7 @@ def ask(hub: Hub, path: str, method: str = "GET", body: Any = None) -> Any:
         (f"gh secret list --repo {NAME} --env x --json name", 1, "secrets: HTTP 404: Not Found"),
         (f"gh run list --repo {NAME} --limit 0", 1, "invalid limit: 0"),
         (f"gh run list --repo {NAME} --workflow deploy.yml --json url", 1, "on the default branch"),
-        ("gh release create v0.1.0 --generate-notes", 0, ""),
+        ("gh release create v0.1.0 --generate-notes", 1, "HTTP 422: Repository is empty."),
         (
             "gh workflow run deploy.yml --ref v0.1.0",
             1,

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -374,6 +375,7 @@ def answer_as_documented(judge_tokens: bool) -> None:
     def trust_denied(role_arn: str, parameters: Any, use_json: bool) -> Any:
         refusal = judge_tokens and (
             token_refusal(parameters["WebIdentityToken"][0], role_arn)
+            or name_refusal(parameters["RoleSessionName"][0])
             or duration_refusal(int(parameters.get("DurationSeconds", ["3600"])[0]), role_arn)
         )
         if refusal:
@@ -412,6 +414,15 @@ def token_refusal(token: str, role_arn: str) -> tuple[str, str] | None:
     if claims["aud"] not in provider["ClientIDList"]:
         return "InvalidIdentityToken", "Incorrect token audience"
     return None
+
+
+def name_refusal(name: str) -> tuple[str, str] | None:
+    """Return code and text with which STS refuses the name of a session."""
+    if re.fullmatch(r"[\w+=,.@-]{2,64}", name, re.ASCII):
+        return None
+    text = f"1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy"
+    text += " constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"
+    return "ValidationError", text
 
 
 def duration_refusal(seconds: int, role_arn: str) -> tuple[str, str] | None:

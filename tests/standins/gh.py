@@ -38,7 +38,7 @@ COMMANDS: dict[
     "secret delete": (1, {"--repo": True}),
     "secret list": (0, {"--repo": True, "--env": True, "--json": True}),
     "run list": (0, {"--repo": True, "--workflow": True, "--limit": True, "--json": True}),
-    "release create": (1, {"--generate-notes": False}),
+    "release create": (1, {"--generate-notes": False, "--target": True}),
     "workflow run": (1, {"--ref": True, "--repo": True}),
     "auth git-credential": (1, {}),
 }
@@ -141,6 +141,8 @@ def answer(hub: Hub, command: str, arguments: list[str], flags: dict[str, str]) 
         hub.change(flags["--repo"], workflow_state="active")
     elif command == "workflow run":
         dispatch(hub, arguments[0], flags)
+    elif command == "release create":
+        release(hub, arguments[0], flags)
     elif command == "secret list":
         stored(hub, flags)
     elif command == "secret delete":
@@ -155,6 +157,18 @@ def log_in(hub: Hub, flags: dict[str, str]) -> None:
     scopes |= {*filter(None, flags.get("--scopes", "").split(","))}
     known = {"logged_in": True, "bad_token": False, "saml": False}
     hub.user(scopes=", ".join(sorted(scopes)), **known)
+
+
+def release(hub: Hub, tag: str, flags: dict[str, str]) -> None:
+    """Publish a release of the one repository there is, with its tag if that is new."""
+    repository = next(iter(hub.state()["repositories"].values()))
+    target = flags.get("--target", f"refs/heads/{repository['default_branch']}")
+    if not hub.commit(repository, target):
+        raise Refused("HTTP 422: Repository is empty.")
+    if not hub.commit(repository, f"refs/tags/{tag}"):
+        hub.tag(repository, tag, target)
+    hub.change(repository["full_name"], releases=[*repository["releases"], tag])
+    print(f"{PUBLIC}{repository['full_name']}/releases/tag/{tag}")
 
 
 def dispatch(hub: Hub, workflow: str, flags: dict[str, str]) -> None:

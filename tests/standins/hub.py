@@ -223,8 +223,13 @@ class Hub:
         """Return the commit of a ref, and its message; None where there is no such ref."""
         bare = self.bare(repository["full_name"])
         command = ["git", f"--git-dir={bare}", "log", "-1", "--format=%H%x00%B", ref, "--"]
-        found = subprocess.run(command, capture_output=True, text=True).stdout
+        unlogged = os.environ | {"HUB": ""}  # this is no call of the project
+        found = subprocess.run(command, capture_output=True, text=True, env=unlogged).stdout
         return tuple(found.rstrip("\n").split("\0")) if found else None  # type: ignore[return-value]
+
+    def tag(self, repository: dict[str, Any], name: str, target: str) -> None:
+        """Make a tag."""
+        git(f"--git-dir={self.bare(repository['full_name'])}", "tag", name, target)
 
     def rename_branch(self, repository: dict[str, Any], old: str, new: str) -> None:
         """Rename a branch; the default branch stays the default one."""

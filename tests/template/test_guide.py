@@ -236,7 +236,10 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
             "TF_WORKSPACE=repositories-2 terraform -chdir=infra plan "
             "-var-file=repositories-2.tfvars.json -var=create_oidc_provider=false",
         ],
-        "troubleshooting": ["gh workflow run deploy.yml --ref v0.1.0"],  # test_readme.py
+        "troubleshooting": [
+            "gh workflow run deploy.yml --ref v0.1.0",  # test_readme.py
+            "terraform -chdir=infra force-unlock ID",  # test_state.py
+        ],
     }
     for name, start in {"adopting": "aws iam", "troubleshooting": "gh workflow"}.items():
         assert block(page(bake().path, name), start) == block(README, start), name

@@ -14,6 +14,7 @@ from http.server import ThreadingHTTPServer
 import hcl2
 import pytest
 import yaml
+from keyless.model import scaffold
 
 from tests.conftest import Bake, Copy, Run
 from tests.standins.emulator import ROOT
@@ -33,6 +34,16 @@ def test_a_repository_whose_infra_is_elsewhere_has_none(bake: Bake) -> None:
     assert files(project.path) == expected(project)
     folders = {path.relative_to(project.path).as_posix() for path in project.path.rglob("*/")}
     assert not {name for name in folders if re.match(r"infra|\.not-generated", name)}
+
+
+def test_the_tool_knows_which_files_are_generated_and_no_others(bake: Bake) -> None:
+    """Bootstrap commits these first; what else is in the folder is its owner's."""
+    variants = [{}, {"iac_tool": "none"}, {"deploy_to": "ecs-express", "state_bucket": "a-bucket"}]
+    made = {path for answers in variants for path in files(bake(**answers).path)}
+    assert [path for path in sorted(made) if not scaffold.is_generated(path)] == []
+    assert {*scaffold.GENERATED} - made == {"PUBLISHING.md"}, "which stands beside a README.md"
+    for theirs in ("credentials.json", "app/main.py", "infra/dump.sql", ".github/keyless.json"):
+        assert not scaffold.is_generated(theirs)
 
 
 @pytest.mark.parametrize(

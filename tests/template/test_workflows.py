@@ -203,7 +203,7 @@ def test_the_role_the_region_and_the_audience(
 
 def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
     ci = workflow(bake(), "ci.yml")
-    assert list(ci["on"]) == ["pull_request", "push"]
+    assert list(ci["on"]) == ["pull_request", "merge_group", "push"]
     assert step(ci["jobs"]["image"], "docker/build-push-action")["with"]["push"] == "false"
     ran = [item["run"] for job in ci["jobs"].values() for item in job["steps"] if "run" in item]
     assert ran == [

@@ -47,6 +47,43 @@ def test_a_remedy_can_be_typed_as_it_is(copy: Copy) -> None:
     assert 'write environment: "eu: prod (#1)"' in check(project)[1]
 
 
+def test_a_timer_that_only_gives_an_old_image_a_new_number_is_reported(copy: Copy) -> None:
+    project = copy(deploy_on="branch")
+    timer = '    branches: [main]\n  schedule: [{cron: "0 4 * * 1"}]\n'
+    change(project, DEPLOY, "    branches: [main]\n", timer)
+    status, printed = check(project)
+    assert (status, printed.split()[1]) == (1, "unique-tags")
+    assert "nothing is built and the old image only gets a new number" in printed
+    change(project, DEPLOY, "SECOND_TAG: ${{ github.sha }}", "SECOND_TAG: latest")
+    assert "only gets a new number" not in check(project)[1], "with latest it is built again"
+
+
+def test_several_accounts_and_environments_are_refused_with_the_true_reason(copy: Copy) -> None:
+    project = copy(github_environment="production")
+    text = (project.path / DEPLOY).read_text()
+    job = text[text.index("  publish:\n") : text.index("  refuse:\n")]
+    staging = job.replace("  publish:", "  staging:").replace('"production"', '"staging"')
+    (project.path / DEPLOY).write_text(f"{text}\n{staging}")
+    assert "A second environment needs an entry of its own, with a role" in check(project)[1]
+    values = project.tfvars
+    own = values["repositories"]["example-service"]
+    role = {"role_name": "example-service-staging-push", "environment": "staging"}
+    values["repositories"]["staging"] = {**own, **role}
+    (project.path / TFVARS).write_text(json.dumps(values, indent=2))
+    assert "an environment has one entry, one role, one registry" in check(project)[1]
+    values["repositories"]["staging"]["ecr_repository"] = "staging"
+    (project.path / TFVARS).write_text(json.dumps(values, indent=2))
+    own_role = staging.replace("example-service-push", role["role_name"])
+    own_role = own_role.replace('ECR_REPOSITORY: "example-service"', "ECR_REPOSITORY: staging")
+    (project.path / DEPLOY).write_text(f"{text}\n{own_role}")
+    assert check(project)[0] == 0, "one entry, one role and one registry for each works"
+    account = own_role.replace("111122223333", "444455556666")
+    (project.path / DEPLOY).write_text(f"{text}\n{account}")
+    printed = check(project)[1]
+    assert "several accounts in one repository are not supported yet" in printed
+    assert "pushed more than once" not in printed
+
+
 def test_a_job_that_calls_foreign_code_cannot_ask_for_a_token(copy: Copy) -> None:
     project = copy()
     call = f"  call:\n    uses: evil/repo/.github/workflows/x.yml@{'0' * 40} # v1\n"

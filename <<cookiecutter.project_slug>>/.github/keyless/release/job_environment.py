@@ -74,6 +74,16 @@ def region_of_infra() -> str:
         return ""
 
 
+def trusted_refs(job: Release) -> str:
+    """Return a sentence on the refs that the role trusts, empty where that cannot be read."""
+    try:
+        entries = json.loads(values_file().read_text(encoding="utf-8"))["repositories"].values()
+        (refs,) = (each["refs"] for each in entries if each["ecr_repository"] == job.repository)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    return f"The role trusts {' and '.join(refs)}. "
+
+
 def asked_credentials() -> dict[str, str]:
     """Return what the job gives configure-aws-credentials, by the names of its inputs.
 

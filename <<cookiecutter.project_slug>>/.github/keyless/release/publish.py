@@ -13,7 +13,12 @@ import shutil
 from keyless.aws import Refused
 from keyless.console import Problem, append_to, report_problem
 from keyless.release.images import find_published, settle_tags
-from keyless.release.job_environment import Release, publish_command, rerun_command
+from keyless.release.job_environment import (
+    Release,
+    publish_command,
+    rerun_command,
+    trusted_refs,
+)
 from keyless.release.refusal import explain_missing_push, explain_refusal, runner_lacks_aws
 from keyless.release.versions import move_tag
 
@@ -22,22 +27,31 @@ def check_name(job: Release) -> None:
     """Refuse a version that cannot be the tag of an image (Docker docs, image tag).
 
     Raises:
-        Problem: it holds what a Git tag may hold and an image's may not, or nothing could go on.
+        Problem: it holds what a Git tag may hold and an image's may not; or there is no AWS CLI,
+            without which no later step could ask anything.
     """
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
+        name = legal_version(job.version)
+        raise Problem(
+            f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -,"
+            f" at most 128. So nothing was asked of AWS. {trusted_refs(job)}Leave this version as"
+            " it is, and publish its commit under another one. For a part of the repository, write"
+            f" its name behind the version, as in {name}",
+            publish_command(job.commit).replace("vNEXT", shlex.quote(name)),
+        )
     if shutil.which("aws") is None:
         raise runner_lacks_aws()
-    if re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
-        return
-    *_, legal = [word for word in re.split("[^A-Za-z0-9_.-]+", job.version) if word] or ["vNEXT"]
-    part = re.sub("[^A-Za-z0-9_.-]+", "-", job.version.removesuffix(legal)).strip("-")
-    name = f"{legal}-{part}"[:128].rstrip("-")
-    raise Problem(
-        f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
-        " most 128. So nothing was asked of AWS. Leave this version as it is, and publish its"
-        f" commit under another name. For a part of the repository, write the name of the part"
-        f" behind the version: {name}",
-        publish_command(job.commit).replace("vNEXT", shlex.quote(name)),
-    )
+
+
+def legal_version(version: str) -> str:
+    """Return a version that an image can have: its parts, the one with the number first."""
+    words = [word.strip("-.") for word in re.split("[^A-Za-z0-9_.-]+", version)]
+    words = [word for word in words if word]
+    numbered = next((word for word in words if re.match("[A-Za-z]+[0-9]", word)), None)
+    if numbered:
+        words.remove(numbered)
+        words.insert(0, numbered)
+    return "-".join(words)[:128].rstrip("-.") or "vNEXT"
 
 
 def look_before(job: Release) -> None:

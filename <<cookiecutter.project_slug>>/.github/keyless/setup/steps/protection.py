@@ -143,7 +143,7 @@ def _plan_ruleset(
     name, repository = ruleset["name"], situation.repository
     if repository and not repository.administered:
         situation.notes.append(
-            f"Only an admin of {situation.name} can make the ruleset {name!r} for"
+            f"Only an admin of {situation.name} can create the ruleset {name!r} for"
             f" {' and '.join(refs)}. Ask one to type {AGAIN} in a clone."
         )
     elif name in [each["name"] for each in there]:
@@ -153,7 +153,7 @@ def _plan_ruleset(
             f" active, was edited, or has exceptions. Edit it: {page}"
         )
     else:
-        text = f"make the ruleset {name!r} for {' and '.join(refs)}"
+        text = f"create the ruleset {name!r} for {' and '.join(refs)}"
         situation.add(text, partial(_create_ruleset, situation, ruleset))
 
 

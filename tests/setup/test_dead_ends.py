@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,11 @@ from tests.standins.emulator import ROOT, Emulator
 from tests.standins.hub import Hub
 from tests.support.bootstrap import NAME, TFVARS, refused
 from tests.support.desk import Desk
-from tests.support.doctor import settings
+from tests.support.doctor import admits, mutable, provider, settings, subjects
 from tests.support.remedies import commands_of, doctor_says, follow, words
 
 DEPLOY = ".github/workflows/deploy.yml"
+TEMPLATE_TOOL = "<<cookiecutter.project_slug>>/.github/keyless"
 
 
 @pytest.fixture
@@ -143,6 +145,52 @@ def test_a_line_of_doctor_cures_what_it_stands_below(
         follow(ready, command)
     assert [one.state for one in doctor_says(ready, concern)] == ["ok"]
     assert ready.bootstrap("--yes").status == 0
+
+
+AGAIN_CURES = [
+    pytest.param(provider("delete_open_id_connect_provider"), "provider", id="no provider"),
+    pytest.param(subjects(f"repo:{NAME}:*"), "role", id="another trust"),
+    pytest.param(mutable, "registry", id="tags that can be moved"),
+    pytest.param(lambda desk: desk.hub.rename(NAME, "octo-org/new"), "repository", id="renamed"),
+    pytest.param(lambda desk: desk.hub.rename(NAME, "octo-org/new"), "subject", id="its subject"),
+    pytest.param(settings(environments={}), "environment", id="no environment"),
+    pytest.param(admits("branch main"), "environment", id="an environment for others"),
+    pytest.param(settings(rulesets=[]), "tags", id="no ruleset"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "concern"), AGAIN_CURES)
+def test_where_doctor_says_make_bootstrap_that_cures_it(
+    guarded: Desk, breaks: Callable[[Desk], object], concern: str
+) -> None:
+    breaks(guarded)
+    (line,) = doctor_says(guarded, concern)
+    assert (line.state in ("wrong", "warning"), line.commands[0]) == (True, "make bootstrap")
+    ended = guarded.bootstrap("--yes")
+    assert ended.status == 0, ended.out
+    after = doctor_says(guarded, concern)
+    assert "make bootstrap" not in [command for one in after for command in one.commands]
+
+
+# Problems whose only command is the one that was typed: what is different the second time.
+SAME_AGAIN = {
+    "files.py": "the file that somebody has edited meanwhile is read anew",
+    "repositories.py": "GitHub shows the new repository by then",
+    "applying.py": "what Terraform would do more is shown; and an apply goes on where it ended",
+    "destroy.py": "an apply goes on where it ended; and somebody is asked at a terminal",
+}
+
+
+def test_a_problem_does_not_only_say_that_the_same_is_to_be_typed_again() -> None:
+    folder = ROOT / TEMPLATE_TOOL / "setup"
+    found = set()
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem"
+            if isinstance(node, ast.Call) and named and len(node.args) > 1:
+                commands = [ast.unparse(each) for each in node.args[1:]]
+                found |= {path.name} if {*commands} <= {"AGAIN", "DESTROY"} else set()
+    assert found == {*SAME_AGAIN}
 
 
 def test_only_admins_may_ask_about_actions_and_that_is_unknown_and_not_ok(ready: Desk) -> None:

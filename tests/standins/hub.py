@@ -209,22 +209,18 @@ class Hub:
     def has(self, repository: dict[str, Any], path: str) -> bool:
         """Return whether a file is on the default branch."""
         bare, ref = self.bare(repository["full_name"]), repository["default_branch"]
-        command = ["git", f"--git-dir={bare}", "cat-file", "-e", f"refs/heads/{ref}:{path}"]
-        return subprocess.run(command, capture_output=True).returncode == 0
+        return asked(bare, "cat-file", "-e", f"refs/heads/{ref}:{path}").returncode == 0
 
     def read(self, repository: dict[str, Any], path: str, ref: str = "") -> str:
         """Return the text of a file at a ref or on the default branch, empty without one."""
         bare = self.bare(repository["full_name"])
         ref = ref or f"refs/heads/{repository['default_branch']}"
-        command = ["git", f"--git-dir={bare}", "show", f"{ref}:{path}"]
-        return subprocess.run(command, capture_output=True, text=True).stdout
+        return asked(bare, "show", f"{ref}:{path}").stdout
 
     def commit(self, repository: dict[str, Any], ref: str) -> tuple[str, str] | None:
         """Return the commit of a ref, and its message; None where there is no such ref."""
         bare = self.bare(repository["full_name"])
-        command = ["git", f"--git-dir={bare}", "log", "-1", "--format=%H%x00%B", ref, "--"]
-        unlogged = os.environ | {"HUB": ""}  # this is no call of the project
-        found = subprocess.run(command, capture_output=True, text=True, env=unlogged).stdout
+        found = asked(bare, "log", "-1", "--format=%H%x00%B", ref, "--").stdout
         return tuple(found.rstrip("\n").split("\0")) if found else None  # type: ignore[return-value]
 
     def tag(self, repository: dict[str, Any], name: str, target: str) -> None:
@@ -294,6 +290,13 @@ def oidc(repository: dict[str, Any]) -> Any:
         "use_immutable_subject": not repository["classic"],
         "sub_claim_prefix": f"repo:{owner}{first}/{name}{second}",
     }
+
+
+def asked(bare: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Ask git about a bare repository; this is no call of the project."""
+    command = ["git", f"--git-dir={bare}", *arguments]
+    unlogged = os.environ | {"HUB": ""}
+    return subprocess.run(command, capture_output=True, text=True, env=unlogged)
 
 
 def git(*arguments: str) -> None:

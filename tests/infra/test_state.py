@@ -123,7 +123,7 @@ HERE = {"LocationConstraint": None}
         ({OWN: None}, None),
         ({OWN: HERE}, []),
         ({OWN: HERE, "get-bucket-versioning": {}}, ["keeps no former versions"]),
-        ({OWN: HERE, "get-bucket-versioning": "AccessDenied"}, []),
+        ({OWN: HERE, "get-bucket-versioning": "AccessDenied"}, ["former versions is unknown"]),
         ({OWN: "AccessDenied", LOCATION: HERE}, ["belongs to another account than 111122223333"]),
         (
             {OWN: {"LocationConstraint": "EU"}},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from keyless.setup.health import in_aws
 
 from tests.support.bootstrap import NAME, TFVARS
 from tests.support.desk import Desk
@@ -170,6 +172,29 @@ def test_what_is_no_failure_is_told_and_ok(guarded: Desk, breaks: Break, line: s
     ended = guarded.doctor()
     assert line in said(ended)
     assert (ended.status, said(ended, "--")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("filters", "state"), [(["latest"], "OK"), ([], "WRONG"), (["latest", "v*"], "WRONG")]
+)
+def test_the_tags_that_may_move_are_compared_too(
+    monkeypatch: pytest.MonkeyPatch, filters: list[str], state: str
+) -> None:
+    """The emulator has no exclusion filters [ECR API, DescribeRepositories]."""
+    entry = {"ecr_repository": "example-service"}
+    patient = SimpleNamespace(entry=entry, account=SimpleNamespace(entries={"key": entry}))
+    found = {
+        "repositoryUri": "uri",
+        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": [
+            {"filterType": "WILDCARD", "filter": each} for each in filters
+        ],
+    }
+    infra = SimpleNamespace(mutability="IMMUTABLE_WITH_EXCLUSION", excluded=("latest",))
+    monkeypatch.setattr(in_aws, "find_registry", lambda *_: found)
+    monkeypatch.setattr(in_aws, "infra_of_entries", lambda *_: {"key": infra})
+    (line,) = in_aws.registry(patient)  # type: ignore[arg-type]
+    assert line.state.name == state
 
 
 def test_for_machines_the_same_is_json(guarded: Desk) -> None:

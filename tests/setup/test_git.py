@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.bootstrap import (
     with_a_value_to_write,
 )
 from tests.support.desk import Desk
+from tests.support.remedies import words
 
 
 def test_a_repository_with_commits_of_others_is_not_pushed_over(desk: Desk) -> None:
@@ -98,6 +100,28 @@ def test_a_push_that_github_refuses_is_told_with_a_way_round(ready: Desk) -> Non
     ready.hub.clear()
     again = ready.bootstrap("--yes")
     assert (again.status, ready.changes()) == (0, [FIRST[-1]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "noted"),
+    [
+        ({"protected": True}, True),
+        ({"rulesets": [{"id": 8, "target": "branch", "rules": [{"type": "pull_request"}]}]}, True),
+        ({"rulesets": [{"id": 8, "target": "branch", "rules": [{"type": "deletion"}]}]}, False),
+        ({}, False),
+    ],
+    ids=["protected", "a pull request is needed", "not to be deleted", "free"],
+)
+def test_a_branch_that_takes_no_push_is_reported_before_the_first_step(
+    ready: Desk, settings: dict[str, Any], noted: bool
+) -> None:
+    for ruleset in settings.get("rulesets", []):
+        ruleset |= {"name": "guard", "enforcement": "active", "conditions": {}}
+    ready.hub.change(NAME, **settings)
+    assert "is protected" not in ready.bootstrap("--plan").out, "where nothing is pushed"
+    ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
+    planned = words(ready.bootstrap("--plan"))
+    assert (f"main of {NAME} is protected, so the push may be refused" in planned) is noted
 
 
 def test_commits_that_are_missing_here_stand_in_the_way_of_a_push(ready: Desk) -> None:

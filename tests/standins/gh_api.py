@@ -145,6 +145,13 @@ def of_git(
             if "/".join(tag) not in repository["releases"]:
                 raise NOT_FOUND
             return 200, {"tag_name": "/".join(tag), "draft": False}
+        case ["GET", "branches", *branch]:
+            if not hub.commit(repository, f"refs/heads/{'/'.join(branch)}"):
+                raise HTTPError(404, "Branch not found")
+            return 200, {"name": "/".join(branch), "protected": repository["protected"]}
+        case ["GET", "rules", "branches", *_]:
+            kinds = (each for each in repository["rulesets"] if each["target"] == "branch")
+            return 200, [rule for each in kinds for rule in each["rules"]]
         case ["POST", "branches", *branch, "rename"]:
             fields(body, {"new_name": str}, {})
             hub.rename_branch(repository, "/".join(branch), body["new_name"])

@@ -45,6 +45,7 @@ REPOSITORY: dict[str, Any] = {
     "actions_enabled": True,
     "allowed_actions": "all",
     "selected_actions": NONE_SELECTED,
+    "protected": False,  # whether each branch is, in the old way
     "workflow_state": "active",  # of each workflow
     "immutable": False,  # whether releases are
     "releases": [],  # the tags of those that are published

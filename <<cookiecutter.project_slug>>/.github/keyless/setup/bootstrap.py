@@ -16,7 +16,12 @@ from keyless.setup.state import states
 from keyless.setup.steps.account import look_at_account, look_at_bucket, look_at_provider
 from keyless.setup.steps.applying import IMPORTS
 from keyless.setup.steps.checkout import Checkout
-from keyless.setup.steps.commits import look_at_commits, note_edits, note_left
+from keyless.setup.steps.commits import (
+    look_at_commits,
+    note_edits,
+    note_left,
+    note_protection,
+)
 from keyless.setup.steps.files import look_at_files, note_fetching, plan_writing
 from keyless.setup.steps.judging import judge_before_github
 from keyless.setup.steps.protection import look_at_environment, look_at_tags
@@ -100,6 +105,8 @@ def _look(situation: Situation) -> None:
     situation.steps += git_steps
     note_fetching(situation, outputs)
     situation.notes += [*note_left(checkout), *note_edits(checkout)]
+    if any(step.text.startswith("push ") for step in git_steps):
+        situation.notes += note_protection(checkout)
     look_at_tags(situation)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any, NamedTuple
 
@@ -87,16 +86,20 @@ def _location_of_anybodys(account: Account, bucket: Bucket, refused: Refused) ->
 
 
 def _versioning_notes(account: Account, bucket: Bucket) -> list[str]:
-    with contextlib.suppress(Refused):  # who may not ask is not told
-        which = ("--bucket", bucket.name)
+    which = ("--bucket", bucket.name)
+    try:
         versions = ask_aws(account, "s3api", "get-bucket-versioning", *which) or {}
-        if versions.get("Status") != "Enabled":
-            return [
-                f"The bucket {bucket.name} keeps no former versions, so a state that is lost stays"
-                f" lost: aws s3api put-bucket-versioning --bucket {bucket.name}"
-                " --versioning-configuration Status=Enabled"
-            ]
-    return []
+    except Refused as refused:
+        return [
+            f"Whether the bucket {bucket.name} keeps former versions is unknown: {refused.said}"
+        ]
+    if versions.get("Status") == "Enabled":
+        return []
+    return [
+        f"The bucket {bucket.name} keeps no former versions, so a state that is lost stays"
+        f" lost: aws s3api put-bucket-versioning --bucket {bucket.name}"
+        " --versioning-configuration Status=Enabled"
+    ]
 
 
 def create_bucket_arguments(bucket: Bucket) -> list[str]:

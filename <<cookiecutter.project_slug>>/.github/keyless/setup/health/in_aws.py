@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from keyless.model.account import Account
@@ -88,13 +88,21 @@ def registry(patient: Patient) -> Iterator[Line]:
         yield wrong("registry", f"{name} does not exist", AGAIN)
         return
     key = next(key for key, one in patient.account.entries.items() if one is patient.entry)
-    wanted = infra_of_entries(ROOT, patient.account)[key].mutability
-    has = found["imageTagMutability"]
+    infra = infra_of_entries(ROOT, patient.account)[key]
+    wanted = _mutability(infra.mutability, infra.excluded)
+    filters = found.get("imageTagMutabilityExclusionFilters") or []
+    has = _mutability(found["imageTagMutability"], (each["filter"] for each in filters))
     if has == wanted:
         yield ok("registry", f"{found['repositoryUri']}, tags {has}")
     else:
         text = f"tags of {name} are {has}, and infra/ says {wanted}"
         yield wrong("registry", text, AGAIN)
+
+
+def _mutability(kind: str, excluded: Iterable[str]) -> str:
+    """Return which tags of a registry can be moved, as ECR says it."""
+    names = " and ".join(sorted(excluded))
+    return f"{kind} ({names})" if names else kind
 
 
 def service(patient: Patient) -> Iterator[Line]:

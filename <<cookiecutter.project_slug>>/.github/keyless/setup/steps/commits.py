@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from keyless.console import Problem
+from keyless.gh import Denied, call_github
 from keyless.model.files import repository_files
 from keyless.model.scaffold import is_generated
 from keyless.paths import ROOT, TFVARS
@@ -126,6 +127,28 @@ def _push() -> None:
             "git push origin HEAD:refs/heads/bootstrap",
             "gh pr create --head bootstrap --fill",
         )
+
+
+def note_protection(checkout: Checkout) -> list[str]:
+    """Return the note on a branch that takes no push, where somebody is about to push to it.
+
+    [REST API, "Get rules for a branch", "Get a branch"]
+    """
+    branch = checkout.branch
+    if f"refs/heads/{branch}" not in checkout.heads:
+        return []
+    path = f"repos/{checkout.name}"
+    try:
+        rules = call_github(f"{path}/rules/branches/{branch}")
+        guarded = bool(call_github(f"{path}/branches/{branch}")["protected"])
+    except (Denied, LookupError, TypeError) as error:
+        return [f"Whether {branch} of {checkout.name} is protected is unknown: {error}"]
+    if not guarded and not {rule["type"] for rule in rules} & {"pull_request", "update"}:
+        return []
+    return [
+        f"{branch} of {checkout.name} is protected, so the push may be refused at the end. What is"
+        " done before stays, and a pull request with the commit then does the rest."
+    ]
 
 
 def note_left(checkout: Checkout) -> list[str]:

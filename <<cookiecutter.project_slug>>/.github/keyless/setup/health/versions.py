@@ -42,10 +42,16 @@ def versions(patient: Patient) -> Iterator[Line]:
         text += f" {_why_nothing_started(patient.name, tag)}{others} This publishes it:"
         yield wrong("versions", text, f"gh workflow run deploy.yml --ref {tag}")
     if not lost:
-        count = (
-            f"each of {len(tags)} tags has a run or an image" if tags else "no version is tagged"
-        )
-        yield ok("versions", count)
+        yield ok("versions", _count(len(tags), len(without)))
+
+
+def _count(tags: int, without: int) -> str:
+    """Return what is known of versions, none of which could be published and was not."""
+    if not tags:
+        return "no version is tagged"
+    text = f"{tags - without} of {tags} versions have a run or an image"
+    newest = f"the newest {LOOKED_AT} of " * (without > LOOKED_AT)
+    return f"{text}; {newest}the others have no deploy.yml" if without else text
 
 
 def _tags_with_runs(name: str) -> set[str]:

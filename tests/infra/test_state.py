@@ -76,7 +76,7 @@ def test_a_lock_that_was_left_says_whose_it_is_and_is_removed_by_the_line(
     with_bucket.hub.rename("octo-org/example-service", "octo-org/renamed")
     first = with_bucket.bootstrap("--yes")
     assert first.status == 1
-    who = "Terraform's state is locked: runner@desk-2 has begun to apply at 2026-11-27 08:15:30"
+    who = "Terraform's state is locked: runner@desk-2 started to apply at 2026-11-27 08:15:30"
     assert who in words(first)
     unlock, again = commands_of(first)
     assert again == "make bootstrap"

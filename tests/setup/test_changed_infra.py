@@ -39,7 +39,7 @@ def test_what_ci_refuses_is_not_applied(desk: Desk, text: str, says: str) -> Non
     (desk.path / "infra/docs.tf").write_text(text)
     ended = desk.bootstrap("--yes")
     assert ended.status == 1
-    assert "The check does not agree, so nothing is applied" in ended.out
+    assert "make check has found this, so nothing is applied" in ended.out
     assert says in " ".join(ended.out.split())
     assert desk.changes() == []
     assert says in " ".join(desk.keyless("check").out.split())

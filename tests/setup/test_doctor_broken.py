@@ -93,8 +93,8 @@ BROKEN = [
 --  repository   octo-org/example-service is archived, so no workflow runs
                  gh repo unarchive octo-org/example-service
 --  actions      GitHub Actions is switched off in octo-org/example-service, so nothing would be
-                 published. Switch it on. If GitHub refuses that, an owner of the organisation has
-                 to:
+                 published. Switch it on. If GitHub refuses that, the organisation decides it: ask
+                 an owner.
                  gh api --method PUT repos/octo-org/example-service/actions/permissions -F enabled=true -f allowed_actions=all
 --  environment  eu: prod does not exist
                  make bootstrap
@@ -127,7 +127,8 @@ BROKEN = [
                  actions/setup-python, hashicorp/setup-terraform, docker/setup-buildx-action,
                  docker/build-push-action, aws-actions/configure-aws-credentials,
                  aws-actions/amazon-ecr-login, which its workflows use, so GitHub would start none
-                 of these. Allow them. If GitHub refuses that, an owner of the organisation has to:
+                 of the workflows. Allow these, too. If GitHub refuses that, the organisation
+                 decides it: send the names to an owner.
                  gh api --method PUT repos/octo-org/example-service/actions/permissions -F enabled=true -f allowed_actions=selected
                  gh api --method PUT repos/octo-org/example-service/actions/permissions/selected-actions -F github_owned_allowed=false -F verified_allowed=false -f 'patterns_allowed[]=actions/checkout@*' -f 'patterns_allowed[]=actions/setup-python@*' -f 'patterns_allowed[]=hashicorp/setup-terraform@*' -f 'patterns_allowed[]=docker/setup-buildx-action@*' -f 'patterns_allowed[]=docker/build-push-action@*' -f 'patterns_allowed[]=aws-actions/configure-aws-credentials@*' -f 'patterns_allowed[]=aws-actions/amazon-ecr-login@*'
 --  environment  eu: prod does not say which refs may use it

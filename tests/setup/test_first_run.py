@@ -89,8 +89,12 @@ def test_nothing_but_yes_does_it(desk: Desk) -> None:
 def test_without_a_terminal_nobody_is_asked(desk: Desk) -> None:
     said = refused(desk)
     assert said.endswith(
-        "Nothing was changed: there is no terminal to ask at. To do this without:\n"
+        "Nothing was changed: there is no terminal to ask at. To do this without a terminal:\n"
         '  make bootstrap ARGS="--yes"\n'
+    )
+    said = refused(desk, "--all", "--public", "--repository", "octo-org/other")
+    assert said.endswith(
+        '  make bootstrap ARGS="--yes --public --all --repository octo-org/other"\n'
     )
 
 

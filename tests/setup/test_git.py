@@ -80,6 +80,8 @@ def test_values_that_somebody_is_editing_are_written_and_not_committed(ready: De
     ended = ready.bootstrap("--yes")
     assert ended.status == 0, ended.out
     assert f" -  {TFVARS} holds edits of yours, which are yours to commit." in ended.out
+    stated = 'states the trust once more, for "refs/tags/v*", and the role trusts "refs/tags/v1*"'
+    assert f"infra/tests/trust.tftest.hcl {stated}" in words(ended)
     assert ready.changes() == [APPLY]
     assert ready.entry["subject_prefix"] == IDS
     assert f" M {TFVARS}" in ready.git("status", "--short").splitlines()[1:] + [

@@ -103,10 +103,10 @@ def test_nothing_is_done_before_the_check_agrees(desk: Desk) -> None:
     path.write_text(path.read_text().replace('aws-region: "us-east-1"', "aws-region: eu-west-1"))
     said = refused(desk, "--yes")
     assert said.startswith(
-        "The check does not agree, so nothing is applied:\n.github/workflows/dep"
+        "make check has found this, so nothing is applied:\n.github/workflows/dep"
     )
     assert "same-region" in said
-    assert said.endswith("\n  make check\n")
+    assert said.endswith("\n  make check ARGS=--fix\n  make bootstrap\n")
     assert [call for call in desk.hub.calls() if " repos/" in call] == []
 
 

@@ -226,8 +226,9 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
             "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID"
         ],
         "bootstrap": [
+            'eval "$(aws configure export-credentials --format env)"',  # test_dead_ends.py
             "aws ecs delete-express-gateway-service --service-arn "
-            "arn:aws:ecs:REGION:ACCOUNT:service/NAME/NAME --region REGION"
+            "arn:aws:ecs:REGION:ACCOUNT:service/NAME/NAME --region REGION",
         ],
         "many-repositories": [
             "make add REPO=OWNER/NAME",  # test_entries.py, as the two of the same block

@@ -13,6 +13,7 @@ from keyless.paths import TFVARS
 
 FINDINGS = "0 no findings, 1 there are findings, 2 something cannot be judged"
 FIXED = f"{FINDINGS}, 130 --fix was interrupted"
+LOOKED = "0 all is ok, apart from warnings, 1 something is wrong, 2 something is unknown"
 DONE = "0 it is done or nothing is to be done, 1 it is not: the output says why and what to type"
 RELEASED = "0 the step succeeded, 1 it failed: the annotation says why and what to type"
 REPOSITORY = r"[\w-]+/[\w.-]+"
@@ -132,7 +133,10 @@ def _add_setup(add: Callable[..., Parser]) -> None:
         "--repository", type=_repository, metavar="OWNER/NAME", help="trust this one from now on"
     )
     doctor = add(
-        "doctor", _doctor, "Report whether everything is there that a release needs", interrupted
+        "doctor",
+        _doctor,
+        "Report whether everything is there that a release needs",
+        f"{LOOKED}, 130 it was interrupted",
     )
     doctor.add_argument("--plan", action="store_true", help="also look for changes made in AWS")
     doctor.add_argument("--json", action="store_true", help="print a list for programs")

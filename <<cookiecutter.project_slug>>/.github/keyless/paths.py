@@ -14,6 +14,7 @@ TOOL_ACTION = ".github/keyless/action.yml"  # which lets jobs of other repositor
 TFVARS = "infra/terraform.tfvars.json"
 FURTHER_VALUES = "repositories-*.tfvars.json"  # beside it: entries with a state of their own
 INFRA_JSON = "infra.json"  # without infra/: what another repository's infra/ says of this one
+TRUST_TEST = "infra/tests/trust.tftest.hcl"
 TRUST_TF = "infra/repository/trust.tf"
 OIDC_TF = "infra/oidc.tf"
 REGISTRY_TF = "infra/repository/registry.tf"

@@ -39,6 +39,12 @@ def ref_matches(ref: str, pattern: str) -> bool:
     return value_matches(ref.rstrip("*") if pattern.endswith("*") else ref, pattern)
 
 
+def condition_on(ref: str) -> str:
+    """Return the condition of a job that holds for a trusted ref; a * may end it."""
+    text = "'" + ref.rstrip("*").replace("'", "''") + "'"
+    return f"startsWith(github.ref, {text})" if ref.endswith("*") else f"github.ref == {text}"
+
+
 def names_branch(refs: list[str]) -> bool:
     """Tell whether one of the refs is a branch, so that versions are numbers and no tags."""
     return any(ref.startswith("refs/heads/") for ref in refs)

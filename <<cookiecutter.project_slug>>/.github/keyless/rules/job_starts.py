@@ -10,8 +10,8 @@ from keyless.model.expressions import evaluate, parse_expression
 from keyless.model.files import repository_files
 from keyless.model.findings import Edit, Finding
 from keyless.model.job_search import NOTHING_FAILED, condition_of
-from keyless.model.jobs import Job
-from keyless.model.refs import Run, common_refs, is_untrusted, narrow
+from keyless.model.jobs import Change, Job
+from keyless.model.refs import Run, common_refs, condition_on, is_untrusted, narrow
 from keyless.model.repository import Repository, Side
 from keyless.model.syntax import EVENTS
 from keyless.model.triggers import event_names, glob_expression, starting_runs
@@ -47,6 +47,8 @@ OTHER_TOKEN = re.compile(
     r"create-github-app-token|(?i:(GH|GITHUB)_?TOKEN|token)\s*:\s*[\"']?\$\{\{\s*"
     r"(secrets\.(?!GITHUB_TOKEN\b)|steps\.|vars\.)"
 )
+# A condition on the ref alone, without blanks.
+ON_REF = r"startsWith\(github\.ref,'[^']*'\)|github\.ref=='[^']*'"
 REGULAR = r"\\[dwsSDW.]|^\^|\$$|\(|\|"  # no name of a ref is written so
 # Somebody, or another program, starts these for any ref.
 BY_HAND = {"workflow_dispatch", "repository_dispatch", "workflow_call", "schedule"}
@@ -61,8 +63,38 @@ def find(repository: Repository) -> Iterator[Finding]:
         for job in jobs[:1]:
             yield from _no_globs(_first(job))
             yield from _no_files(repository, _first(job))
+            yield from _neither_starts(side, job)
         if any("release" in _automatic(job) for job in jobs):
             yield from _by_own_token(repository)
+
+
+def _neither_starts(side: Side, job: Job) -> Iterator[Finding]:
+    """Yield the job for all other refs whose condition is not the opposite of the publishing one.
+
+    For what neither of both starts for, the run is green, and nobody is told.
+    """
+    own = _compact(condition_of(job.root))
+    jobs = job.source.root.of("jobs")
+    trusted = any(own == _compact(condition_on(ref)) for ref in side.entry["refs"])
+    for name in jobs if trusted else []:  # else the rule subject speaks of the condition
+        opposite = re.fullmatch(rf"!\(({ON_REF})\)", _compact(condition_of(jobs.of(name))))
+        if opposite and not _covers(own, opposite[1]):
+            message = (
+                f"job {name} starts unless {opposite[1]}, and job {job.name} only if {own}, so"
+            )
+            message += " for some refs neither starts, and nothing says why no image came"
+            wanted = f"${{{{ !({condition_of(job.root).strip()}) }}}}"
+            yield job.at(jobs.of(name), "if", ID, message, f"write if: {wanted}", Change(wanted))
+
+
+def _covers(one: str, other: str) -> bool:
+    """Tell whether a condition holds for all refs for which another one does."""
+    begins, ref = one.startswith("startsWith"), other.split("'")[1]
+    return ref.startswith(one.split("'")[1]) if begins else one == other
+
+
+def _compact(condition: str) -> str:
+    return re.sub(r"\s", "", condition)
 
 
 def _by_own_token(repository: Repository) -> Iterator[Finding]:

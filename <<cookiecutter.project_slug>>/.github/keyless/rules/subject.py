@@ -22,7 +22,7 @@ from keyless.model.findings import UNJUDGED, Finding
 from keyless.model.jobs import Job
 from keyless.model.planned import PlannedEntry
 from keyless.model.policies import canonical
-from keyless.model.refs import common_refs, is_untrusted, ref_matches
+from keyless.model.refs import common_refs, condition_on, is_untrusted, ref_matches
 from keyless.model.repository import Repository, Side
 from keyless.model.subjects import ref_is_tested, trust_statement
 from keyless.paths import TOOL_ACTION
@@ -190,11 +190,7 @@ def _at(job: Job, key: str, rule: str, message: str, mend: str) -> Finding:
 
 def condition_for(refs: list[str]) -> str:
     """Return the condition that bounds a job to trusted refs."""
-    parts = [
-        f"startsWith(github.ref, '{ref[:-1]}')" if ref.endswith("*") else f"github.ref == '{ref}'"
-        for ref in refs
-    ]
-    return f"if: ${{{{ {' || '.join(parts)} }}}}"
+    return f"if: ${{{{ {' || '.join(map(condition_on, refs))} }}}}"
 
 
 def _presented_by(job: Job, account: Account, entry: dict[str, Any]) -> Presented:

@@ -32,7 +32,7 @@ def actions_problem(name: str) -> Problem | str:
     if not answer.get("enabled", True):
         return Problem(
             f"GitHub Actions is switched off in {name}, so nothing would be published. Switch it"
-            " on. If GitHub refuses that, an owner of the organisation has to:",
+            " on. If GitHub refuses that, the organisation decides it: ask an owner.",
             f"gh api --method PUT {path} -F enabled=true -f allowed_actions=all",
         )
     allowed = answer.get("allowed_actions")
@@ -55,8 +55,8 @@ def actions_problem(name: str) -> Problem | str:
     names = ", ".join(dict.fromkeys(each.partition("@")[0] for each in missing))
     return Problem(
         f"{name} allows only some actions, and not {names}, which its workflows use, so GitHub"
-        " would start none of these. Allow them. If GitHub refuses that, an owner of the"
-        " organisation has to:",
+        " would start none of the workflows. Allow these, too. If GitHub refuses that, the"
+        " organisation decides it: send the names to an owner.",
         *(lines[1:] if allowed == "selected" else lines),
     )
 

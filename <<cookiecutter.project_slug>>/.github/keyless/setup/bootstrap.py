@@ -22,7 +22,12 @@ from keyless.setup.steps.commits import (
     note_left,
     note_protection,
 )
-from keyless.setup.steps.files import look_at_files, note_fetching, plan_writing
+from keyless.setup.steps.files import (
+    look_at_files,
+    note_fetching,
+    note_stated_trust,
+    plan_writing,
+)
 from keyless.setup.steps.judging import judge_before_github
 from keyless.setup.steps.protection import look_at_environment, look_at_tags
 from keyless.setup.steps.remote import look_at_remote, refuse_missing_branch
@@ -72,7 +77,7 @@ def _set_up(options: argparse.Namespace, progress: Progress) -> int:
         _print_steps(situation)
         if situation.steps and options.plan:
             return 0
-        if situation.steps and not options.yes and not _is_granted():
+        if situation.steps and not options.yes and not _is_granted(_unasked(situation)):
             return 1
         _act(situation, progress)
         return 0
@@ -105,6 +110,7 @@ def _look(situation: Situation) -> None:
     situation.steps += git_steps
     note_fetching(situation, outputs)
     situation.notes += [*note_left(checkout), *note_edits(checkout)]
+    situation.notes += note_stated_trust(situation)
     if any(step.text.startswith("push ") for step in git_steps):
         situation.notes += note_protection(checkout)
     look_at_tags(situation)
@@ -119,11 +125,21 @@ def _print_steps(situation: Situation) -> None:
         print("Nothing to change: everything is there.")
 
 
-def _is_granted() -> bool:
-    """Ask whether to do the steps; only yes is a yes."""
+def _unasked(situation: Situation) -> str:
+    """Return the command that does the same without a question."""
+    given = vars(situation.options)
+    words = ["--yes"] + ["--import"] * bool(situation.imports or given["take_over"])
+    flags = ("public", "ruleset", "immutable_releases", "all", "allow_destroy")
+    words += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
+    words += [f"--repository {given['repository']}"] * bool(given["repository"])
+    return f'{AGAIN} ARGS="{" ".join(words)}"'
+
+
+def _is_granted(unasked: str) -> bool:
+    """Ask whether to do the steps; only yes is a yes. `unasked` does them without a terminal."""
     if sys.stdin is None or not sys.stdin.isatty():
-        print("Nothing was changed: there is no terminal to ask at. To do this without:")
-        print(f'  {AGAIN} ARGS="--yes"')
+        print("Nothing was changed: there is no terminal to ask at. To do this without a terminal:")
+        print(f"  {unasked}")
         return False
     try:
         answer = input('Do this? Only "yes" does: ')

@@ -28,17 +28,24 @@ def missing_branch(name: str, refs: list[str], heads: list[str], default: str) -
         return None
     wanted = branches[0][len(HEADS) :]
     message = f"A push to the branch {wanted} publishes, and {name} has no such branch: its default"
-    message += f" branch is {default}. So nothing would ever be published. Either rename the branch"
-    message += " on GitHub and here (the first two lines), or trust the branch that there is (the"
-    message += " third), and commit that."
-    return Problem(message, *_renaming(name, default, wanted), _trusting(default, wanted), AGAIN)
+    message += f" branch is {default}. So nothing would ever be published. There are two ways:"
+    return Problem(
+        message,
+        "# either rename the branch, on GitHub and here:",
+        *_renaming(name, default, wanted),
+        f"# or let {default} publish:",
+        _trusting(default, wanted),
+        f'git commit --all --message "Publish from {default}"',
+        "# then:",
+        AGAIN,
+    )
 
 
 def _renaming(name: str, old: str, new: str) -> tuple[str, str]:
     """Return what renames a branch on GitHub, and then in a clone."""
     where = f" --hostname {github_host()}" * (github_host() != "github.com")
     path = f"repos/{name}/branches/{old}/rename"
-    here = f"git branch -m {shlex.quote(old)} {shlex.quote(new)} && git fetch origin"
+    here = f"git branch -m {shlex.quote(old)} {shlex.quote(new)} && git fetch --prune origin"
     return (
         f"gh api{where} --method POST {path} -f new_name={new}",
         f"{here} && git branch -u origin/{shlex.quote(new)}",

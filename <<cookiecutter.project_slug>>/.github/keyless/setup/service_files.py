@@ -9,6 +9,7 @@ from typing import Any
 from keyless.model.account import Account
 from keyless.model.callers import caller_inputs, short_reference
 from keyless.model.documents import read_file
+from keyless.model.refs import condition_on
 from keyless.model.terraform import infra_json_by_entry
 from keyless.model.triggers import starting_runs
 from keyless.model.workflows import CREDENTIALS, read_workflow, workflow_paths
@@ -88,7 +89,7 @@ def caller_workflow(account: Account, entry: dict[str, Any], releases: bool) -> 
         "permissions: {}",
         "jobs:",
         "  publish:",
-        f"    if: ${{{{ {' || '.join(map(_condition, entry['refs']))} }}}}",
+        f"    if: ${{{{ {' || '.join(map(condition_on, entry['refs']))} }}}}",
         "    permissions: {contents: read, id-token: write}",
         f"    uses: {called}",
         "    with:",
@@ -110,9 +111,3 @@ def _events(refs: list[str], releases: bool) -> list[str]:
         pushes.append(f"branches: {json.dumps(branches, ensure_ascii=False)}")
     events = ["  release: {types: [published]}"] if tags and releases else []
     return events + ([f"  push: {{{', '.join(pushes)}}}"] if pushes else [])
-
-
-def _condition(ref: str) -> str:
-    """Return the condition under which a job runs for one trusted ref."""
-    text = "'" + ref.rstrip("*").replace("'", "''") + "'"
-    return f"startsWith(github.ref, {text})" if ref.endswith("*") else f"github.ref == {text}"

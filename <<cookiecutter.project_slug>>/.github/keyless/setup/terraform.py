@@ -132,7 +132,7 @@ def _locked(said: str) -> Unfinished:
     lock = dict(re.findall(r"(?m)^[│ ]*(ID|Who|Operation|Created): +(\S.*?) *$", said))
     who, since = lock.get("Who", "somebody"), lock.get("Created", "an unknown time")
     doing = lock.get("Operation", "").replace("OperationType", "").lower() or "run"
-    message = f"Terraform's state is locked: {who} has begun to {doing} at {since}."
+    message = f"Terraform's state is locked: {who} started to {doing} at {since}."
     if "resource temporarily unavailable" in said:  # a local file is locked by a process
         message += " The lock is of a program on this machine that still runs. Let it end:"
         return Unfinished(message, f"pgrep -fl {IAC_TOOL}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from keyless.setup.contract import run_check
 from keyless.setup.git import head_commit, uncommitted_files
 from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
+from keyless.setup.retry import AGAIN
 
 
 def contract(_patient: Patient) -> Iterator[Line]:
@@ -26,12 +27,14 @@ def contract(_patient: Patient) -> Iterator[Line]:
 def commits(patient: Patient) -> Iterator[Line]:
     """Whether what is here is what GitHub has, and so what a release has."""
     left = uncommitted_files(3)
-    if left:
+    if left and head_commit():
         text = f"not committed, so a release will not have it: {left}"
         yield wrong("commits", text, "git add FILE && git commit && git push")
         return
     head, on_github = head_commit(), patient.heads.values()
-    if not head or head not in on_github:
+    if not head:
+        yield wrong("commits", "nothing is committed here yet, so GitHub has nothing", AGAIN)
+    elif head not in on_github:
         yield wrong("commits", "the commits here are not on GitHub", "git push")
     else:
         yield ok("commits", "everything here is committed and on GitHub")

@@ -39,7 +39,8 @@ def versions(patient: Patient) -> Iterator[Line]:
     for tag in lost[:1]:
         others = f" So have {', '.join(lost[1:])}." * (len(lost) > 1)
         text = f"{tag} is on GitHub, and has neither a run of deploy.yml nor an image."
-        text += f" {_why_nothing_started(patient.name, tag)}{others} This publishes it:"
+        text += f" {_why_nothing_started(patient.name, tag)}{others} If it is older than a minute,"
+        text += " this publishes it:"
         yield wrong("versions", text, f"gh workflow run deploy.yml --ref {tag}")
     if not lost:
         yield ok("versions", _count(len(tags), len(without)))

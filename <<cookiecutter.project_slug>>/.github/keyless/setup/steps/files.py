@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from keyless.console import Problem
 from keyless.model.findings import CannotJudge
-from keyless.paths import ROOT, TFVARS
+from keyless.paths import ROOT, TFVARS, TRUST_TEST
 from keyless.setup.retry import AGAIN
 from keyless.setup.service_files import SERVICES_FOLDER, is_written_here, service_files
 from keyless.setup.steps.situation import Situation
@@ -51,6 +52,20 @@ def note_fetching(situation: Situation, outputs: dict[str, str]) -> None:
         names = ", ".join(sorted({Path(path).stem for path in outputs}))
         text = f"In the repository of {names}, once this is pushed: make fetch"
         situation.notes.append(text)
+
+
+def note_stated_trust(situation: Situation) -> list[str]:
+    """Return the note on the refs that infra/tests/ states by hand, where they are others."""
+    path = ROOT / TRUST_TEST
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    stated = re.search(r"(?m)^ *refs *= *\[(.*)\]$", text)
+    refs = ", ".join(json.dumps(ref) for ref in situation.entry["refs"])
+    if not stated or stated[1] == refs:
+        return []
+    return [
+        f"{TRUST_TEST} states the trust once more, for {stated[1]}, and the role trusts {refs}. So"
+        " make test fails, and CI does. Change it there, too (.github/keyless/docs/changes.md)."
+    ]
 
 
 def _differences(situation: Situation) -> str:

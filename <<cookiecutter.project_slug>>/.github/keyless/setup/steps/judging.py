@@ -6,7 +6,10 @@ from keyless.console import Problem
 from keyless.model.findings import UNJUDGED
 from keyless.paths import TFVARS
 from keyless.setup.contract import run_check
+from keyless.setup.retry import AGAIN
 from keyless.setup.steps.situation import Situation
+
+FIX = "make check ARGS=--fix"
 
 
 def judge_before_github(situation: Situation) -> None:
@@ -41,4 +44,5 @@ def judge(situation: Situation, *arguments: str) -> None:
     seen_before = bool(arguments) and done.status == 2 and f": {UNJUDGED} " in done.out
     if done.status and not seen_before:
         text = f"{done.out}{done.err}".strip().replace(f"{values}/", "infra/")
-        raise Problem(f"The check does not agree, so nothing is applied:\n{text}", "make check")
+        message = f"make check has found this, so nothing is applied:\n{text}\nCorrect that, and go"
+        raise Problem(f"{message} on. This offers the edits that can be made for you:", FIX, AGAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from keyless.console import Problem, print_problem, wrapped
@@ -56,8 +57,10 @@ def _release_command(entry: dict[str, Any], pushed: list[str]) -> str:
         )
         branch = entry["refs"][0].removeprefix("refs/heads/").replace("*", "BRANCH")
         return "gh run watch" if started else f"gh workflow run deploy.yml --ref {branch}"
-    version = tags[0].replace("*", "0.1.0")
-    if git("rev-parse", "--verify", "--quiet", f"refs/tags/{version}").status == 0:
+    first = "0.0" if re.search("[0-9][*]$", tags[0]) else "0.1.0"
+    version = re.sub("([0-9])[*]$", rf"\1.{first}", tags[0]).replace("*", first)
+    there = git("ls-remote", "origin", f"refs/tags/{version}").out
+    if there or git("rev-parse", "--verify", "--quiet", f"refs/tags/{version}").status == 0:
         version = tags[0].replace("*", "X.Y.Z")
     if publishes_releases():
         return f"gh release create {version} --generate-notes"

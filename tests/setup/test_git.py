@@ -183,6 +183,17 @@ def test_what_is_not_committed_is_named_before_the_release(ready: Desk) -> None:
     assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more." in words
 
 
+def test_an_option_that_changes_nothing_says_why(ready: Desk) -> None:
+    said = words(ready.bootstrap("--plan", "--all", "--public"))
+    assert "--all changes nothing: it is for the first commit, and there is one." in said
+    assert f"--public changes nothing: {NAME} exists." in said
+    deploy = ready.path / ".github/workflows/deploy.yml"
+    on = "  release:\n    types: [published]\n"
+    deploy.write_text(deploy.read_text().replace(on, '  push:\n    tags: ["v*"]\n'))
+    said = words(ready.bootstrap("--plan", "--immutable-releases"))
+    assert "--immutable-releases changes nothing: no workflow here starts on a release." in said
+
+
 def test_commits_that_will_be_pushed_are_counted(ready: Desk) -> None:
     ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
     planned = ready.bootstrap("--plan")

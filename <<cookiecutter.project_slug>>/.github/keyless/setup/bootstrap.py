@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from keyless.console import print_problem, wrapped
 from keyless.setup import session
 from keyless.setup.credentials import for_terraform
 from keyless.setup.retry import AGAIN
+from keyless.setup.service_files import publishes_releases
 from keyless.setup.state import states
 from keyless.setup.steps.account import look_at_account, look_at_bucket, look_at_provider
 from keyless.setup.steps.applying import IMPORTS
@@ -110,10 +112,21 @@ def _look(situation: Situation) -> None:
     situation.steps += git_steps
     note_fetching(situation, outputs)
     situation.notes += [*note_left(checkout), *note_edits(checkout)]
-    situation.notes += note_stated_trust(situation)
+    situation.notes += [*note_stated_trust(situation), *_idle_options(situation, checkout)]
     if any(step.text.startswith("push ") for step in git_steps):
         situation.notes += note_protection(checkout)
     look_at_tags(situation)
+
+
+def _idle_options(situation: Situation, checkout: Checkout) -> Iterator[str]:
+    """Yield the options that change nothing here, with the reason."""
+    options = situation.options
+    if options.all and checkout.head:
+        yield "--all changes nothing: it is for the first commit, and there is one."
+    if options.public and situation.repository:
+        yield f"--public changes nothing: {situation.name} exists. To make it public: gh repo edit"
+    if options.immutable_releases and not publishes_releases():
+        yield "--immutable-releases changes nothing: no workflow here starts on a release."
 
 
 def _print_steps(situation: Situation) -> None:

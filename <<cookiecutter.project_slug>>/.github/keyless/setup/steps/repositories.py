@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import Any
@@ -111,30 +112,34 @@ def _plan_creation(situation: Situation) -> None:
 def _refuse_owner(name: str, kind: str) -> None:
     """Refuse to create a repository that GitHub would refuse to create; `kind` is its visibility.
 
+    Where a token may not ask, GitHub itself decides when the repository is created.
     [REST API, "Get an organization": members_can_create_private_repositories]
+
+    Raises:
+        Problem: there is no such owner, or somebody else has to create it.
     """
-    owner = name.split("/")[0]
-    found, me = find_on_github(f"users/{owner}"), call_github("user")["login"]
-    other = f'{AGAIN} ARGS="--repository OWNER/{name.split("/")[1]}"'
-    if found is None:
-        message = f"GitHub knows no {owner}, so {name} cannot be created. Name the right owner:"
-        raise Problem(message, other)
-    if found["type"] != "Organization":
-        if found["login"].lower() != me.lower():
+    owner, short = name.split("/")
+    other = f'{AGAIN} ARGS="--repository OWNER/{short}"'
+    with contextlib.suppress(Denied):
+        found, me = find_on_github(f"users/{owner}"), call_github("user")["login"]
+        if found is None:
+            message = f"GitHub knows no {owner}, so {name} cannot be created. Name the right owner:"
+            raise Problem(message, other)
+        if found["type"] == "Organization":
+            _refuse_member(owner, name, kind)
+        elif found["login"].lower() != me.lower():
             message = (
                 f"{owner} is another person than {me}, as whom you are logged in to GitHub, so"
             )
             raise Problem(f"{message} you cannot create {name}.", *login_to_github(), other)
-        return
-    try:
-        membership = find_on_github(f"user/memberships/orgs/{owner}")
-        allowed = find_on_github(f"orgs/{owner}") or {}
-    except Denied:  # a narrow token: GitHub itself decides when the repository is created
-        return
-    may = (membership or {}).get("role") == "admin" or (
-        membership and allowed.get(f"members_can_create_{kind}_repositories", True)
-    )
-    if not may:
+
+
+def _refuse_member(owner: str, name: str, kind: str) -> None:
+    """Refuse somebody who may not create repositories in an organisation."""
+    membership = find_on_github(f"user/memberships/orgs/{owner}") or {}
+    allowed = find_on_github(f"orgs/{owner}") or {}
+    member = bool(membership) and allowed.get(f"members_can_create_{kind}_repositories", True)
+    if membership.get("role") != "admin" and not member:
         message = f"You cannot create {kind} repositories in {owner}, so nothing was begun. Ask an"
         message += f" owner to create {name}, empty, and to let you write to it. To look for it:"
         raise Problem(message, f"gh repo view {name}", AGAIN)

@@ -82,17 +82,18 @@ def unset(*names: str) -> tuple[str, ...]:
 
 def of_aws(refused: Refused) -> Problem:
     """Return what an error of AWS, or of its CLI, means, and what to type."""
-    said = refused.said.rstrip(".")
-    if re.search("xpired|SSO|aws login|reauthenticate|locate credentials|Token|Signature", said):
+    said, code = refused.said.rstrip("."), refused.code
+    unknown = "Expired|Token|Signature|UnrecognizedClient"  # codes of who is not known to AWS
+    if re.search(unknown if code else "xpired|SSO|aws login|locate credentials", code or said):
         return Problem(f"AWS does not know who you are: {said}", *login_to_aws(said))
     if "profile" in said and "could not be found" in said:
         lines = ("aws configure list-profiles", "export AWS_PROFILE=NAME")
         return Problem(f"There is no such AWS profile: {said}", *lines)
-    if re.search("AccessDenied|Unauthorized|not authorized", said):
+    if re.search("AccessDenied|Unauthorized|NotAuthorized", code):
         message = f"Your AWS user or role may not do this: {said}. The actions that are needed are"
         message += " listed in .github/keyless/docs/bootstrap.md. Ask an administrator of the"
         return Problem(f"{message} account for them. This shows who you are:", IDENTITY)
-    if not refused.code or re.search("Throttl|TooMany|Unavailable|InternalFailure", said):
+    if re.search("^$|Throttl|TooMany|Unavailable|InternalFailure", code):
         page = "https://health.aws.amazon.com/health/status"
         return Problem(f"AWS gave no answer: {said}. Wait until it answers.", page)
     return Problem(f"AWS refuses: {said}. This shows who you are:", IDENTITY)

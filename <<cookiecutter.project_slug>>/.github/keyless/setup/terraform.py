@@ -129,7 +129,7 @@ def require_done(done: Done, what: str) -> None:
 
 def _locked(said: str) -> Unfinished:
     """Return who has locked the state since when, and what ends that."""
-    lock = dict(re.findall(r"(?m)^[│ ]*(ID|Who|Operation|Created): +(\S.*?) *$", said))
+    lock = dict(re.findall(r"(?m)^[│ ]*(ID|Path|Who|Operation|Created): +(\S.*?) *$", said))
     who, since = lock.get("Who", "somebody"), lock.get("Created", "an unknown time")
     doing = lock.get("Operation", "").replace("OperationType", "").lower() or "run"
     message = f"Terraform's state is locked: {who} started to {doing} at {since}."
@@ -138,7 +138,9 @@ def _locked(said: str) -> Unfinished:
         return Unfinished(message, f"pgrep -fl {IAC_TOOL}")
     message += " If that still goes on, wait until it ends. Ask, or look whether it does. Only if"
     message += " it has died, remove its lock:"
-    unlock = f"{IAC_TOOL} -chdir=infra force-unlock {lock.get('ID', 'ID')}"
+    further = re.search(r"/(repositories-[\w-]+)/", lock.get("Path", ""))  # another state's
+    where = f"TF_WORKSPACE={further[1]} " if further else ""
+    unlock = f"{where}{IAC_TOOL} -chdir=infra force-unlock {lock.get('ID', 'ID')}"
     return Unfinished(message, *typed_by_hand(unlock))
 
 

@@ -141,6 +141,8 @@ def test_only_an_admin_can_make_a_ruleset_and_others_are_told_so(ready: Desk) ->
     assert f"Only an admin of {NAME} can create the ruleset 'what is published stays" in words(
         ended
     )
+    (line,) = doctor_says(ready, "tags")
+    assert line.state == "unknown", "only admins may ask whether releases are immutable"
 
 
 def test_rulesets_are_made_where_they_are_asked_for(ready: Desk) -> None:

@@ -55,7 +55,7 @@ def explain_trust(account: Account) -> Iterator[str]:
         guarded = entry["refs"] if ref_is_tested(account, entry) else []
         yield account.role(entry)
         yield f"  {describe_trusted(account, entry)}"
-        yield from (f"  {describe_guard(name, ref)}" for ref in guarded)
+        yield from (f"  {each}" for each in describe_guards(name, guarded))
         if not entry.get("subject_prefix"):
             yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
         for rule, right, refused in _examples(account, entry):
@@ -110,18 +110,21 @@ class Guard(NamedTuple):
     bypassed: bool  # whether somebody may move or delete it all the same
 
 
-def describe_guard(name: str, ref: str) -> str:
-    """Return a sentence that says whether an active ruleset limits who may push a ref.
+def describe_guards(name: str, refs: list[str]) -> Iterator[str]:
+    """Yield for each ref a sentence that says whether an active ruleset limits who may push it.
 
-    GitHub is asked; where it does not answer, the sentence says so.
+    GitHub is asked once; where it does not answer, the sentences say so.
     """
     try:
-        found = guard_of(read_rulesets(name), ref).limits
+        there = read_rulesets(name) if refs else []
+        limits = {ref: guard_of(there, ref).limits for ref in refs}
     except (OSError, Denied, Garbled, LookupError, TypeError):
-        return f"{ref}: whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
-    if found:
-        return f"{ref}: the ruleset {found!r} limits who that is."
-    return f"{ref}: no ruleset limits that; whoever may write to the repository may publish."
+        unknown = f"whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
+        yield from (f"{ref}: {unknown}" for ref in refs)
+        return
+    for ref, found in limits.items():
+        says = "no ruleset limits that; whoever may write to the repository may publish."
+        yield f"{ref}: {f'the ruleset {found!r} limits who that is.' if found else says}"
 
 
 def read_rulesets(name: str) -> list[Any]:

@@ -21,7 +21,8 @@ from keyless.model.workflows import script_of
 ID = "job-starts"
 WHY = (
     "A job whose condition is never true for the refs that the role trusts is skipped without an"
-    " error, and a filter that leaves the refs out starts nothing at all. No image is published."
+    " error, and a filter that leaves the refs out starts nothing at all. No image is published. If"
+    " the job that explains this has another condition than the opposite one, nobody is told."
 )
 SOURCES = (
     (

@@ -15,6 +15,7 @@ from keyless.paths import ROOT
 
 # Owners whose actions are GitHub's own.
 OF_GITHUB = ("actions", "github")
+GROUPS = ("github_owned_allowed", "verified_allowed")  # of actions, which the API names
 # Creators of actions that GitHub had verified in 2026-11 [GitHub Marketplace, verified creators].
 VERIFIED = ("aws-actions", "docker", "hashicorp")
 
@@ -59,9 +60,6 @@ def actions_problem(name: str) -> Problem | str:
         " organisation decides it: send the names to an owner.",
         *(lines[1:] if allowed == "selected" else lines),
     )
-
-
-GROUPS = ("github_owned_allowed", "verified_allowed")
 
 
 def used_actions() -> list[str]:

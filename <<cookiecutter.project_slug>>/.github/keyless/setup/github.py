@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, NamedTuple
 
 from keyless.console import Problem
-from keyless.gh import find_on_github, github_host
+from keyless.gh import Denied, find_on_github, github_host
+from keyless.programs import run
 
 CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
 
@@ -49,6 +52,27 @@ def find_repository(name: str) -> Repository | None:
         administered=bool((found.get("permissions") or {}).get("admin")),
         default_branch=found.get("default_branch") or "main",
     )
+
+
+def find_runs(name: str, fields: str, most: int) -> list[dict[str, Any]] | None:
+    """Return the newest runs of deploy.yml; None where the default branch has no deploy.yml.
+
+    Args:
+        name: of the repository, OWNER/NAME.
+        fields: what is asked of each run, in the words of gh run list --json.
+        most: how many.
+
+    Raises:
+        Denied: GitHub does not tell.
+    """
+    which = ("--repo", name, "--workflow", "deploy.yml", "--limit", str(most))
+    done = run("gh", "run", "list", *which, "--json", fields)
+    said = " ".join(done.said.split())
+    if done.status and re.search("HTTP 404|could not find any", said):
+        return None
+    if done.status:
+        raise Denied(0, said)
+    return list(json.loads(done.out))
 
 
 def subject_prefix(repository: Repository) -> str:

@@ -6,24 +6,22 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from keyless.console import Problem
-from keyless.explain import guard_of, read_rulesets
+from keyless.explain import guard_of
 from keyless.gh import Denied, find_on_github, page_of
 from keyless.paths import TFVARS
 from keyless.programs import run
 from keyless.setup.allowed_actions import actions_problem, workflow_problems
 from keyless.setup.branch import missing_branch
 from keyless.setup.git import head_commit
-from keyless.setup.github import find_repository
+from keyless.setup.github import find_repository, find_runs
 from keyless.setup.github import subject_prefix as ask_subject_prefix
-from keyless.setup.health.patient import Line, Patient, ok, warning, wrong
+from keyless.setup.health.patient import Line, Patient, ok, unknown, warning, wrong
 from keyless.setup.protection import (
     admitted_policies,
     environment_path,
     has_immutable_releases,
-    is_refusal,
     wanted_policies,
 )
 from keyless.setup.retry import AGAIN
@@ -115,7 +113,7 @@ def environment(patient: Patient) -> Iterator[Line]:
 
 def refs(patient: Patient) -> Iterator[Line]:
     """Who may make the trusted refs, and so publish."""
-    there = _rulesets(patient)
+    there = patient.rulesets
     for ref in patient.entry["refs"]:
         limits = guard_of(there or [], ref).limits
         if limits:
@@ -131,7 +129,7 @@ def refs(patient: Patient) -> Iterator[Line]:
 def tags(patient: Patient) -> Iterator[Line]:
     """Whether a published tag can still be moved or deleted, and by whom."""
     trusted = [ref for ref in patient.entry["refs"] if ref.startswith("refs/tags/")]
-    there = _rulesets(patient) if trusted else []
+    there = patient.rulesets if trusted else []
     locked = bool(trusted) and publishes_releases() and patient.repository
     immutable = has_immutable_releases(locked) if locked else False
     for ref in trusted:
@@ -143,24 +141,15 @@ def tags(patient: Patient) -> Iterator[Line]:
         elif guard.keeps:
             text = f"{ref}: who may bypass the ruleset {guard.keeps!r} can move and delete one."
             yield warning("tags", text, f"{page_of(patient.name)}/settings/rules")
+        elif immutable is None:
+            text = (
+                f"{ref}: no ruleset keeps a published tag, and only admins may ask whether GitHub"
+            )
+            yield unknown("tags", f"{text} locks the tags of releases.")
         else:
             text = f"{ref}: whoever may write to the repository can move or delete one that is"
             text += " published. The images stay as they are."
             yield warning("tags", text, *[AGAIN] * (there is not None))
-
-
-def _rulesets(patient: Patient) -> list[Any] | None:
-    """Return the rulesets of the repository, None where GitHub has none for its plan.
-
-    Raises:
-        Denied: GitHub does not tell.
-    """
-    try:
-        return read_rulesets(patient.name)
-    except Denied as denied:
-        if not is_refusal(denied):
-            raise
-        return None
 
 
 def keys(patient: Patient) -> Iterator[Line]:
@@ -189,14 +178,8 @@ def _stored_keys(name: str, place: tuple[str, ...]) -> list[str]:
 
 def deployment(patient: Patient) -> Iterator[Line]:
     """How the newest run of deploy.yml ended."""
-    fields = "conclusion,status,headBranch,url,createdAt"
-    where = ("--repo", patient.name)
-    command = ("run", "list", *where, "--workflow", "deploy.yml", "--limit", "1")
-    done = run("gh", *command, "--json", fields)
-    said = " ".join(done.said.split())
-    if done.status and not re.search("HTTP 404|could not find any", said):
-        raise Denied(0, said)
-    if done.status:
+    runs = find_runs(patient.name, "conclusion,status,headBranch,url,createdAt", 1)
+    if runs is None:
         default = patient.repository.default_branch if patient.repository else "main"
         text = f"the default branch {default} has no deploy.yml, so GitHub cannot start it"
         pushed = head_commit() in patient.heads.values()
@@ -204,7 +187,6 @@ def deployment(patient: Patient) -> Iterator[Line]:
             "deployment", text, f"gh pr create --base {default} --fill" if pushed else AGAIN
         )
         return
-    runs: list[dict[str, Any]] = json.loads(done.out)
     if not runs:
         yield ok("deployment", "deploy.yml has not run yet")
         return

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from keyless.gh import page_of
+from keyless.explain import read_rulesets
+from keyless.gh import Denied, page_of
 from keyless.model.account import Account
 from keyless.setup.git import git
 from keyless.setup.github import Repository
 from keyless.setup.project import account_here, own_key
+from keyless.setup.protection import is_refusal
 from keyless.setup.retry import require
 
 
@@ -60,7 +63,6 @@ class Patient:
     account: Account
     key: str  # of its own entry
     repository: Repository | None = None  # on GitHub, once that was asked
-    branches: dict[str, str] | None = None  # on GitHub, once they were asked for
     gone: bool = False  # whether GitHub shows no such repository
 
     @classmethod
@@ -74,19 +76,30 @@ class Patient:
         account = account_here("make doctor")
         return cls(account, own_key(account))
 
-    @property
+    @cached_property
     def heads(self) -> dict[str, str]:
-        """The commits of the branches on GitHub, by their refs; it is asked once.
+        """The commits of the branches on GitHub, by their refs.
 
         Raises:
             Unfinished: git cannot read them.
         """
-        if self.branches is None:
-            done = git("ls-remote", "--heads", f"{page_of(self.name)}.git")
-            require(done, f"git cannot read {self.name}", "gh auth setup-git")
-            pairs = map(str.split, done.out.splitlines())
-            self.branches = {ref: commit for commit, ref in pairs}
-        return self.branches
+        done = git("ls-remote", "--heads", f"{page_of(self.name)}.git")
+        require(done, f"git cannot read {self.name}", "gh auth setup-git")
+        return {ref: commit for commit, ref in map(str.split, done.out.splitlines())}
+
+    @cached_property
+    def rulesets(self) -> list[Any] | None:
+        """The rulesets of the repository, None where GitHub has none for its plan.
+
+        Raises:
+            Denied: GitHub does not tell.
+        """
+        try:
+            return read_rulesets(self.name)
+        except Denied as denied:
+            if not is_refusal(denied):
+                raise
+            return None
 
     @property
     def entry(self) -> dict[str, Any]:

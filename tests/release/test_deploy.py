@@ -17,7 +17,7 @@ from tests.rehearsal import BUILD
 from tests.standins.emulator import Emulator
 from tests.standins.iam import allowed, listed
 from tests.support.release import DEPLOY, Release, errors
-from tests.support.service import TARGETS, begin_by_hand
+from tests.support.service import TARGETS, begin_by_hand, write
 
 RUN = "Deploy the image and wait until it is steady"
 NAMES = {"ecs-express": "ECS", "app-runner": "App Runner"}
@@ -216,3 +216,21 @@ def test_a_deployment_that_takes_too_long_ends_the_wait_and_not_the_deployment(
     assert "IN_PROGRESS" in error
     assert "It goes on by itself" in error
     assert "make doctor" in error
+
+
+def test_both_platforms_are_deployed_as_one_image(
+    copy: Copy, emulator: Emulator, service_plan: Plan
+) -> None:
+    project = copy(deploy_to="ecs-express", platform="both")
+    made = Running(project, emulator, service_plan("ecs-express"))
+    made.commit("v0.1.0")
+    run = made.publish()
+    assert run.status == 0, run.log
+    assert made.runs("v0.1.0")
+    # Settings that cannot run stop the release before anything is built.
+    write(project.path, port=0)
+    made.commit("v0.2.0")
+    run = made.publish("v0.2.0")
+    stopped = {"look": "failure", "build-amd64": "skipped", "publish": "skipped"}
+    assert {name: run.jobs[name] for name in stopped} == stopped
+    assert "v0.2.0" not in made.tags

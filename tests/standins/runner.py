@@ -43,6 +43,10 @@ LIMIT = 600  # seconds that a run may take: it takes 5, and more where the machi
 TIMER = threading.Timer  # which ends a run that takes too long
 # act may lose what a step prints just before it ends (1 in 20, tried): the shell ends a bit later.
 PATIENT = f'{shutil.which("bash")} "$@"; status=$?; sleep 0.03; exit $status'
+DOCKER = (  # of the tests: standins/docker.py
+    'PYTHONPATH="$STAND_IN_PYTHONPATH"'
+    ' exec "$STAND_IN_PYTHON" "$STAND_IN_PYTHONPATH/tests/standins/docker.py" "$@"'
+)
 NOT_SHOWN = {"set-env", "set-output", "summary"}  # commands that act prints and GitHub does not
 LEAKS = {
     "a JSON web token": r"eyJ[\w-]{8,}",
@@ -385,8 +389,9 @@ class Folder(NamedTuple):
         made = cls(path, path / "workflow" / Path(workflow).name, path / "event.json", path / "s")
         for name in ("workflow", "home", "start", "tmp", "bin"):
             (path / name).mkdir()
-        (path / "bin/bash").write_text(f"#!/bin/sh\n{PATIENT}\n")
-        (path / "bin/bash").chmod(0o755)
+        for name, script in {"bash": PATIENT, "docker": DOCKER}.items():
+            (path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+            (path / "bin" / name).chmod(0o755)
         made.workflow.write_text(text)
         made.event.write_text(json.dumps(payload))
         made.secrets.touch()
@@ -402,6 +407,7 @@ class Folder(NamedTuple):
             "STAND_IN_PYTHON": sys.executable,
             "STAND_IN_PYTHONPATH": str(ROOT),
             "STAND_IN_REPOSITORY": str(project.resolve()),
+            "STAND_IN_ARTIFACTS": f"{project.resolve()}.artifacts",
             "STAND_IN_SECRETS": str(self.secrets),
         }
 
@@ -417,7 +423,8 @@ class Folder(NamedTuple):
             *("act", event, "--json", "--no-cache-server", "--no-skip-checkout", "--pull=false"),
             *("--directory", str(self.path / "start"), "--workflows", str(self.workflow)),
             *("--eventpath", str(self.event), "--action-cache-path", str(self.path / "cache")),
-            *("--action-offline-mode", "--actor", "octocat", "-P", "ubuntu-24.04=-self-hosted"),
+            *("--action-offline-mode", "--actor", "octocat"),
+            *(f"--platform={name}=-self-hosted" for name in ("ubuntu-24.04", "ubuntu-24.04-arm")),
             *(f"--local-repository={name}={folder}" for name, folder in actions.items()),
             *(f"--env={name}={value}" for name, value in facts.items()),
             *(f"--var={name}={value}" for name, value in variables.items()),

@@ -30,14 +30,20 @@ def read_cases() -> Iterator[Case]:
     """Yield all cases, file by file."""
     for path in sorted(CASES.glob("*.yml")):
         content: dict[str, Any] = yaml.safe_load(path.read_text())
-        answers = content.get("answers", {})
-        for edit in content.get("harmless", []):
-            yield Case("", "", frozenset(), answers, edit)
-        for kind, name in (("caught", path.stem), ("not_judged", UNJUDGED)):
-            for where, *edit in content.get(kind, []):
-                files = [where] if where in FILES else where.split()
-                names = frozenset(FILES[each] for each in files)
-                yield Case(path.stem, name, names, answers, edit)
+        yield from _cases_of(path.stem, content, content.get("answers", {}))
+        for key in (key for key in content if "=" in key):
+            answers = dict(answer.split("=") for answer in key.split())
+            yield from _cases_of(path.stem, content[key], answers)
+
+
+def _cases_of(rule: str, content: dict[str, Any], answers: dict[str, str]) -> Iterator[Case]:
+    for edit in content.get("harmless", []):
+        yield Case("", "", frozenset(), answers, edit)
+    for kind, name in (("caught", rule), ("not_judged", UNJUDGED)):
+        for where, *edit in content.get(kind, []):
+            files = [where] if where in FILES else where.split()
+            names = frozenset(FILES[each] for each in files)
+            yield Case(rule, name, names, answers, edit)
 
 
 def label(case: Case) -> str:

@@ -132,7 +132,7 @@ def test_no_answer_can_run_as_code(copy: Copy, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("ran"))
 
 
-STEPS = "../templates/publishing-steps.yml"
+STEPS = "../templates/looking-steps.yml"
 BROKEN_TEMPLATES = [
     (STEPS, " # v2.1.7", "", "pinned-actions"),
     (DEPLOY, "      id-token: write", "      packages: read", "least-permissions"),

@@ -15,6 +15,8 @@ from tests.support.generating import workflow
 
 # Tag and commit of each action, looked up at the action's repository in November 2026.
 PINS = {
+    "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
+    "actions/upload-artifact": ("043fb46d1a93c77aae656e7c1c64a875d1fc6a0a", "v7.0.1"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", "v7.0.0"),
     "aws-actions/amazon-ecr-login": ("03f1aad4c6c7ffd436567f42f9384779290529bd", "v2.1.7"),
@@ -24,7 +26,6 @@ PINS = {
     ),
     "docker/build-push-action": ("53b7df96c91f9c12dcc8a07bcb9ccacbed38856a", "v7.3.0"),
     "docker/setup-buildx-action": ("37fe631027851001ddb9b187196cc803df7f5f0e", "v4.3.0"),
-    "docker/setup-qemu-action": ("96fe6ef7f33517b61c61be40b68a1882f3264fb8", "v4.2.0"),
     "opentofu/setup-opentofu": ("a1320f892987e89d278cc92dc5adc984fb93aca4", "v2.0.2"),
     "hashicorp/setup-terraform": ("dfe3c3f87815947d99a8997f908cb6525fc44e9e", "v4.0.1"),
 }
@@ -57,33 +58,59 @@ def test_every_action_is_pinned_to_the_commit_of_its_version(bake: Bake, name: s
     assert pinned(other / ".github/workflows" / name)
 
 
-@pytest.mark.parametrize(
-    ("platform", "runner", "platforms", "emulated"),
-    [
-        ("linux/amd64", "ubuntu-24.04", "linux/amd64", False),
-        ("linux/arm64", "ubuntu-24.04-arm", "linux/arm64", False),
-        ("both", "ubuntu-24.04", "linux/amd64,linux/arm64", True),
-    ],
-)
-def test_each_platform_is_built_on_its_own_runner_or_emulated_by_a_pinned_image(
-    bake: Bake, platform: str, runner: str, platforms: str, emulated: bool
-) -> None:
+RUNNERS = {"linux/amd64": "ubuntu-24.04", "linux/arm64": "ubuntu-24.04-arm"}
+
+
+@pytest.mark.parametrize("platform", RUNNERS)
+def test_one_platform_is_built_on_its_own_runner(bake: Bake, platform: str) -> None:
     project = bake(platform=platform)
     publish = workflow(project, "deploy.yml")["jobs"]["publish"]
     image = workflow(project, "ci.yml")["jobs"]["image"]
-    assert publish["runs-on"] == image["runs-on"] == runner
-    assert publish["env"]["PLATFORM"] == platforms
+    assert publish["runs-on"] == image["runs-on"] == RUNNERS[platform]
+    assert publish["env"]["PLATFORM"] == platform
     built = [step(job, "docker/build-push-action")["with"] for job in (publish, image)]
-    assert [each["platforms"] for each in built] == ["${{ env.PLATFORM }}", platforms]
-    for job in (publish, image):
-        names = [item.get("uses", "").partition("@")[0] for item in job["steps"]]
-        assert ("docker/setup-qemu-action" in names) is emulated
-        if emulated:
-            given = step(job, "docker/setup-qemu-action")["with"]
-            assert re.search(r":qemu-v[\d.]+@sha256:[0-9a-f]{64}$", given.pop("image"))
-            assert given == {"platforms": "arm64", "cache-image": "false"}
-            before = names.index("docker/setup-qemu-action")
-            assert names[before + 1] == "docker/setup-buildx-action"
+    assert [each["platforms"] for each in built] == ["${{ env.PLATFORM }}", platform]
+
+
+@pytest.mark.parametrize("environment", ["", "production"])
+def test_both_platforms_are_built_by_jobs_that_can_ask_for_nothing(
+    bake: Bake, environment: str
+) -> None:
+    project = bake(platform="both", github_environment=environment)
+    jobs = workflow(project, "deploy.yml")["jobs"]
+    looking = ["look"] * (not environment)
+    assert [*jobs] == [*looking, "build-amd64", "build-arm64", "publish", "refuse"]
+    asking = [name for name, job in jobs.items() if "id-token" in job["permissions"]]
+    building = [
+        name
+        for name, job in jobs.items()
+        if any(each.get("uses", "").startswith("docker/build-push") for each in job["steps"])
+    ]
+    assert asking == [*looking, "publish"]
+    assert building == ["build-amd64", "build-arm64"]
+    for platform, runner in RUNNERS.items():
+        job = jobs[f"build-{platform[6:]}"]
+        assert (job["runs-on"], job["permissions"]) == (runner, {"contents": "read"})
+        assert "secrets." not in str(job)
+        built = step(job, "docker/build-push-action")["with"]
+        assert (built["platforms"], built["provenance"], built["sbom"]) == (
+            platform,
+            *["false"] * 2,
+        )
+        assert "push" not in built
+    assert jobs["publish"]["env"]["PLATFORM"] == ",".join(RUNNERS)
+    if looking:
+        assert jobs["look"]["env"] == jobs["publish"]["env"]
+    assert "qemu" not in str(jobs)
+
+
+def test_pull_requests_build_both_platforms_on_runners_of_their_own(bake: Bake) -> None:
+    image = workflow(bake(platform="both"), "ci.yml")["jobs"]["image"]
+    legs = image["strategy"]["matrix"]["include"]
+    assert {f"linux/{each['architecture']}": each["runner"] for each in legs} == RUNNERS
+    assert image["runs-on"] == "${{ matrix.runner }}"
+    given = step(image, "docker/build-push-action")["with"]
+    assert (given["platforms"], given["push"]) == ("linux/${{ matrix.architecture }}", "false")
 
 
 @pytest.mark.parametrize("name", ["production", "eu: production (blue)", "it's #1"])
@@ -228,7 +255,10 @@ def test_the_templates_own_workflow_is_held_to_the_same_rules(run: Run) -> None:
     assert judged.returncode == 0, judged.stdout
     assert pinned(path)
     ran = re.findall(r"^ +(?:run: )?(make \w.*)$", path.read_text(), re.MULTILINE)
-    assert ran == ["make test", "make rehearse", 'make bench ARGS="1 10"', "make lock"]
+    assert ran == [
+        *("make test", "make rehearse", "make buildkit"),
+        *('make bench ARGS="1 10"', "make lock"),
+    ]
 
 
 def test_dependabot_keeps_every_kind_of_pin_fresh(bake: Bake) -> None:

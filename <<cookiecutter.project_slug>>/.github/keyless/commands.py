@@ -96,6 +96,7 @@ def _add_release(add: Callable[..., Parser]) -> None:
     steps = {
         "name": "before any call to AWS, refuse a version that cannot be the tag of an image",
         "before": "ask ECR whether an image must be built",
+        "push": "push the images that other jobs have built, as one, under both tags",
         "after": "put both tags on the image, and write job summary and outputs",
     }
     _add_steps(publish, steps)

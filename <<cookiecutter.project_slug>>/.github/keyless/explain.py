@@ -6,16 +6,29 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from keyless.console import wrapped
 from keyless.gh import Denied, call_github
 from keyless.model.account import Account, read_account
 from keyless.model.entry_errors import entry_errors, subjects_by_entry
 from keyless.model.findings import CannotJudge
+from keyless.model.repository import read_repository
 from keyless.model.subjects import ref_is_tested, tests_ref_claim, trusted_contexts
 from keyless.paths import ROOT
 from keyless.programs import Garbled
 
+# Printed where other jobs build what the job with the role pushes.
+SEPARATE = (
+    "What the separate builds protect: {jobs} run the Dockerfile. They can ask for no token, and"
+    " have no secret. So nothing that a Dockerfile or a base image runs can get credentials of AWS."
+    " {publishing} can, and builds nothing. It pushes an image only if the digest is the one that"
+    " its build job reported, and only for the commit of the run.",
+    "What they do not protect: a Dockerfile, a base image or another step of a build job can still"
+    " put anything into the image. Anyone who can change the workflow at a trusted ref can publish"
+    " anything.",
+)
 PATIENCE = 30  # seconds that GitHub may take for an answer, which nothing depends on
 
 
@@ -28,7 +41,8 @@ def main() -> int:
 
     def lines(account: Account) -> Iterator[str]:
         os.environ["GH_HOST"] = account.host
-        return explain_trust(account)
+        yield from explain_trust(account)
+        yield from explain_builds(account, ROOT)
 
     return _print_of_account(lines)
 
@@ -60,6 +74,22 @@ def explain_trust(account: Account) -> Iterator[str]:
             yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
         for rule, right, refused in _examples(account, entry):
             yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
+
+
+def explain_builds(account: Account, root: Path) -> Iterator[str]:
+    """Yield what it protects that other jobs build what is pushed; nothing where none do.
+
+    Of workflows that cannot be read the check says why.
+    """
+    try:
+        pushing = [each for each in read_repository(root, account).handovers if each.builds]
+    except (CannotJudge, ModuleNotFoundError):
+        return
+    for name in dict.fromkeys(each.job.name for each in pushing):
+        builds = [build for each in pushing if each.job.name == name for build in each.builds]
+        jobs = " and ".join(dict.fromkeys(build.outer.name for build in builds))
+        for text in SEPARATE:
+            yield wrapped(text.format(jobs=f"the jobs {jobs}", publishing=name))
 
 
 def _examples(account: Account, entry: dict[str, Any]) -> list[tuple[str, str, str]]:

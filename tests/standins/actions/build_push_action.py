@@ -24,7 +24,7 @@ INTOTO = "application/vnd.in-toto+json"
 KINDS = {"manifest", "manifest-descriptor", "index", "index-descriptor"}  # of annotations
 KNOWN = (
     *("annotations", "context", "file", "github-token", "labels", "platforms", "provenance"),
-    *("push", "sbom", "tags", "target"),
+    *("outputs", "push", "sbom", "tags", "target"),
     # They change how an image is built, but not where it goes, or what it is.
     *("add-hosts", "build-args", "cache-from", "cache-to", "cgroup-parent", "network", "no-cache"),
     *("no-cache-filters", "pull", "shm-size", "ulimit"),
@@ -273,8 +273,33 @@ def push(image: Image, tags: list[str]) -> None:
         print(f"pushed {tag}@{image.top.digest}", flush=True)
 
 
+def write_layout(image: Image, folder: Path) -> None:
+    """Write an image as BuildKit does for `type=oci,tar=false`: blobs, and what points at them."""
+    for each in (*image.blobs, *image.inner, image.top):
+        path = folder / "blobs" / each.digest.replace(":", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(each.data)
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    index = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json"}
+    named = {"org.opencontainers.image.ref.name": "latest"}
+    index["manifests"] = [image.top.descriptor(annotations=named)]
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def layout_of(given: dict[str, str]) -> Path | None:
+    """Return where the input `outputs` wants an OCI layout, None where there is no such input."""
+    wanted = dict(part.partition("=")[::2] for part in step.listed(given["outputs"]))
+    if not wanted:
+        return None
+    if {*wanted} != {"type", "dest", "tar"} or (wanted["type"], wanted["tar"]) != ("oci", "false"):
+        step.fail(
+            "The stand-in for build-push-action knows no outputs but type=oci,dest=,tar=false"
+        )
+    return Path(wanted["dest"])
+
+
 def main() -> None:
-    """Build, push if asked to, and set the outputs."""
+    """Build, push or write if asked to, and set the outputs."""
     given = step.inputs()
     step.only("build-push-action", given, *KNOWN)
     if "type=registry" in given["cache-to"]:
@@ -282,6 +307,9 @@ def main() -> None:
     push_it = step.is_true(given, "push")
     tags = step.listed(given["tags"])
     image = build(given)
+    layout = layout_of(given)
+    if layout:
+        write_layout(image, layout)
     if push_it:
         if not tags:
             failed("tag is needed when pushing to registry")

@@ -6,7 +6,15 @@ build-push-action v7 and checkout v7.
 
 from __future__ import annotations
 
-from keyless.model.workflows import BUILD, CHECKOUT, CREDENTIALS, LOGIN
+from keyless.model.workflows import (
+    BUILD,
+    BUILDX,
+    CHECKOUT,
+    CREDENTIALS,
+    DOWNLOAD,
+    LOGIN,
+    UPLOAD,
+)
 
 # What is read by a rule, or changes nothing that decides where the image goes.
 UNDERSTOOD = {
@@ -31,6 +39,23 @@ UNDERSTOOD = {
         *("repository", "ref", "token", "ssh-key", "ssh-known-hosts", "ssh-strict", "ssh-user"),
         *("persist-credentials", "path", "clean", "fetch-depth", "fetch-tags"),
         *("show-progress", "lfs", "submodules", "set-safe-directory", "github-server-url"),
+    },
+}
+# The same for the actions that hand an image on from job to job: upload-artifact v7,
+# download-artifact v8 and setup-buildx-action v4.
+HANDING_ON = {
+    UPLOAD: {
+        *("name", "path", "if-no-files-found", "retention-days", "compression-level"),
+        *("overwrite", "include-hidden-files"),
+    },
+    DOWNLOAD: {
+        *("name", "artifact-ids", "path", "pattern", "merge-multiple", "github-token"),
+        *("repository", "run-id", "digest-mismatch"),
+    },
+    BUILDX: {
+        *("version", "driver", "driver-opts", "buildkitd-flags", "buildkitd-config"),
+        *("buildkitd-config-inline", "install", "use", "endpoint", "platforms", "append"),
+        *("cache-binary", "cleanup", "keep-state", "name", "config", "config-inline"),
     },
 }
 # Inputs that let the steps behind use other credentials, the values that do not, and why.

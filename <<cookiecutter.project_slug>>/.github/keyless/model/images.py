@@ -1,7 +1,7 @@
 """Which images a job pushes or tags, and which calls to ECR its steps make.
 
-Of a job's scripts only this tool is known: `publish after` puts the tags IMAGE_TAG and SECOND_TAG
-of the environment on an image that is there.
+Of a job's scripts only this tool is known: `publish push` pushes what other jobs have built, and
+`publish after` puts the tags IMAGE_TAG and SECOND_TAG of the environment on an image that is there.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ PUSH = (
     *("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
     "ecr:UploadLayerPart",
 )
-PUBLISH = r"\.github/keyless\"?\s+publish\s+(before|after)\b"
+PUBLISH = r"\.github/keyless\"?\s+publish\s+(before|push|after)\b"
 PUBLISH_ACTIONS = {
     "before": {"ecr:BatchGetImage"},
+    "push": {*PUSH},
     "after": {"ecr:BatchGetImage", "ecr:PutImage"},
 }
 # The programs and actions of others that push images, under tags that are not read here.
@@ -37,6 +38,9 @@ PUSHING_COMMANDS = re.compile(
     r"|\bpack\b[^\n]*\s--publish\b|\bexecutor\b[^\n]*\s--destination\b"
     r"|\bko\s+(build|publish|apply|resolve)\b(?![^\n]*(--local|--push=false))"
     r"|\bjib(:build|\b(?!:dockerBuild|DockerBuild|:buildTar|BuildTar))|:push\b"
+)
+PUSHING_OUTPUTS = (  # of a build: what leaves the runner, or what only the run knows
+    r"push=(?!false)|type=registry|(?m:^(?!type=(oci|docker|local|tar|cacheonly)\b).*\$\{\{)"
 )
 PUSHING_ACTIONS = re.compile(r"(bake|build-?push|kaniko|buildah|push-to|build-and-push)[^@]*@")
 HOST = r"(?:docker://)?((?:[\w-]+\.)+[a-z]{2,}(?::[0-9]+)?)/"  # of a registry, in an image's name
@@ -66,7 +70,7 @@ class Named(NamedTuple):
 class Pushes(NamedTuple):
     """What a job does with images."""
 
-    pushed: list[Named]  # by builds
+    pushed: list[Named]  # by builds, and by `publish push`
     tagged: list[Named]  # by `publish after`, on an image that is there
     hidden: list[Mapping]  # steps of which nobody can tell what they push
     untagged: list[Mapping]  # builds that push, and name nothing
@@ -87,6 +91,7 @@ class Pushes(NamedTuple):
 def pushes_of(job: Job) -> Pushes:
     """Return what a job does with images, as far as its steps say."""
     pushed, hidden, untagged = _pushed_by_builds(job)
+    pushed += _pushed_layouts(job)
     tagged, needed = _tagged_afterwards(job)
     needed |= {*PUSH, LOGIN_ACTION} if pushed else set()
     needed |= {LOGIN_ACTION} if job.using(LOGIN) else set()
@@ -96,17 +101,46 @@ def pushes_of(job: Job) -> Pushes:
 
 def _tagged_afterwards(job: Job) -> tuple[list[Named], set[str]]:
     """Return the names that this tool gives an image, and the actions that it needs for that."""
-    tagged, needed = [], set()
+    tagged: list[Named] = []
+    needed: set[str] = set()
     for step in job.steps:
-        for word in re.findall(PUBLISH, script_of(step)):
+        for word in publishing_words(step):
             needed |= PUBLISH_ACTIONS[word]
             if word == "after":
-                tags = [job.variable(step, key) for key in ("IMAGE_TAG", "SECOND_TAG")]
-                image = job.resolve(step, "${{ env.REGISTRY }}/${{ env.ECR_REPOSITORY }}")
-                tagged += [Named(job, step, f"{image}:{tag}") for tag in tags]
-                if not re.search(r"\bgithub\.sha\b", tags[1]):
+                names = _names_by_variables(job, step)
+                tagged += names
+                if not _holds_commit(names[1]):
                     needed.add("ecr:DescribeImages")  # it moves to the newest version of all
     return tagged, needed
+
+
+def _pushed_layouts(job: Job) -> list[Named]:
+    """Return the names under which `publish push` pushes what other jobs have built.
+
+    A second tag that does not hold the commit is left to `publish after`.
+    """
+    found = []
+    for step in job.steps:
+        if "push" in publishing_words(step):
+            version, second = _names_by_variables(job, step)
+            found += [second, version] if _holds_commit(second) else [version]
+    return found
+
+
+def publishing_words(step: Mapping) -> list[str]:
+    """Return what a step lets this tool do of `publish`: before, push and after."""
+    return re.findall(PUBLISH, script_of(step))
+
+
+def _names_by_variables(job: Job, step: Mapping) -> tuple[Named, Named]:
+    """Return the two names that the environment gives an image: by IMAGE_TAG, by SECOND_TAG."""
+    image = job.resolve(step, "${{ env.REGISTRY }}/${{ env.ECR_REPOSITORY }}")
+    version, second = (job.variable(step, key) for key in ("IMAGE_TAG", "SECOND_TAG"))
+    return Named(job, step, f"{image}:{version}"), Named(job, step, f"{image}:{second}")
+
+
+def _holds_commit(named: Named) -> bool:
+    return bool(re.search(r"\bgithub\.sha\b", named.tag))
 
 
 def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mapping]]:
@@ -118,7 +152,7 @@ def _pushed_by_builds(job: Job) -> tuple[list[Named], list[Mapping], list[Mappin
     for step in job.using(BUILD):
         asked = job.input(step, "push").lower()
         values = {value for run in runs for value, _ in evaluate_text(asked, run, job.known)}
-        if re.search(r"push=(?!false)|type=registry|\$\{\{", job.input(step, "outputs")):
+        if re.search(PUSHING_OUTPUTS, job.input(step, "outputs")):
             hidden.append(step)
         elif values <= {"true", True}:
             tags = _tags_of(job, step)

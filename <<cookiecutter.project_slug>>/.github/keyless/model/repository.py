@@ -18,6 +18,7 @@ from keyless.model.images import Named, Pushes, pushes_of
 from keyless.model.infra import Infra
 from keyless.model.job_search import find_jobs, needed_jobs
 from keyless.model.jobs import Job, calls_trusted, keys_of_roles
+from keyless.model.layouts import Handover, find_handovers
 from keyless.model.plan import Plan, planned_keys
 from keyless.model.planned import PlannedEntry, planned_entry
 from keyless.model.refs import Run, common_refs, is_untrusted
@@ -122,6 +123,24 @@ class Repository:
             for run in job.starts
             if not is_untrusted(run.event)
             and any(common_refs(run.ref, ref) for ref in side.entry["refs"])
+        ]
+
+    @cached_property
+    def handovers(self) -> list[Handover]:
+        """The jobs that push what others have built, each once."""
+        return [*find_handovers(self.judged, self.jobs)]
+
+    @cached_property
+    def built(self) -> list[Followed]:
+        """The jobs that build for another one to push, for each way in which that one starts."""
+        return [
+            Followed(followed.side, build.job, run, follow(build.job, run), [build.step])
+            for followed in self.followed
+            for handover in self.handovers
+            if handover.job is followed.job
+            for build in handover.builds
+            for run in build.job.starts
+            if run.event == followed.run.event and common_refs(run.ref, followed.run.ref)
         ]
 
     @property

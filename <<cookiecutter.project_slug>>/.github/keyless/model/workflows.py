@@ -17,6 +17,9 @@ CREDENTIALS = "aws-actions/configure-aws-credentials"
 LOGIN = "aws-actions/amazon-ecr-login"
 DOCKER_LOGIN = "docker/login-action"
 BUILD = "docker/build-push-action"
+BUILDX = "docker/setup-buildx-action"
+UPLOAD = "actions/upload-artifact"
+DOWNLOAD = "actions/download-artifact"
 
 
 class Matters(NamedTuple):
@@ -27,7 +30,7 @@ class Matters(NamedTuple):
 
 
 MATTERS = Matters(
-    rf"({CHECKOUT}|{CREDENTIALS}|{LOGIN}|{DOCKER_LOGIN}|{BUILD})@|aws-actions/"
+    rf"({CHECKOUT}|{CREDENTIALS}|{LOGIN}|{DOCKER_LOGIN}|{BUILD}|{UPLOAD}|{DOWNLOAD})@|aws-actions/"
     r"|[^@]*(bake|build|push|publish|deploy|kaniko)[^@]*@",
     r"\.github/keyless|\bdocker\s+log(in|out)\b|\bAWS_\w+=|\bpush\b|\bcopy\b|--publish\b|put-image"
     r"|/\.docker\b",

@@ -19,6 +19,7 @@ from keyless.release.job_environment import (
     rerun_command,
     trusted_refs,
 )
+from keyless.release.push import push_layouts
 from keyless.release.refusal import explain_missing_push, explain_refusal, runner_lacks_aws
 from keyless.release.versions import move_tag
 
@@ -116,11 +117,16 @@ def write_summary(title: str, rows: dict[str, str]) -> None:
     print(title, *(f"{name:<13} {value}" for name, value in rows.items()), sep="\n")
 
 
-STEPS = {"name": check_name, "before": look_before, "after": settle_after}
+STEPS = {
+    "name": check_name,
+    "before": look_before,
+    "push": push_layouts,
+    "after": settle_after,
+}
 
 
 def main(step: str) -> int:
-    """Do one of the steps: name, before or after.
+    """Do one of the steps: name, before, push or after.
 
     Returns:
         The exit status: 0 where the image is there or can be built, 1 where not. Then the

@@ -18,9 +18,34 @@ from keyless.release.job_environment import (
     values_path,
 )
 
+DOCKER_PAGE = "https://docs.docker.com/engine/install/"
+
 
 def explain_missing_push(job: Release) -> Problem:
-    """Return why a push has left nothing, as far as ECR shows it.
+    """Return why a build has pushed nothing, as far as ECR shows it."""
+    return _refused_push(job) or Problem(
+        "The image was not built, or not pushed, although the role may push it as far as can be"
+        " asked. The step before this one shows why (it looks green): where the registry did not"
+        " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
+        " new version.",
+        rerun_command(),
+        publish_command("main"),
+    )
+
+
+def explain_failed_push(job: Release, printed: str) -> Problem:
+    """Return why a push of images that are built has left nothing; `printed` is what it printed."""
+    said = " ".join((printed.rpartition("ERROR: ")[2] or "nothing").split())
+    return _refused_push(job) or Problem(
+        "The images were built, and not pushed, although the role may push them as far as can be"
+        f" asked. Buildx says: {said}. Run the jobs again that have failed: nothing is built"
+        " a second time.",
+        f"{rerun_command()} --failed",
+    )
+
+
+def _refused_push(job: Release) -> Problem | None:
+    """Return what ECR refuses of a push, None where it refuses nothing.
 
     It asks ECR for what a push needs, with a manifest that is refused in any case.
     """
@@ -38,14 +63,7 @@ def explain_missing_push(job: Release) -> Problem:
         except Refused as refused:
             if refused.code in ("AccessDeniedException", "RepositoryNotFoundException", ""):
                 return explain_refusal(job, refused)
-    return Problem(
-        "The image was not built, or not pushed, although the role may push it as far as can be"
-        " asked. The step before this one shows why (it looks green): where the registry did not"
-        " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
-        " new version.",
-        rerun_command(),
-        publish_command("main"),
-    )
+    return None
 
 
 def explain_refusal(job: Release, refused: Refused) -> Problem:
@@ -87,10 +105,18 @@ def explain_refusal(job: Release, refused: Refused) -> Problem:
 
 def runner_lacks_aws() -> Problem:
     """Return what a runner needs, where its AWS CLI is missing; GitHub's own runners have it."""
+    return _runner_lacks("AWS CLI, so ECR cannot be asked and nothing was published", AWS_PAGE)
+
+
+def runner_lacks_docker() -> Problem:
+    """Return what a runner needs, where its Docker is missing; GitHub's own runners have it."""
+    return _runner_lacks("Docker, so nothing was pushed", DOCKER_PAGE)
+
+
+def _runner_lacks(what: str, page: str) -> Problem:
     return Problem(
-        "This runner has no AWS CLI, so ECR cannot be asked and nothing was published. A runner of"
-        " your own needs git, Docker with Buildx, Python 3.9 or newer, and the AWS CLI 2. Install"
-        " it there, and run the job again.",
-        AWS_PAGE,
+        f"This runner has no {what}. A runner of your own needs git, Docker with Buildx, Python 3.9"
+        " or newer, and the AWS CLI 2. Install it there, and run the job again.",
+        page,
         rerun_command(),
     )

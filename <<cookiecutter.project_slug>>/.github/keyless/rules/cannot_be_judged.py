@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from keyless.model.action_inputs import UNDERSTOOD
+from keyless.model.action_inputs import HANDING_ON, UNDERSTOOD
 from keyless.model.documents import Mapping
 from keyless.model.findings import UNJUDGED, Edit, Finding
 from keyless.model.jobs import Job
@@ -61,8 +61,12 @@ def find(repository: Repository) -> Iterator[Finding]:
     if repository.plan:
         yield from _beyond_the_plan(repository.plan)
     for job in repository.judged:
-        yield from _unknown_inputs(job)
+        yield from _unknown_inputs(job, UNDERSTOOD)
         yield from _other_programs(repository, job)
+    for handover in repository.handovers:
+        yield from _unknown_inputs(handover.job, HANDING_ON)
+        for build in handover.builds:
+            yield from _unknown_inputs(build.job, {**UNDERSTOOD, **HANDING_ON})
     for publication in repository.publications:
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.hidden:
@@ -88,9 +92,9 @@ def _hidden(job: Job, step: Mapping) -> Finding:
     return job.finding(step, "push", ID, message, "write push: true", "true", safe=False)
 
 
-def _unknown_inputs(job: Job) -> Iterator[Finding]:
+def _unknown_inputs(job: Job, known: dict[str, set[str]]) -> Iterator[Finding]:
     """Yield the inputs of the actions that publish whose meaning this check does not know."""
-    for action, understood in UNDERSTOOD.items():
+    for action, understood in known.items():
         for step in job.using(action):
             for name in step.of("with"):
                 if name.lower() not in understood and not _is_plain(name, job.input(step, name)):

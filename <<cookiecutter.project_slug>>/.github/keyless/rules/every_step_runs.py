@@ -10,7 +10,7 @@ from keyless.model.documents import Mapping
 from keyless.model.expressions import names_of, parse_expression
 from keyless.model.findings import UNJUDGED, Finding, first_of_each_line
 from keyless.model.following import Visit, World, follow
-from keyless.model.images import uses_role
+from keyless.model.images import publishing_words, uses_role
 from keyless.model.job_search import condition_of
 from keyless.model.jobs import Change, Job
 from keyless.model.repository import Followed, Repository
@@ -18,9 +18,12 @@ from keyless.model.sources import source_of
 from keyless.model.state import ends_logins
 from keyless.model.workflows import (
     BUILD,
+    BUILDX,
     CHECKOUT,
     CREDENTIALS,
+    DOWNLOAD,
     LOGIN,
+    UPLOAD,
     local_path,
     name_of_step,
     script_of,
@@ -74,6 +77,8 @@ def _judge(repository: Repository) -> Iterator[Finding]:
             found += _fails(each, followed)
         found += [*_blocked(job), *_runner(job)]
         yield from found
+    for built in repository.built:
+        yield from _never_handed_on(built)
 
 
 def _nothing_pushed(followed: Followed) -> Iterator[Finding]:
@@ -86,6 +91,19 @@ def _nothing_pushed(followed: Followed) -> Iterator[Finding]:
     step = _cause(job, followed.pushing[0], worlds)
     message = f"the step {name_of_step(step)!r} never runs for {followed.shown}, so no image is"
     yield _at_condition(job, step, ID, f"{message} pushed")
+
+
+def _never_handed_on(built: Followed) -> Iterator[Finding]:
+    """Yield what keeps a job from building for the job that pushes, or from handing that on."""
+    job, worlds = built.job, built.worlds or []
+    for step in (*built.pushing, *job.using(UPLOAD)):
+        if worlds and not any(world.ran(step) for world in worlds):
+            step = _cause(job, step, worlds)
+            message = f"the step {name_of_step(step)!r} never runs for {built.shown}, so there is"
+            yield _at_condition(job, step, ID, f"{message} nothing to push")
+    for world in worlds:
+        yield from _not_there(built, world)
+    yield from _runner(job)
 
 
 def _cause(job: Job, step: Mapping, worlds: list[World]) -> Mapping:
@@ -108,6 +126,11 @@ def _without(followed: Followed, world: World) -> Iterator[Finding]:
             yield from _skipped(followed, world, visit, job.assuming(), "there are no credentials")
         if followed.pushes(visit.step) and not visit.before.logins:
             yield from _skipped(followed, world, visit, job.using(LOGIN), "nothing is logged in")
+        if "push" in publishing_words(visit.step):
+            lacks = "there are no images"
+            yield from _skipped(followed, world, visit, job.using(DOWNLOAD), lacks)
+            lacks = "Buildx is that of the runner, which may be too old"
+            yield from _skipped(followed, world, visit, job.using(BUILDX), lacks)
 
 
 def _skipped(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from keyless.model.changes import insert_below
 from keyless.model.documents import Mapping
 from keyless.model.findings import Finding
+from keyless.model.layouts import Build
 from keyless.model.repository import Repository
 from keyless.model.workflows import BUILD
 
@@ -31,8 +32,11 @@ AFTER = """\
 
 def find(repository: Repository) -> Iterator[Finding]:
     """Look at the builds of each job that is held against an entry."""
+    for build in (build for handover in repository.handovers for build in handover.builds):
+        yield from _with_attestations(build)
+    built = [build.job for handover in repository.handovers for build in handover.builds]
     for job in repository.judged:
-        for step in job.using(BUILD):
+        for step in job.using(BUILD) if all(job is not other for other in built) else ():
             if not step.input("provenance") and job.input(step, "push") != "false":
                 message = (
                     "provenance is not chosen, so the default may turn the image into an index"
@@ -40,6 +44,21 @@ def find(repository: Repository) -> Iterator[Finding]:
                 mend = "write provenance: false, or the mode that you want"
                 finding = job.finding(step, "provenance", ID, message, mend, "false")
                 yield finding if step.input_name("provenance") else _below_push(step, finding)
+
+
+def _with_attestations(build: Build) -> Iterator[Finding]:
+    """Yield what adds an attestation to the image of one platform, which is pushed with others."""
+    job, step = build.job, build.step
+    for key, plain in (("provenance", {"false"}), ("sbom", {"false", ""}), ("attests", {""})):
+        value = job.input(step, key).lower()
+        if value not in plain:
+            message = (
+                f"{key} is {value or 'not chosen'}, so the build adds an attestation and makes"
+            )
+            message += " an index, and publish push takes one image for each platform"
+            wanted = "" if key == "attests" else "false"
+            mend = f"write {key}: false" if wanted else f"remove {key}"
+            yield job.finding(step, key, ID, message, mend, wanted)
 
 
 def _below_push(step: Mapping, finding: Finding) -> Finding:

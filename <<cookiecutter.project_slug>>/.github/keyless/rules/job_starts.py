@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator
 
 from keyless.model.documents import Mapping, as_list
-from keyless.model.expressions import evaluate, parse_expression
+from keyless.model.expressions import evaluate, names_of, normalize_expressions, parse_expression
 from keyless.model.files import repository_files
 from keyless.model.findings import Edit, Finding
+from keyless.model.images import publishing_words, pushes_of
+from keyless.model.job_outcomes import starting_jobs
 from keyless.model.job_search import NOTHING_FAILED, condition_of
 from keyless.model.jobs import Change, Job
+from keyless.model.layouts import Handover
 from keyless.model.refs import Run, common_refs, condition_on, is_untrusted, narrow
 from keyless.model.repository import Repository, Side
 from keyless.model.syntax import EVENTS
@@ -59,6 +62,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     """Look at the events of each entry's jobs that assume its role."""
     for side in repository.sides:
         jobs = [job for job in side.jobs if not job.for_others]
+        jobs = [job for job in jobs if pushes_of(job).steps] or jobs  # without those that look
         if jobs and not any(map(_starts_as_meant, jobs)):
             yield _why_not(repository, side, jobs[0])
         for job in jobs[:1]:
@@ -67,6 +71,52 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield from _neither_starts(side, job)
         if any("release" in _automatic(job) for job in jobs):
             yield from _by_own_token(repository)
+    for handover in repository.handovers:
+        yield from dict.fromkeys(_builds_or_publishes(handover))
+
+
+def _builds_or_publishes(handover: Handover) -> Iterator[Finding]:
+    """Yield a job that never builds what is to be pushed, and a push that waits for what is there.
+
+    Where the image of a commit is there already, nothing is built, and a second version of that
+    commit only gets its tags.
+    """
+    job = handover.job
+    for run in job.starts:
+        building, there = (starting_jobs(handover, run, build) for build in (True, False))
+        idle = [build for build in handover.builds if not building.get(build.outer.name, True)]
+        yield from (_never_builds(handover, build.outer) for build in idle)
+        key = "if" if "if" in job.root else "needs"
+        if not idle and not building[job.name]:
+            message = f"job {job.name} never starts where an image was built, so none is published"
+            yield job.at(job.root, key, ID, message, "correct the condition")
+        elif building[job.name] and not there[job.name]:
+            message = "where nothing is to be built, the jobs that build are skipped, and job"
+            message += f" {job.name} with them, so a second version of a commit is not published"
+            mend = "begin its condition with !failure() && !cancelled() &&"
+            yield job.at(job.root, key, ID, message, mend)
+
+
+def _never_builds(handover: Handover, job: Job) -> Finding:
+    """Return the finding for a job that builds in no run: at its condition, or at what that reads.
+
+    What it reads should be the output of the job that looks up whether an image is to be built.
+    """
+    message = f"job {job.name} never starts, so nothing is built and nothing is published"
+    for name in names_of(parse_expression(condition_of(job.root))):
+        match = re.fullmatch(r"needs\.([\w-]+)\.outputs\.([\w-]+)", name)
+        for look in handover.before if match else ():
+            outputs = look.root.of("outputs")
+            key = next((each for each in outputs if match and each.lower() == match[2]), None)
+            asking = [step for step in look.steps if "before" in publishing_words(step)]
+            if match and look.name.lower() == match[1] and key and asking:
+                wanted = f"${{{{ steps.{asking[0].text('id') or 'before'}.outputs.build }}}}"
+                if normalize_expressions(outputs.text(key)) != normalize_expressions(wanted):
+                    message += f": the output {key} is not what publish before says"
+                    mend = f"write {key}: {wanted}"
+                    return look.at(outputs, key, ID, message, mend, Change(wanted))
+    mend = "correct the condition, for example: needs.look.outputs.build == 'true'"
+    return job.at(job.root, "if" if "if" in job.root else "needs", ID, message, mend)
 
 
 def _neither_starts(side: Side, job: Job) -> Iterator[Finding]:

@@ -67,6 +67,8 @@ def find(repository: Repository) -> Iterator[Finding]:
     for followed in repository.followed:
         yield from dict.fromkeys(_other_calls(repository.account, followed))
         yield from dict.fromkeys(_other_bases(repository, followed))
+    for followed in repository.built:
+        yield from dict.fromkeys(_other_bases(repository, followed, by_role=False))
     yield from refused(repository, ID, {"pull_accounts"})
     grants = grants_of(repository.plan) if repository.plan else []
     for side in repository.sides:
@@ -114,8 +116,14 @@ def _other_calls(account: Account, followed: Followed) -> Iterator[Finding]:
                 yield job.at_step(visit.step, ID, message, mend)
 
 
-def _other_bases(repository: Repository, followed: Followed) -> Iterator[Finding]:
-    """Yield the images that a build pulls from repositories which the role may not read."""
+def _other_bases(
+    repository: Repository, followed: Followed, by_role: bool = True
+) -> Iterator[Finding]:
+    """Yield the images that a build pulls from repositories which the job may not read.
+
+    Args:
+        by_role: whether the job that builds assumes the role; else it may read none of them.
+    """
     account, entry = repository.account, followed.side.entry
     for world in followed.worlds or []:
         for visit in world.visits:
@@ -126,12 +134,12 @@ def _other_bases(repository: Repository, followed: Followed) -> Iterator[Finding
                 continue
             for image, line in read_dockerfile(repository.root / name).bases:
                 host, _, rest = image.partition("/")
-                if (
-                    host == account.registry
-                    and re.split("[:@]", rest)[0] != entry["ecr_repository"]
-                ):
-                    message = f"the build pulls {image}, which the role may not read, so it fails"
-                    mend = "pull it from a public registry, or log in to that one with another role"
+                own = by_role and re.split("[:@]", rest)[0] == entry["ecr_repository"]
+                if host == account.registry and not own:
+                    who = "the role" if by_role else f"job {followed.job.name} without a role"
+                    message = f"the build pulls {image}, which {who} may not read, so it fails"
+                    mend = "pull it from a public registry"
+                    mend += ", or log in to that one with another role" * by_role
                     yield Finding(name, line, ID, message, mend)
 
 

@@ -73,8 +73,11 @@ def find(repository: Repository) -> Iterator[Finding]:
     """Look at the permissions of each workflow, and of each job."""
     for source in repository.sources:
         yield from _token_by_default(source)
+    building = [build.job for handover in repository.handovers for build in handover.builds]
     for job in repository.jobs:
-        if repository.needs_token(job):
+        if any(job is other for other in building) and not job.assuming():
+            yield from _token_of_build(job)
+        elif repository.needs_token(job):
             yield from _other_permissions(job)
         else:
             yield from _needless_token(job, repository.account)
@@ -143,6 +146,32 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
         yield job.at(own, key, ID, message, mend, change)
     elif missing or extra:
         yield Finding(job.source.path, _line_of_permissions(job), ID, message, mend)
+
+
+def _token_of_build(job: Job) -> Iterator[Finding]:
+    """A job that builds what another one pushes runs a Dockerfile, so it gets no token of value."""
+    granted = permissions_of(job)
+    scopes = granted if isinstance(granted, Mapping) else Mapping()
+    what = {
+        "id-token": "ask for the token that assumes the role",
+        "contents": "push to this repository",
+        "actions": "start the job that publishes",
+    }
+    for scope, able in what.items():
+        if scopes.get(scope) == "write":
+            message = f"job {job.name} builds what another job pushes, and with {scope}: write what"
+            message += f" the Dockerfile runs could {able}"
+            change = Change("read") if scope == "contents" else REMOVE
+            mend = f"write {scope}: read" if scope == "contents" else f"remove {scope}: write"
+            outside = job.root.get("permissions") is not granted
+            if outside:  # others may need it there
+                mend = "write permissions: {contents: read} in the job"
+            yield job.at(scopes, scope, ID, message, mend, Change(None) if outside else change)
+    if granted == "write-all":
+        message = f"job {job.name} builds what another job pushes, and is granted everything, an"
+        mend = "write permissions: {contents: read} in the job"
+        line = _line_of_permissions(job)
+        yield Finding(job.source.path, line, ID, f"{message} OIDC token included", mend)
 
 
 def _needless_token(job: Job, account: Account) -> Iterator[Finding]:

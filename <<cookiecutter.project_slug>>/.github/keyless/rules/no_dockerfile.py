@@ -74,9 +74,15 @@ def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
         made = not whole or any(_may_make_files(step) for step in before)
         yield from _not_copied(root / source.folder, root / name, name, dockerfile, made)
     last = dockerfile.stages[-1] if dockerfile.stages else ""
-    if not target and last in FOR_TESTS and job.input(step, "push") == "true":
+    if not target and last in FOR_TESTS and _is_released(job, step):
         message = f"no target: is given, so the build makes the last stage, {last}, of {name}"
         yield job.finding(step, "target", ID, message, "write target: with the stage that runs")
+
+
+def _is_released(job: Job, step: Mapping) -> bool:
+    """Tell whether a build is pushed, or handed on as a layout to be pushed."""
+    layout = "type=oci" in job.input(step, "outputs")
+    return layout or job.input(step, "push") == "true"
 
 
 def _not_copied(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from keyless.model.deployments import MINUTES, Deployment, deploying_steps, find_deployment
+from keyless.model.deployments import DEPLOY, MINUTES, Deployment, deploying_steps, find_deployment
 from keyless.model.documents import Mapping, line_of_key, read_file
 from keyless.model.expressions import normalize_expressions
 from keyless.model.findings import Finding
 from keyless.model.generated import kind_of
-from keyless.model.images import judges_push
+from keyless.model.images import judges_push, publishing_words
 from keyless.model.jobs import Change, Job
 from keyless.model.repository import Repository
 from keyless.model.service import ECS, Service
-from keyless.model.workflows import BUILD
+from keyless.model.workflows import BUILD, script_of
 from keyless.paths import SERVICE_JSON, SERVICE_TF
 
 ID = "same-service"
@@ -63,11 +63,19 @@ def find(repository: Repository) -> Iterator[Finding]:
             if deployment:
                 yield from _judge(deployment)
                 yield from _other_role(deployment, service, key)
-            elif steps:
+            elif steps and not _only_looks(job):
                 message = "keyless deploy is not run once before the build and once after, alone in"
                 mend = "write run: python3 .github/keyless deploy before, and ... after, each in"
                 mend += " its own step"
                 yield job.finding(steps[0], "run", ID, f"{message} its step", mend)
+
+
+def _only_looks(job: Job) -> bool:
+    """Tell whether a job deploys nothing: it looks ahead of the job that publishes."""
+    words = [re.fullmatch(DEPLOY, script_of(step).strip()) for step in deploying_steps(job)]
+    pushes = any({"push", "after"} & {*publishing_words(step)} for step in job.steps)
+    builds = pushes or job.using(BUILD)
+    return not builds and all(word and word[1] == "before" for word in words)
 
 
 def _without_settings(repository: Repository) -> Iterator[Finding]:
@@ -86,7 +94,11 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
         if odd:
             message = f"{' and '.join(odd)} may leave the job green where nothing was deployed"
             yield job.finding(step, odd[0], ID, message, "remove it from the step")
-    builds = [job.position(step) for step in job.using(BUILD)]
+    builds = [
+        job.position(step)
+        for step in job.steps
+        if step in job.using(BUILD) or "push" in publishing_words(step)
+    ]
     if builds and min(builds) < job.position(before):
         message = "what runs is noted behind the build, so a newer version could be replaced"
         yield job.finding(before, "run", ID, message, "move the step ahead of the build")

@@ -30,6 +30,7 @@ from tests.standins import github, runner
 from tests.standins.account import published
 from tests.standins.emulator import Emulator, emulated_aws
 from tests.standins.hub import Hub
+from tests.support import run_by_act
 from tests.support.desk import Desk, Ended
 from tests.support.project import Failed, Project, generate
 
@@ -76,7 +77,7 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
     first = "main-1" if branch else "v0.1.0"
     environment = project.answers["github_environment"] or None
 
-    set_up(Desk(project, emulator, hub))
+    published_by_bootstrap = set_up(Desk(project, emulator, hub))
     sha = runner.git(project.path, "rev-parse", "HEAD").strip()
     role = json.loads(project.terraform("output", "-json", "role_arns", emulator=emulator))[
         project.key
@@ -91,7 +92,7 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
     )
     login = log_in(emulator.client("ecr", credentials), emulator)
     if runs("act"):
-        release(project, emulator, repository, event, ref)
+        release(project, emulator, repository, event, ref, published_by_bootstrap)
     else:
         print(f"          {runner.INSTALL}\n          Without it deploy.yml is not run:")
         name = f"{emulator.host}/{project.answers['ecr_repository']}"
@@ -121,19 +122,28 @@ def runs(program: str) -> bool:
 
 
 def release(
-    project: Project, emulator: Emulator, repository: github.Repository, event: str, ref: str
+    project: Project,
+    emulator: Emulator,
+    repository: github.Repository,
+    event: str,
+    ref: str,
+    published: bool,
 ) -> None:
     """Run the project's deploy.yml with act, then run it again, which must build nothing.
+
+    `published` is whether bootstrap has led to the first run, which is then done already.
 
     Raises:
         Failed: a run is not green, or builds when it must not; the text is its log.
     """
-    if ref.startswith("refs/tags/"):
-        runner.tag(project.path, ref.removeprefix("refs/tags/"))
-    for attempt, built, said in (
+    _, kind, name = ref.split("/", 2)
+    if kind == "tags" and not runner.git(project.path, "tag", "--list", name):
+        runner.tag(project.path, name)
+    attempts = [
         (1, "success", "ran deploy.yml with act"),
         (2, "skipped", "ran it again: nothing was built"),
-    ):
+    ]
+    for attempt, built, said in attempts[published:]:
         run = step(
             said,
             lambda attempt=attempt: runner.run(  # type: ignore[misc]
@@ -169,8 +179,11 @@ def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: lis
         raise Failed(f"a refused push changed the registry: {published(emulator, name)}")
 
 
-def set_up(desk: Desk) -> None:
+def set_up(desk: Desk) -> bool:
     """Run bootstrap as a user does, then again, which must change nothing.
+
+    The run of deploy.yml that it starts is done by act; tell whether it is, so that the first image
+    is published.
 
     Raises:
         Failed: it does not end with 0, or changes something the second time.
@@ -182,20 +195,31 @@ def set_up(desk: Desk) -> None:
                 Url=github.ISSUER, ClientIDList=[github.AUDIENCE]
             )["OpenIDConnectProviderArn"],
         )
-    first = step("bootstrap: {0.shown}", lambda: ended(desk.bootstrap("--yes"), "Apply complete"))
-    step(
+    acts = runs("act")
+    options = ("--yes",) if acts else ("--yes", "--no-release")
+    if acts:
+        where = (desk.emulator.endpoint, desk.emulator.account, desk.emulator.region)
+        name = desk.project.answers["github_repository"]
+        by_act = run_by_act.command(*where, desk.hub.bare(name), name)
+        desk.hub.user(in_new={"course": {"runner": by_act}})
+    first = step("bootstrap: {0.shown}", lambda: ended(desk.bootstrap(*options), "Apply complete"))
+    if acts:
+        print(f"          it ran deploy.yml with act: {ended(first.run, 'Published ').shown}")
+    again = step(
         "bootstrap, again: {0.shown}",
-        lambda: ended(desk.bootstrap("--yes"), "Nothing to change"),
+        lambda: ended(desk.bootstrap(*options), "Nothing to change"),
     )
     step("doctor: {0.shown}", lambda: ended(desk.doctor(), "ok  role"))
-    print(f"          next: {first.last}")
+    print(f"          next: {again.last}")
+    return acts
 
 
 class Said(NamedTuple):
-    """Of what a command has printed: the line that was looked for, and the last one."""
+    """Of what a command has printed: the line that was looked for, the last one, and all."""
 
     shown: str
     last: str
+    run: Ended
 
 
 def ended(run: Ended, start: str) -> Said:
@@ -207,7 +231,8 @@ def ended(run: Ended, start: str) -> Said:
     found = [line for line in run.out.splitlines() if line.startswith(start)]
     if run.status or not found:
         raise Failed(f"{start!r} was expected, with exit status 0, not {run.status}:\n{run.out}")
-    return Said(*(" ".join(line.split()) for line in (found[0], run.out.splitlines()[-1])))
+    shown, last = (" ".join(line.split()) for line in (found[0], run.out.splitlines()[-1]))
+    return Said(shown, last, run)
 
 
 def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:

@@ -34,11 +34,11 @@ Here:
 FETCH = """Your Makefile has no fetch: that is
   gh api -H 'Accept: application/vnd.github.raw' \\
   repos/OWNER/NAME/contents/services/{project_slug}.json > infra.json"""
-PUBLISH = {
-    "release": "  gh release create v0.1.0 --generate-notes   # every version",
-    "tag": "  git tag v0.1.0 && git push origin v0.1.0   # every version",
-    "branch": "Its push to main publishes the first image, and so does every later one.",
+PUBLISH = {  # where a Makefile that was there before has no release
+    "release": "  gh release create {} --generate-notes",
+    "tag": "  git tag {0} && git push origin {0}",
 }
+PUSH = "Its push to main publishes the first image, and so does every later one."
 
 
 def say_adopted(repository: Generated) -> None:
@@ -85,7 +85,6 @@ def say_judged(repository: Generated, skipped: list[str]) -> None:
 def say_next(repository: Generated) -> None:
     """Print what is to be known, and the commands that come next."""
     answers, makefile = repository.answers, repository.texts.get("Makefile", "")
-    publish = PUBLISH[answers["deploy_on"]]
     if '"test_ref": false' in repository.texts.get("infra/terraform.tfvars.json", ""):
         print(
             "In this partition a role cannot test the ref beside an environment: make bootstrap "
@@ -97,6 +96,7 @@ def say_next(repository: Generated) -> None:
         if not re.search(r"(?m)^fetch:", makefile):
             print(FETCH.format(**answers))
         first, options = _git_commands(repository), _options_of_add(repository)
+        publish = _publish(repository, "v0.1.0", "every version")
         print(SERVICE.format(**answers, first=first, options=options, publish=publish))
         return
     commit, bootstrap = "", "make bootstrap"
@@ -104,7 +104,18 @@ def say_next(repository: Generated) -> None:
         commit = " && git add --all && git commit"
     if not re.search(rf"(?m)^bootstrap:.*\n\t.*{re.escape(TOOL)} bootstrap", makefile):
         bootstrap = WITHOUT_MAKE
+    publish = _publish(repository, "v0.2.0", "every later version")
     print(NEXT.format(**answers, commit=commit, bootstrap=bootstrap, publish=publish))
+
+
+def _publish(repository: Generated, version: str, which: str) -> str:
+    """Return what publishes a version, and which ones are meant; where pushes do, that they do."""
+    if repository.answers["deploy_on"] == "branch":
+        return PUSH
+    makefile = repository.texts.get("Makefile", "")
+    if re.search(rf"(?m)^release:.*\n\t.*{re.escape(TOOL)} release", makefile):
+        return f"  make release VERSION={version}   # {which}"
+    return f"{PUBLISH[repository.answers['deploy_on']].format(version)}   # {which}"
 
 
 def _say_outer_repository(repository: Generated) -> None:

@@ -17,6 +17,7 @@ from tests.standins.hub import Hub
 from tests.support.bootstrap import NAME, TFVARS, refused
 from tests.support.desk import Desk
 from tests.support.doctor import admits, mutable, provider, settings, subjects
+from tests.support.publishing import published, unpublished
 from tests.support.remedies import commands_of, doctor_says, follow, words
 
 DEPLOY = ".github/workflows/deploy.yml"
@@ -61,7 +62,7 @@ def test_both_ways_out_of_master_lead_to_a_run(branch_desk: Desk, way: str) -> N
     assert ended.status == 0, ended.out
     branch = "main" if way == "rename" else "master"
     assert f"whoever may push to branch {branch}" in ended.out
-    assert "The first image:\n  gh run watch\n" in ended.out
+    assert published(f"{branch}-1", branch_desk.git("rev-parse", "HEAD")) in ended.out
     assert f"[{branch}]" in (branch_desk.path / DEPLOY).read_text()
     assert doctor_says(branch_desk, "branch") == [
         ("ok", f"a push to refs/heads/{branch} publishes", [])
@@ -217,7 +218,7 @@ def push_tag(desk: Desk, tag: str, message: str) -> None:
         (True, "Fix [skip ci]", [], "The message of its commit holds [skip ci]"),
         (True, "Fix", [], "more than three tags are pushed at once"),
         (False, "Fix", [], "No release was published for it"),
-        (False, "Fix", ["v0.1.0"], "a workflow has published with its GITHUB_TOKEN"),
+        (False, "Fix", ["v0.2.0"], "a workflow has published with its GITHUB_TOKEN"),
     ],
     ids=["skipped", "many tags", "no release", "its own token"],
 )
@@ -229,19 +230,20 @@ def test_a_version_that_started_nothing_is_reported_and_published_by_the_line(
         on = "  release:\n    types: [published]\n"
         path.write_text(path.read_text().replace(on, '  push:\n    tags: ["v*"]\n'))
         ready.git("commit", "--quiet", "--all", "--message=on tags")
-    assert doctor_says(ready, "versions") == [("ok", "no version is tagged", [])]
-    push_tag(ready, "v0.1.0", message)
-    ready.hub.change(NAME, releases=released)
+    assert doctor_says(ready, "versions") == [("ok", "1 of 1 versions have a run or an image", [])]
+    push_tag(ready, "v0.2.0", message)
+    ready.hub.change(NAME, releases=released, course={"never": True})
     (line,) = doctor_says(ready, "versions")
     assert line.state == "wrong"
-    assert line.text.startswith("v0.1.0 is on GitHub, and has neither a run of deploy.yml nor")
+    assert line.text.startswith("v0.2.0 is on GitHub, and has neither a run of deploy.yml nor")
     assert reason in line.text
+    ready.hub.change(NAME, course={})
     follow(ready, line.commands[0])
-    assert doctor_says(ready, "versions") == [("ok", "1 of 1 versions have a run or an image", [])]
+    assert doctor_says(ready, "versions") == [("ok", "2 of 2 versions have a run or an image", [])]
 
 
 def test_a_version_without_deploy_yml_is_from_before_and_no_failure(ready: Desk) -> None:
-    ready.git("rm", "--quiet", DEPLOY)
+    unpublished(ready).git("rm", "--quiet", DEPLOY)
     push_tag(ready, "v0.0.1", "before")
     text = "0 of 1 versions have a run or an image; the others have no deploy.yml"
     assert doctor_says(ready, "versions") == [("ok", text, [])]

@@ -84,8 +84,9 @@ ok  tags         refs/tags/v*: nobody can move or delete one (ruleset 'what is p
                  (tag)').
 ok  keys         no AWS key is stored in the repository's secrets
 ok  commits      everything here is committed and on GitHub
-ok  deployment   deploy.yml has not run yet
-ok  versions     no version is tagged
+ok  deployment   v0.1.0 at 2026-08-03T10:00:00Z: success
+                 (https://github.com/octo-org/example-service/actions/runs/4712)
+ok  versions     1 of 1 versions have a run or an image
 ok  drift        AWS is what infra/ says
 """)  # fmt: skip
     assert guarded.changes() == []

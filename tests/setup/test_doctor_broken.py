@@ -110,6 +110,8 @@ BROKEN = [
                  git add FILE && git commit && git push
 --  deployment   the default branch develop has no deploy.yml, so GitHub cannot start it
                  gh pr create --base develop --fill
+??  versions     unknown: whether v0.1.0 was published: GitHub lists no runs of deploy.yml while the
+                 default branch has none.
 """, id="the repository was put away"),  # noqa: E501
     pytest.param([
         settings(allowed_actions="local_only", environments={ENVIRONMENT: {}}),

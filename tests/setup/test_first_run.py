@@ -21,6 +21,7 @@ from tests.support.bootstrap import (
     KEEP,
     LOCK,
     NAME,
+    RELEASE,
     TFVARS,
     allowed,
     readable,
@@ -28,6 +29,7 @@ from tests.support.bootstrap import (
     with_a_value_to_write,
 )
 from tests.support.desk import LIMIT, TOOL, Desk
+from tests.support.publishing import RUN, published
 
 
 def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Desk) -> None:
@@ -37,7 +39,7 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     readable(ended)
-    assert desk.changes() == [CREATE, APPLY, *FIRST, KEEP]
+    assert desk.changes() == [CREATE, APPLY, *FIRST, KEEP, RELEASE]
     steps = planned.out.partition(" -  ")[0]
     assert ended.out.startswith(steps)
     assert f"\n    {IDS}\n" in ended.out
@@ -47,8 +49,9 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
         "Registry  111122223333.dkr.ecr.us-east-1.amazonaws.com/example-service\n"
         "Trust     A job of octo-org/example-service may assume it: whoever may push a tag v*.\n"
         "\n"
-        "The first image:\n"
-        "  gh release create v0.1.0 --generate-notes\n"
+        "Ctrl-C stops only the watching: the run goes on.\n"
+        f"Run       {RUN}\n"
+        "          success\n" + published("v0.1.0", desk.git("rev-parse", "HEAD"))
     )
     # Of the files one value of one line is another, and the lock file is new.
     after = desk.files()
@@ -127,7 +130,7 @@ sys.exit(main(["bootstrap", "--yes"]))
 """
 CUTS = [
     *("gh repo create", "terraform -chdir=infra apply", "git init", "git remote add", "git add"),
-    *("git commit", "push --quiet"),
+    *("git commit", "push --quiet", "release create"),
 ]
 
 
@@ -151,7 +154,8 @@ def test_after_any_interruption_it_goes_on_from_there(desk: Desk) -> None:
         assert cut in desk.changes()[-1]
     desk.hub.clear()
     ended = desk.bootstrap("--yes")
-    assert (ended.status, desk.changes()) == (0, [KEEP])
+    assert (ended.status, desk.changes()) == (0, [])
+    assert "Nothing to change: everything is there." in ended.out
     assert desk.git("log", "--format=%s").splitlines() == ["First commit"]
     assert desk.git("rev-parse", "HEAD") == desk.git("ls-remote", "origin", "refs/heads/main")[:40]
 
@@ -224,7 +228,7 @@ def test_an_edit_made_while_it_asks_is_not_overwritten(ready: Desk) -> None:
 def test_nothing_but_the_standard_library_is_imported(desk: Desk) -> None:
     code = (
         "import sys; sys.path.insert(0, '.github')\n"
-        "from keyless.setup import bootstrap, caller, destroy, doctor, entries, fetch\n"
+        "from keyless.setup import bootstrap, caller, destroy, doctor, entries, fetch, release\n"
         "names = {name.split('.')[0] for name in sys.modules} - sys.stdlib_module_names\n"
         "print(sorted(names - {'__main__', 'keyless'}))"
     )

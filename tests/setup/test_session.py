@@ -15,7 +15,7 @@ from keyless.gh import Denied
 from keyless.model.answers import applying_program
 from keyless.model.findings import CannotJudge
 from keyless.programs import parse_answer
-from keyless.setup import session
+from keyless.setup import release, session
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,18 @@ def test_a_command_may_say_otherwise_how_it_goes_on(capsys: pytest.CaptureFixtur
 
     assert session.run("make it", interrupt, "Type the same again.") == 130
     assert capsys.readouterr().out == "\nInterrupted. Type the same again.\n"
+
+
+def test_an_interrupted_release_may_be_on_github(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(release, "_release", interrupt)
+    assert release.main("v1", older=False, leave_uncommitted=False) == 130
+    said = "If it is on GitHub already, nothing is published twice. This looks, and goes on:"
+    assert capsys.readouterr().out == f"\nInterrupted. {said}\n  make release VERSION=v1\n"
 
 
 def test_a_signal_that_ends_it_is_taken_for_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:

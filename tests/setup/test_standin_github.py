@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -105,6 +106,12 @@ def ask(hub: Hub, path: str, method: str = "GET", body: Any = None) -> Any:
         (f"gh secret list --repo {NAME} --env x --json name", 1, "secrets: HTTP 404: Not Found"),
         (f"gh run list --repo {NAME} --limit 0", 1, "invalid limit: 0"),
         (f"gh run list --repo {NAME} --workflow deploy.yml --json url", 1, "on the default branch"),
+        (f"gh run list --repo {NAME} --workflow deploy.yml --json sha", 1, "Unknown JSON field"),
+        (f"gh run list --repo {NAME} --all", 1, "unknown flag: --all"),
+        ("gh run watch 4712", 1, 'unknown command "watch" for "gh run"'),
+        (f"gh run view 4712 --repo {NAME}", 1, "failed to get run: HTTP 404: Not Found"),
+        (f"gh run view 4712 --repo {NAME} --log --log-failed", 1, "specify only one of --log or"),
+        (f"gh run rerun 4712 --repo {NAME}", 1, "failed to get run: HTTP 404: Not Found"),
         ("gh release create v0.1.0 --generate-notes", 1, "HTTP 422: Repository is empty."),
         (
             "gh workflow run deploy.yml --ref v0.1.0",
@@ -346,6 +353,53 @@ def test_somebody_else_pushes_a_workflow_that_then_has_runs(hub: Hub) -> None:
     command = f"gh run list --repo {NAME} --workflow deploy.yml --limit 1 --json conclusion,status"
     status, printed, _ = run(hub, command)
     assert (status, json.loads(printed)) == (0, [{"conclusion": "success", "status": ""}])
+
+
+DEPLOY = "name: deploy\non:\n  release:\n    types: [published]\n"
+
+
+def test_a_release_starts_a_run_that_goes_on_by_each_question(hub: Hub) -> None:
+    hub.push(NAME, {".github/workflows/deploy.yml": DEPLOY})
+    hub.change(NAME, course={"after": 1, "states": ["queued"], "log_after": 1})
+    assert run(hub, f"gh release create v1 --repo {NAME} --target 0123")[0] == 1, "no such commit"
+    assert run(hub, f"gh release create v1 --repo {NAME} --generate-notes")[0] == 0
+    assert "tag_name already exists" in run(hub, f"gh release create v1 --repo {NAME}")[2]
+    fields = "databaseId,status,conclusion,headBranch,event"
+    command = f"gh run list --repo {NAME} --workflow deploy.yml --json {fields}"
+    first = {"databaseId": 4712, "headBranch": "v1", "event": "release"}
+    view = f"gh run view 4712 --repo {NAME} --log"
+    assert json.loads(run(hub, command)[1]) == []
+    assert json.loads(run(hub, command)[1]) == [{**first, "status": "queued", "conclusion": ""}]
+    assert "is still in progress; logs will be available" in run(hub, view)[2]
+    done = {**first, "status": "completed", "conclusion": "success"}
+    assert json.loads(run(hub, command)[1]) == [done]
+    assert "log not found" in run(hub, view)[2]
+    log = run(hub, view)[1]
+    assert "\tPublished v1\n" in re.sub(r"\ufeff?2026-\S+Z ", "", log)
+    assert run(hub, f"{view}-failed")[1] == "", "no step has failed"
+    assert json.loads(run(hub, f"{command} --branch v2")[1]) == []
+
+
+def test_a_push_starts_what_deploy_yml_names_and_a_release_alone_does_not(hub: Hub) -> None:
+    on = 'on:\n  push:\n    tags: ["v*"]\n'
+    for text in (on, on + "# as it was\n"):
+        hub.push(NAME, {".github/workflows/deploy.yml": text}, f"{text}[skip ci]")
+        for tag in ("v1", "x1"):
+            if not hub.commit(hub.repository(NAME), f"refs/tags/{tag}"):
+                hub.tag(hub.repository(NAME), tag, "refs/heads/main")
+        command = f"gh run list --repo {NAME} --workflow deploy.yml --json headBranch"
+        assert json.loads(run(hub, command)[1]) == [], "the commit says so"
+    hub.push(NAME, {".github/workflows/deploy.yml": on})
+    hub.tag(hub.repository(NAME), "v2", "refs/heads/main")
+    assert run(hub, f"gh release create v2 --repo {NAME}")[0] == 0
+    for _ in range(2):
+        assert json.loads(run(hub, command)[1]) == [{"headBranch": "v2"}]
+
+
+def test_a_course_that_no_run_has_is_an_error_of_the_test(hub: Hub) -> None:
+    hub.push(NAME, {".github/workflows/deploy.yml": DEPLOY})
+    hub.change(NAME, course={"ends": 3})
+    assert "a run has no ends" in run(hub, f"gh release create v1 --repo {NAME}")[2]
 
 
 def test_without_a_name_git_refuses_to_commit(hub: Hub, tmp_path: Path) -> None:

@@ -15,6 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.standins.gh_api import HTTPError, environment, respond, visible
+from tests.standins.gh_runs import (
+    FIELDS,
+    begin_again,
+    listed,
+    log_is_there,
+    log_of,
+    next_error,
+    one_run,
+    start,
+    start_pushed,
+    start_released,
+)
 from tests.standins.hub import PUBLIC, Hub, find
 
 COMMANDS: dict[
@@ -37,12 +49,16 @@ COMMANDS: dict[
     "config get": (1, {}),
     "secret delete": (1, {"--repo": True}),
     "secret list": (0, {"--repo": True, "--env": True, "--json": True}),
-    "run list": (0, {"--repo": True, "--workflow": True, "--limit": True, "--json": True}),
-    "release create": (1, {"--generate-notes": False, "--target": True}),
+    "run list": (
+        0,
+        dict.fromkeys(("--repo", "--workflow", "--limit", "--json", "--branch"), True),
+    ),
+    "run view": (1, {"--repo": True, "--log": False, "--log-failed": False}),
+    "run rerun": (1, {"--repo": True, "--failed": False}),
+    "release create": (1, {"--generate-notes": False, "--target": True, "--repo": True}),
     "workflow run": (1, {"--ref": True, "--repo": True}),
     "auth git-credential": (1, {}),
 }
-RUN = {"conclusion", "status", "headBranch", "url", "createdAt"}
 LOGIN = """\
 To get started with GitHub CLI, please run:  gh auth login
 Alternatively, populate the GH_TOKEN environment variable with a GitHub API authentication token."""
@@ -149,6 +165,10 @@ def answer(hub: Hub, command: str, arguments: list[str], flags: dict[str, str]) 
         delete_secret(hub, arguments[0], flags)
     elif command == "run list":
         runs(hub, flags)
+    elif command == "run view":
+        show_run(hub, arguments[0], flags)
+    elif command == "run rerun":
+        rerun(hub, arguments[0], flags)
 
 
 def log_in(hub: Hub, flags: dict[str, str]) -> None:
@@ -160,15 +180,27 @@ def log_in(hub: Hub, flags: dict[str, str]) -> None:
 
 
 def release(hub: Hub, tag: str, flags: dict[str, str]) -> None:
-    """Publish a release of the one repository there is, with its tag if that is new."""
-    repository = next(iter(hub.state()["repositories"].values()))
+    """Publish a release, with its tag if that is new; without --repo of the one repository."""
+    names = [each["full_name"] for each in hub.state()["repositories"].values()]
+    repository = hub.repository(flags.get("--repo") or names[0])
+    name = repository["full_name"]
     target = flags.get("--target", f"refs/heads/{repository['default_branch']}")
-    if not hub.commit(repository, target):
+    url = f"https://api.github.com/repos/{name}/releases"
+    if repository["no_releases"]:
+        raise Refused(f"HTTP 422: Validation Failed ({url})\n{repository['no_releases']}")
+    if not hub.commit(repository, f"refs/heads/{repository['default_branch']}"):
         raise Refused("HTTP 422: Repository is empty.")
+    if not hub.commit(repository, target):
+        text = "target_commitish is invalid\nPublished releases must have a valid tag"
+        raise Refused(f"HTTP 422: Validation Failed ({url})\n{text}")
+    if tag in repository["releases"]:
+        text = "Release.tag_name already exists"
+        raise Refused(f"HTTP 422: Validation Failed ({url})\n{text}")
     if not hub.commit(repository, f"refs/tags/{tag}"):
         hub.tag(repository, tag, target)
-    hub.change(repository["full_name"], releases=[*repository["releases"], tag])
-    print(f"{PUBLIC}{repository['full_name']}/releases/tag/{tag}")
+    hub.change(name, releases=[*repository["releases"], tag])
+    start_released(hub, name, tag)
+    print(f"{PUBLIC}{name}/releases/tag/{tag}")
 
 
 def dispatch(hub: Hub, workflow: str, flags: dict[str, str]) -> None:
@@ -186,10 +218,7 @@ def dispatch(hub: Hub, workflow: str, flags: dict[str, str]) -> None:
     if repository["workflow_state"] != "active":
         text = "could not create workflow dispatch event: HTTP 422: Cannot trigger a 'workflow_"
         raise Refused(f"{text}dispatch' on a disabled workflow")
-    started = {"headBranch": ref, "status": "queued", "conclusion": ""}
-    url = f"{PUBLIC}{name}/actions/runs/{4712 + len(repository['runs'])}"
-    created = {"url": url, "createdAt": "2026-08-03T10:00:00Z"}
-    hub.change(name, runs=[{**started, **created}, *repository["runs"]])
+    start(hub, name, f"refs/{kinds[0]}/{ref}", "workflow_dispatch")
 
 
 def create(hub: Hub, full_name: str, flags: dict[str, str]) -> None:
@@ -208,7 +237,7 @@ def create(hub: Hub, full_name: str, flags: dict[str, str]) -> None:
     repository, moved = find(state, full_name)
     if repository and not moved:
         raise Refused("GraphQL: Name already exists on this account (createRepository)")
-    hub.create(full_name, private="--private" in flags)
+    hub.create(full_name, private="--private" in flags, **state["user"]["in_new"])
     print(f"{PUBLIC}{full_name}")
 
 
@@ -245,14 +274,50 @@ def runs(hub: Hub, flags: dict[str, str]) -> None:
     workflow = flags.get("--workflow", "")
     path = f"actions/workflows/{workflow}"
     repository = named(hub, flags, "", path)
-    fields = asked(flags, RUN)
+    fields = asked(flags, FIELDS)
+    if error := next_error(hub, repository["full_name"]):
+        raise Refused(error)
     if not hub.has(repository, f".github/workflows/{workflow}"):
         if hub.state()["user"]["old_gh"]:
             raise Refused(f"could not find any workflows named {workflow}")
         url = f"https://api.github.com/repos/{repository['full_name']}/{path}"
         raise Refused(f"HTTP 404: workflow {workflow} not found on the default branch ({url})")
-    found = repository["runs"][: int(flags.get("--limit", "20"))]
+    start_pushed(hub, repository["full_name"])
+    found = [
+        each
+        for each in listed(hub, repository["full_name"])
+        if flags.get("--branch") in (None, each.get("headBranch"))
+    ][: int(flags.get("--limit", "20"))]
     print(json.dumps([{field: run.get(field, "") for field in fields} for run in found]))
+
+
+def show_run(hub: Hub, number: str, flags: dict[str, str]) -> None:
+    """Print a run, or its log, which is there a moment after the run has ended."""
+    repository = named(hub, flags, "failed to get run: ", f"actions/runs/{number}")
+    if {"--log", "--log-failed"} <= flags.keys():
+        raise Refused("specify only one of --log or --log-failed")
+    run = one_run(repository, number)
+    if run is None:
+        url = f"https://api.github.com/repos/{repository['full_name']}/actions/runs/{number}"
+        raise Refused(f"failed to get run: HTTP 404: Not Found ({url}?exclude_pull_requests=true)")
+    if not {"--log", "--log-failed"} & flags.keys():
+        print(f"\n{run['headBranch']} deploy · {number}\n\nView this run on GitHub: {run['url']}")
+    elif run["status"] != "completed":
+        raise Refused(
+            f"run {number} is still in progress; logs will be available when it is complete"
+        )
+    elif not log_is_there(hub, repository["full_name"], number):
+        raise Refused("failed to get run log: log not found")
+    else:
+        print(log_of(run, failed="--log-failed" in flags), end="")
+
+
+def rerun(hub: Hub, number: str, flags: dict[str, str]) -> None:
+    """Let a run begin again, under the same number."""
+    repository = named(hub, flags, "failed to get run: ", f"actions/runs/{number}")
+    if one_run(repository, number) is None:
+        raise Refused(f"failed to get run: HTTP 404: Not Found (run {number})")
+    begin_again(hub, repository["full_name"], number)
 
 
 def named(hub: Hub, flags: dict[str, str], task: str, path: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ USER: dict[str, Any] = {
     "git_protocol": "https",
     "old_gh": False,  # before 2.61, which says otherwise that there is no workflow
     "may_create": True,
+    "in_new": {},  # what a repository that is created has otherwise than REPOSITORY
     "member": True,  # of each organisation
     "no_such_owners": [],
     "people": [],  # owners that are other persons; all further ones are organisations
@@ -55,6 +56,9 @@ REPOSITORY: dict[str, Any] = {
     "secrets": [],  # names
     "environment_secrets": {},  # environment: names
     "runs": [],  # of deploy.yml, the newest first, in the words of gh run list --json
+    "course": {},  # how its next runs go, where that is not as in COURSE of gh_runs.py
+    "looked_at": {},  # commits of pushed refs, for each of which GitHub has decided what starts
+    "no_releases": "",  # with these words GitHub refuses each release
 }
 
 

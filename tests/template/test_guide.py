@@ -174,6 +174,8 @@ def test_the_options_are_those_of_the_tables(bake: Bake) -> None:
         for name in ("bootstrap", "many-repositories")
     ]
     assert listed == [options("bootstrap"), options("add") - {"--file"}]  # which is FILE=
+    rows = rows_of(page(bake().path, "release"), "`ARGS=`")
+    assert set(re.findall(r"`(--[\w-]+)", " ".join(rows))) == options("release")
     text = page(bake().path, "bootstrap")
     for option in options("doctor"):
         assert f"`make doctor ARGS={option}`" in text
@@ -256,18 +258,17 @@ def test_what_is_printed_at_the_end_leads_to_the_first_image(
     quick = block(README, f"uvx cookiecutter {TEMPLATE}\n").splitlines()
     written = blocks(guide(project))
     assert lines[0] == quick[1] == f"cd example-service && {written[0].strip()}"
-    releases = {"release": quick[2], "tag": "git tag v0.1.0 && git push origin v0.1.0"}
     if deploy_on == "branch":
         assert (
             lines[1] == "Its push to main publishes the first image, and so does every later one."
         )
     else:
-        assert lines[1] == written[1].strip() == releases[deploy_on]
+        assert lines[1] == written[1].strip() == "make release VERSION=v0.2.0"
     assert lines[2:] == ["", "README.md explains each step."]
-    assert len(quick) == 3
+    assert len(quick) == 2, "from nothing to the first image"
     start = "main" if deploy_on == "branch" else "v0.1.0"
     assert written[-1] == f"gh workflow run deploy.yml --ref {start}\n"
-    assert len(written) == (2 if deploy_on == "branch" else 3)
+    assert len(written) == 3
 
 
 def test_a_service_is_deleted_with_the_line_of_the_page(

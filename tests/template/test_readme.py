@@ -22,6 +22,7 @@ from tests.support.combinations import questions
 from tests.support.desk import Desk, at_terminal
 from tests.support.pages import README, TEMPLATE, block, blocks
 from tests.support.project import Project, generate
+from tests.support.publishing import published
 
 TEMPLATE_FOLDER = ROOT / "<<cookiecutter.project_slug>>"
 
@@ -88,7 +89,17 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
     generated = (TEMPLATE_FOLDER / "Makefile").read_text()
-    theirs = {"bootstrap", "destroy", "doctor", "explain", "plan", "add", "remove", "move"}
+    theirs = {
+        "bootstrap",
+        "release",
+        "destroy",
+        "doctor",
+        "explain",
+        "plan",
+        "add",
+        "remove",
+        "move",
+    }
     theirs |= {"fetch", "caller"}
     assert named - targets == theirs
     assert all(f"\n{target}: " in generated for target in named - targets)
@@ -149,34 +160,32 @@ def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> No
     assert Project(tmp_path / "example-service").answers["deploy_on"] == "branch"
 
 
-def test_the_quick_start_is_three_actions_that_work_as_typed(
+def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     tmp_path: Path, emulator: Emulator
 ) -> None:
     quick = block(README, f"uvx cookiecutter {TEMPLATE}\n")
-    generation, set_up, release = quick.splitlines()
+    generation, set_up = quick.splitlines()
     generation = generation.replace(TEMPLATE, f"{shlex.quote(str(ROOT))} --no-input")
     desk = Desk(generate(tmp_path, []), emulator, Hub(tmp_path / "hub"))
     folder = tmp_path / "a folder with spaces"
     folder.mkdir()
-    commands = "\n".join([generation, set_up, release, block(README, "gh workflow run")])
+    commands = "\n".join([generation, set_up, block(README, "gh workflow run")])
     given = {**without("MAKE"), **environment(tmp_path), **desk.environment()}
     ended = at_terminal(["bash", "-euc", commands], folder, given, {'Only "yes" does: ': "yes"})
     assert ended.status == 0, ended.out
     (shown,) = re.findall(r"<!-- bootstrap -->\n```text\n(.*?)\n```", README, re.DOTALL)
     assert shown in ended.out, ended.out
     assert "Apply complete! Resources: 5 added" in ended.out
-    assert "The first image:\n  gh release create v0.1.0 --generate-notes\n" in ended.out
-    assert desk.hub.calls()[-2:] == [
-        "gh release create v0.1.0 --generate-notes",
-        "gh workflow run deploy.yml --ref v0.1.0",
-    ]
+    project = Project(folder / "example-service")
+    head = Desk(project, emulator, desk.hub).git("rev-parse", "HEAD")
+    assert published("v0.1.0", head) in ended.out
+    assert desk.hub.calls()[-1] == "gh workflow run deploy.yml --ref v0.1.0"
     bare = f"--git-dir={desk.hub.bare('octo-org/example-service')}"
     pushed = ["git", bare, "ls-tree", "-r", "--name-only", "main"]
     listed = subprocess.run(pushed, capture_output=True, text=True, check=True).stdout.split()
     assert "infra/.terraform.lock.hcl" in listed
     assert ".github/workflows/deploy.yml" in listed
     assert "infra/terraform.tfstate" not in listed
-    project = Project(folder / "example-service")
     answers = {"to destroy it: ": project.key, "does: ": "no"}
     ended = at_terminal(["make", "destroy"], project.path, given, answers)
     assert "0 added, 0 changed, 4 destroyed." in ended.out

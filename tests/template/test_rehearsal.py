@@ -41,9 +41,9 @@ def test_an_image_stands_in_the_registry_and_five_others_are_refused(
     assert printed.count("refused ") == 7  # five tokens, one moved tag, and the closing line
     assert "bootstrap, again: Nothing to change: everything is there." in printed
     first = "main-1" if answers["deploy_on"] == "branch" else "v0.1.0"
-    last = {"tag": "git tag v0.1.0 && git push origin v0.1.0", "branch": "gh run watch"}
+    last = {"tag": "make release VERSION=v0.1.1", "branch": "make release"}
     assert f"\n          next: {last[answers['deploy_on']]}\n" in printed
-    assert "ran deploy.yml with act" in printed
+    assert f"it ran deploy.yml with act: Published {first}\n" in printed
     assert "ran it again: nothing was built" in printed
     environment = "eu%3A production" if "github_environment" in answers else None
     context = f":environment:{environment}\n" if environment else ":ref:refs/heads/main\n"
@@ -54,7 +54,7 @@ def test_an_image_stands_in_the_registry_and_five_others_are_refused(
 
 def rehearse(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rehearse a project whose set-up was rehearsed before."""
-    monkeypatch.setattr(rehearsal, "set_up", lambda _: None)
+    monkeypatch.setattr(rehearsal, "set_up", lambda _: False)
     rehearsal.rehearse(ready.project, ready.emulator, ready.hub)
 
 

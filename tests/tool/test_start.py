@@ -19,7 +19,7 @@ from tests.standins.emulator import ROOT
 TOOL = ROOT / "<<cookiecutter.project_slug>>/.github/keyless"
 COMMANDS = {
     *("check", "explain", "subjects", "rules", "publish", "diagnose", "deploy", "bootstrap"),
-    *("doctor", "destroy", "add", "remove", "move", "outputs", "fetch", "caller"),
+    *("release", "doctor", "destroy", "add", "remove", "move", "outputs", "fetch", "caller"),
 }
 HOSTILE = "raise SystemExit('a hostile module ran')\n"
 

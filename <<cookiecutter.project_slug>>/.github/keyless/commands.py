@@ -124,6 +124,7 @@ def _add_setup(add: Callable[..., Parser]) -> None:
         "--ruleset": "let only admins create the trusted refs",
         "--immutable-releases": "let GitHub lock tag and files of each published release",
         "--all": "commit also the files that were not generated",
+        "--no-release": "publish no first version, and follow no run",
         "--allow-destroy": "let a role or a registry be destroyed where an edit leads to that",
     }.items():
         bootstrap.add_argument(flag, action="store_true", help=text)
@@ -141,6 +142,16 @@ def _add_setup(add: Callable[..., Parser]) -> None:
     )
     doctor.add_argument("--plan", action="store_true", help="also look for changes made in AWS")
     doctor.add_argument("--json", action="store_true", help="print a list for programs")
+    release = add("release", _release, "Publish a version, and follow its run", interrupted)
+    release.add_argument(
+        "version", nargs="?", default="", help="its tag (v0.2.0); none where a push publishes"
+    )
+    release.add_argument(
+        "--older", action="store_true", help="although a newer version is published"
+    )
+    release.add_argument(
+        "--leave-uncommitted", action="store_true", help="publish without what is not committed"
+    )
     destroy = add(
         "destroy", _destroy, "Remove this repository's role and registry again", interrupted
     )
@@ -258,6 +269,12 @@ def _doctor(options: Options) -> int:
     from keyless.setup import doctor
 
     return doctor.main(options.plan, options.json)
+
+
+def _release(options: Options) -> int:
+    from keyless.setup import release
+
+    return release.main(options.version, options.older, options.leave_uncommitted)
 
 
 def _destroy(options: Options) -> int:

@@ -51,7 +51,8 @@ def call_github(
 
 def denied(done: Done) -> Denied:
     """Return the error with which gh has ended."""
-    status = re.search(r"\(HTTP ([0-9]{3})\)", done.err)
+    # gh api ends with the status, other commands begin with it [cli/cli, api/client.go].
+    status = re.search(r"\bHTTP ([0-9]{3})\b", done.err)
     text = re.sub(r"^gh: | \(HTTP [0-9]{3}\)$", "", " ".join(done.err.split()))
     return Denied(int(status[1]) if status else 0, text)
 

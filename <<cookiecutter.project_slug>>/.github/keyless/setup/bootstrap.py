@@ -32,6 +32,7 @@ from keyless.setup.steps.files import (
 )
 from keyless.setup.steps.judging import judge_before_github
 from keyless.setup.steps.protection import look_at_environment, look_at_tags
+from keyless.setup.steps.publishing import follow_up, look_at_version
 from keyless.setup.steps.remote import look_at_remote, refuse_missing_branch
 from keyless.setup.steps.report import report
 from keyless.setup.steps.repositories import look_at_repositories
@@ -53,11 +54,12 @@ def main(options: argparse.Namespace) -> int:
 
     Args:
         options: plan (only print it), yes (do not ask), public and repository (of the one that is
-            created), ruleset, immutable_releases, all, take_over (with yes: what exists), and
-            allow_destroy.
+            created), ruleset, immutable_releases, all, no_release (publish nothing), take_over
+            (with yes: what exists), and allow_destroy.
 
     Returns:
-        0 where it is done or nothing is to be done, 1 where it is not, 130 after Ctrl-C.
+        0 where it is done or nothing is to be done, 1 where it is not, or where the run that was
+        started has not published, 130 after Ctrl-C.
     """
     progress = Progress()
     status = session.run(AGAIN, lambda: _set_up(options, progress))
@@ -81,8 +83,7 @@ def _set_up(options: argparse.Namespace, progress: Progress) -> int:
             return 0
         if situation.steps and not options.yes and not _is_granted(_unasked(situation)):
             return 1
-        _act(situation, progress)
-        return 0
+        return _act(situation, progress)
 
 
 def _look(situation: Situation) -> None:
@@ -116,6 +117,7 @@ def _look(situation: Situation) -> None:
     if any(step.text.startswith("push ") for step in git_steps):
         situation.notes += note_protection(checkout)
     look_at_tags(situation)
+    look_at_version(situation, checkout)
 
 
 def _idle_options(situation: Situation, checkout: Checkout) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _unasked(situation: Situation) -> str:
     """Return the command that does the same without a question."""
     given = vars(situation.options)
     words = ["--yes"] + ["--import"] * bool(situation.imports or given["take_over"])
-    flags = ("public", "ruleset", "immutable_releases", "all", "allow_destroy")
+    flags = ("public", "ruleset", "immutable_releases", "all", "no_release", "allow_destroy")
     words += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     words += [f"--repository {given['repository']}"] * bool(given["repository"])
     return f'{AGAIN} ARGS="{" ".join(words)}"'
@@ -163,10 +165,11 @@ def _is_granted(unasked: str) -> bool:
     return answer == "yes"
 
 
-def _act(situation: Situation, progress: Progress) -> None:
+def _act(situation: Situation, progress: Progress) -> int:
     for number, step in enumerate(situation.steps, 1):
         progress.doing = step.text.partition("\n")[0].rstrip(":")
         print(f"[{number}/{len(situation.steps)}] {progress.doing}")
         step.act()
     progress.doing = ""
     report(situation)
+    return follow_up(situation)

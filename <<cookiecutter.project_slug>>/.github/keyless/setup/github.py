@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
 from keyless.console import Problem
-from keyless.gh import Denied, find_on_github, github_host
-from keyless.programs import run
+from keyless.gh import denied, find_on_github, github_host
+from keyless.programs import parse_answer, run
 
 CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
 
@@ -64,6 +63,7 @@ def find_runs(name: str, fields: str, most: int) -> list[dict[str, Any]] | None:
 
     Raises:
         Denied: GitHub does not tell.
+        Garbled: it answers something else than JSON.
     """
     which = ("--repo", name, "--workflow", "deploy.yml", "--limit", str(most))
     done = run("gh", "run", "list", *which, "--json", fields)
@@ -71,8 +71,8 @@ def find_runs(name: str, fields: str, most: int) -> list[dict[str, Any]] | None:
     if done.status and re.search("HTTP 404|could not find any", said):
         return None
     if done.status:
-        raise Denied(0, said)
-    return list(json.loads(done.out))
+        raise denied(done)
+    return list(parse_answer("GitHub", done.out))
 
 
 def subject_prefix(repository: Repository) -> str:

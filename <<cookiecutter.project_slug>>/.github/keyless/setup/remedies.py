@@ -43,6 +43,34 @@ def of_github(denied: Denied) -> Problem:
     return Problem(f"GitHub refuses: {said}. This shows as whom you ask:", "gh auth status")
 
 
+def publishing_refused(denied: Denied, version: str, anew: str) -> Problem:
+    """Return why GitHub does not take a version, and what to type.
+
+    Args:
+        denied: what GitHub says of the release, or of the tag that was pushed.
+        version: its tag.
+        anew: what publishes another version.
+    """
+    said = str(denied)
+    if "immutable release" in said:
+        message = (
+            f"GitHub refuses {version}: it was the tag of a release that is locked, and no other"
+        )
+        return Problem(f"{message} release can have it ({said}). Publish another version:", anew)
+    if re.search("rule violations|creations being restricted", said):
+        message = (
+            f"GitHub refuses {version}: a ruleset lets only some people create this tag ({said})."
+        )
+        message += " Ask one of them to publish it. This shows the ruleset:"
+        return Problem(message, "make doctor")
+    if "not accessible by" in said:
+        message = (
+            f"The token that gh uses may not publish {version}: {said}. Let it write Contents,"
+        )
+        return Problem(f"{message} or log in as yourself:", *login_to_github())
+    return of_github(denied)
+
+
 def _single_sign_on(said: str) -> Problem:
     message = f"The organisation wants single sign-on (SAML) before it answers: {said}"
     return Problem(f"{message} Authorise your login for it:", *with_own_login("gh auth refresh"))

@@ -53,6 +53,12 @@ def missing_tools(account: Account) -> list[Problem]:
     return found
 
 
+def missing_for_release() -> list[Problem]:
+    """Return what is missing on this machine to publish a version: git, gh, its login."""
+    missing = [program for program in ("git", "gh") if not shutil.which(program)]
+    return [*map(_not_installed, missing), *([] if "gh" in missing else login_problems())]
+
+
 def _not_installed(program: str) -> Problem:
     formula, page = PROGRAMS[program]
     newest = " (1.10 or newer)" * (program == IAC_TOOL)

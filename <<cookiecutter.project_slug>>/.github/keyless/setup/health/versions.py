@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from keyless.gh import call_github, find_on_github, page_of
+from keyless.gh import find_on_github, page_of
 from keyless.model.refs import ref_matches
 from keyless.setup.aws_account import ask_aws
 from keyless.setup.git import git
 from keyless.setup.github import find_runs
 from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
-from keyless.setup.service_files import publishes_releases
+from keyless.setup.not_started import why_nothing_started
 
 RUNS = 200  # of deploy.yml that are looked through
 LOOKED_AT = 5  # tags without run and image that are looked at more closely, the newest first
-
-# What keeps GitHub from starting a workflow for a push [GitHub docs, "Skipping workflow runs"].
-SKIP = r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]|(?m:^skip-checks: *true)"
 
 
 def versions(patient: Patient) -> Iterator[Line]:
@@ -32,15 +28,21 @@ def versions(patient: Patient) -> Iterator[Line]:
         return
     refs = [line.split()[1] for line in done.out.splitlines()]
     tags = [ref[len("refs/tags/") :] for ref in refs if any(ref_matches(ref, t) for t in trusted)]
-    ran = find_runs(patient.name, "headBranch", RUNS) or []
-    known = {*(each["headBranch"] for each in ran), *_tags_of_images(patient)}
+    ran = find_runs(patient.name, "headBranch", RUNS)
+    known = {*(each["headBranch"] for each in ran or []), *_tags_of_images(patient)}
     without = [tag for tag in tags if tag not in known]
     lost = [tag for tag in without[:LOOKED_AT] if _can_publish(patient.name, tag)]
+    if lost and ran is None:
+        text = (
+            f"whether {lost[0]} was published: GitHub lists no runs of deploy.yml while the default"
+        )
+        yield unknown("versions", f"{text} branch has none.")
+        return
     for tag in lost[:1]:
         others = f" So have {', '.join(lost[1:])}." * (len(lost) > 1)
         text = f"{tag} is on GitHub, and has neither a run of deploy.yml nor an image."
-        text += f" {_why_nothing_started(patient.name, tag)}{others} If it is older than a minute,"
-        text += " this publishes it:"
+        why = why_nothing_started(patient.name, f"refs/tags/{tag}")
+        text += f" {why}{others} If it is older than a minute, this publishes it:"
         yield wrong("versions", text, f"gh workflow run deploy.yml --ref {tag}")
     if not lost:
         yield ok("versions", _count(len(tags), len(without)))
@@ -67,23 +69,3 @@ def _can_publish(name: str, tag: str) -> bool:
     """Tell whether a tag has a deploy.yml: older ones cannot publish."""
     path = f"repos/{name}/contents/.github/workflows/deploy.yml?ref=refs/tags/{tag}"
     return find_on_github(path) is not None
-
-
-def _why_nothing_started(name: str, tag: str) -> str:
-    """Return why GitHub has started nothing for a tag, as far as it shows that."""
-    if publishes_releases():
-        release = find_on_github(f"repos/{name}/releases/tags/{tag}")
-        if release is None:
-            return "No release was published for it, and a tag alone publishes nothing."
-        return (
-            "GitHub starts nothing for a release that a workflow has published with its"
-            " GITHUB_TOKEN, and nothing while Actions or deploy.yml are switched off."
-        )
-    message = call_github(f"repos/{name}/commits/{tag}")["commit"]["message"]
-    skipped = re.search(SKIP, message)
-    if skipped:
-        return f"The message of its commit holds {skipped[0]}, so GitHub starts nothing for it."
-    return (
-        "GitHub starts nothing where more than three tags are pushed at once, where a workflow"
-        " pushes a tag with its GITHUB_TOKEN, and while Actions or deploy.yml are switched off."
-    )

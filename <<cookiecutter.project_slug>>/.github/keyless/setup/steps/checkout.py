@@ -22,6 +22,7 @@ class Checkout:
     head: str = ""  # the commit that is checked out
     branch: str = "main"  # that is checked out; empty where none is
     heads: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by their refs
+    tags: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by the names of tags
     lock_is_edited: bool = False  # somebody has edited the lock file, and not committed it
     edited: list[str] = field(default_factory=list)  # files with values, edited in the same way
 

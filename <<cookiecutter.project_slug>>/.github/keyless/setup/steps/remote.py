@@ -10,7 +10,7 @@ from keyless.console import Problem
 from keyless.gh import github_host
 from keyless.paths import ROOT
 from keyless.setup.branch import missing_branch
-from keyless.setup.git import git, head_commit
+from keyless.setup.git import git, head_commit, refs_on_github
 from keyless.setup.github import find_repository
 from keyless.setup.retry import AGAIN, require
 from keyless.setup.steps.checkout import LOCK, Checkout
@@ -104,9 +104,7 @@ def _compare_histories(checkout: Checkout, url: str, refs: list[str]) -> None:
     name, branch = checkout.name, checkout.branch
     if checkout.repository:
         url = url or checkout.url()
-        done = git("ls-remote", "--heads", url)
-        require(done, f"git cannot read {name}", "gh auth setup-git")
-        checkout.heads = {ref: sha for sha, ref in map(str.split, done.out.splitlines())}
+        checkout.heads, checkout.tags = refs_on_github(name, url)
     if checkout.heads:
         _refuse_other_history(checkout, url)
     elif branch != "main" and f"refs/heads/{branch}" not in refs:

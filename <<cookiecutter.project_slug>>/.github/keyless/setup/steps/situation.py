@@ -43,6 +43,8 @@ class Situation:
     imports: dict[str, str] = field(default_factory=dict)  # identifiers in AWS, by address
     state_was_lost: bool = False  # a role trusts what is noted here, and no state knows it
     no_place_for_state: bool = False  # nothing can be planned before its bucket is created
+    published: list[str] = field(default_factory=list)  # versions that are on GitHub
+    publishing: str = ""  # the ref whose run is followed once the steps are done
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -23,8 +23,8 @@ from keyless.programs import Garbled
 SEPARATE = (
     "What the separate builds protect: {jobs} run the Dockerfile. They can ask for no token, and"
     " have no secret. So nothing that a Dockerfile or a base image runs can get credentials of AWS."
-    " {publishing} can, and builds nothing. It pushes an image only if the digest is the one that"
-    " its build job reported, and only for the commit of the run.",
+    " The job {publishing} can, and builds nothing. It pushes an image only if the digest is the"
+    " one that its build job reported, and only for the commit of the run.",
     "What they do not protect: a Dockerfile, a base image or another step of a build job can still"
     " put anything into the image. Anyone who can change the workflow at a trusted ref can publish"
     " anything.",

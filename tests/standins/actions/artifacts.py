@@ -41,8 +41,8 @@ def upload() -> None:
     if days and not 1 <= int(days) <= 90:
         step.fail("Retention days must be between 1 and 90")
     path = Path(os.environ["GITHUB_WORKSPACE"], given["path"])
-    shown = [p for p in path.rglob("*") if not any(part.startswith(".") for part in p.parts[-1:])]
-    files = [path] if path.is_file() else [one for one in shown if one.is_file()]
+    shown = (one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
+    files = [path] if path.is_file() else [*shown]
     if not files:
         message = f"No files were found with the provided path: {given['path']}."
         message += " No artifacts will be uploaded."

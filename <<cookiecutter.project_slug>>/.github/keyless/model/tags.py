@@ -1,4 +1,8 @@
-"""Tags, as IAM, ECR and ECS take them [IAM, "Rules for tagging in IAM and AWS STS"]."""
+"""Tags: those of an image, and those that IAM, ECR and ECS take of resources.
+
+Sources: OCI distribution specification, "Pulling manifests"; IAM, "Rules for tagging in IAM and AWS
+STS".
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+IMAGE_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 CHARACTERS = r"[\w \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]*"  # of any script
 
 

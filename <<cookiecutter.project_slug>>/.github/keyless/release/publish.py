@@ -12,6 +12,7 @@ import shutil
 
 from keyless.aws import Refused
 from keyless.console import Problem, append_to, report_problem
+from keyless.model.tags import IMAGE_TAG
 from keyless.release.images import find_published, settle_tags
 from keyless.release.job_environment import (
     Release,
@@ -31,7 +32,7 @@ def check_name(job: Release) -> None:
         Problem: it holds what a Git tag may hold and an image's may not; or there is no AWS CLI,
             without which no later step could ask anything.
     """
-    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", job.version):
+    if not re.fullmatch(IMAGE_TAG, job.version):
         name = legal_version(job.version)
         raise Problem(
             f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -,"

@@ -9,6 +9,7 @@ from keyless.model.findings import Finding
 from keyless.model.images import Named
 from keyless.model.refs import common_refs, is_untrusted
 from keyless.model.repository import Publication, Repository
+from keyless.model.tags import IMAGE_TAG
 from keyless.model.texts import EXPRESSION
 
 ID = "valid-tags"
@@ -26,7 +27,6 @@ BEFORE = """\
 IMAGE_TAG: ${{ github.ref_name }} # and the role trusts refs/tags/web/v*"""
 AFTER = """\
 IMAGE_TAG: ${{ github.ref_name }} # and the role trusts refs/tags/web-v*"""
-TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 NAMES = ("github.ref_name", "github.event.release.tag_name")
 
 
@@ -42,7 +42,7 @@ def _refused(named: Named, publication: Publication) -> Iterator[Finding]:
     for name in _ref_names(named, publication) if _reads_ref(tag) else [""]:
         example = _example(tag, name)
         plain = EXPRESSION.sub("", tag)
-        if tag and not {"/", "$"} & {*plain} and not re.fullmatch(TAG, example):
+        if tag and not {"/", "$"} & {*plain} and not re.fullmatch(IMAGE_TAG, example):
             message = f"the tag {tag}, for example {example!r}, is not one that a registry accepts,"
             message += " so the release stops before the push"
             mend = "use letters, digits, _, . and -, at most 128, and begin with a letter or digit"

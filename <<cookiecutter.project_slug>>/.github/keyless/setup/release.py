@@ -10,8 +10,8 @@ from keyless.console import Problem, print_problem, wrapped
 from keyless.gh import page_of
 from keyless.model.account import read_account
 from keyless.model.refs import ref_matches
+from keyless.model.tags import IMAGE_TAG
 from keyless.paths import ROOT
-from keyless.rules.valid_tags import TAG
 from keyless.setup import session
 from keyless.setup.contract import run_check
 from keyless.setup.following import follow
@@ -138,7 +138,7 @@ def _refuse_name(here: Here, version: str) -> None:
     if not re.search("[0-9]", version):
         text = f"{version} has no number, so no version could follow it. Name one that has:"
         raise Problem(text, another)
-    if not re.fullmatch(TAG, version):
+    if not re.fullmatch(IMAGE_TAG, version):
         text = (
             f"{version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
         )

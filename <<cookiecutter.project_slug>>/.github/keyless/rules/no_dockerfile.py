@@ -94,12 +94,13 @@ def _not_copied(
     patterns = ignoring.read_text(encoding="utf-8") if ignoring.is_file() else ""
     for copied, line in dockerfile.copies:
         source = posixpath.normpath(copied.lstrip("/") or ".")
+        pattern = re.sub(r"\*+", "*", source)  # to BuildKit ** is no more than *
         if source != "." and is_ignored(source, patterns):
             message = (
                 f"{ignoring.name} leaves {copied} out, which {name} copies, so the build fails"
             )
             yield Finding(name, line, ID, message, f"add !{source} to {ignoring.name}")
-        elif not made and not any(context.glob(source)) and source != ".":
+        elif not made and source != "." and not any(context.glob(pattern)):
             message = f"{name} copies {copied}, which is not there in a release, so the build fails"
             yield Finding(name, line, ID, message, "commit it, or let a step before make it")
 

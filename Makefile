@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help new rehearse test quick buildkit lint bench lock clean
+.PHONY: help new rehearse test quick buildkit lint bench lock release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,9 @@ bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal
 
 lock: $(VENV)/test ## pin what pyproject.toml declares
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/lock.sh
+
+release: ## look at everything, tag VERSION=v1.0.0 after a yes, push the tag (ARGS=--yes: do not ask)
+	@$(PYTHON) tools/release.py $(if $(VERSION),"$(VERSION)") $(ARGS)
 
 clean: ## remove what make has installed
 	rm -rf $(VENV)

@@ -29,6 +29,7 @@ from tests.standins.gh_runs import (
 )
 from tests.standins.hub import PUBLIC, Hub, find
 
+TEXTS = {"--title": True, "--notes-file": True, "--prerelease": False, "--verify-tag": False}
 COMMANDS: dict[
     str, tuple[int, dict[str, bool]]
 ] = {  # arguments; flags, and whether one has a value
@@ -55,7 +56,9 @@ COMMANDS: dict[
     ),
     "run view": (1, {"--repo": True, "--log": False, "--log-failed": False}),
     "run rerun": (1, {"--repo": True, "--failed": False}),
-    "release create": (1, {"--generate-notes": False, "--target": True, "--repo": True}),
+    "release create": (1, {"--generate-notes": False, "--target": True, "--repo": True, **TEXTS}),
+    "release edit": (1, TEXTS),
+    "release view": (1, {}),
     "workflow run": (1, {"--ref": True, "--repo": True}),
     "auth git-credential": (1, {}),
 }
@@ -159,6 +162,8 @@ def answer(hub: Hub, command: str, arguments: list[str], flags: dict[str, str]) 
         dispatch(hub, arguments[0], flags)
     elif command == "release create":
         release(hub, arguments[0], flags)
+    elif command in ("release edit", "release view"):
+        edit_release(hub, arguments[0], flags)
     elif command == "secret list":
         stored(hub, flags)
     elif command == "secret delete":
@@ -196,11 +201,40 @@ def release(hub: Hub, tag: str, flags: dict[str, str]) -> None:
     if tag in repository["releases"]:
         text = "Release.tag_name already exists"
         raise Refused(f"HTTP 422: Validation Failed ({url})\n{text}")
+    verify_tag(hub, repository, tag, flags)
     if not hub.commit(repository, f"refs/tags/{tag}"):
         hub.tag(repository, tag, target)
     hub.change(name, releases=[*repository["releases"], tag])
+    write_texts(hub, name, tag, flags)
     start_released(hub, name, tag)
     print(f"{PUBLIC}{name}/releases/tag/{tag}")
+
+
+def edit_release(hub: Hub, tag: str, flags: dict[str, str]) -> None:
+    """Change the texts of a release, of the one repository, or show that it exists."""
+    (name,) = [each["full_name"] for each in hub.state()["repositories"].values()]
+    repository = hub.repository(name)
+    if tag not in repository["releases"]:
+        raise Refused("release not found")
+    verify_tag(hub, repository, tag, flags)
+    write_texts(hub, name, tag, flags)
+    print(f"{PUBLIC}{name}/releases/tag/{tag}")
+
+
+def verify_tag(hub: Hub, repository: dict[str, Any], tag: str, flags: dict[str, str]) -> None:
+    """End where a tag must exist and does not [cli/cli, pkg/cmd/release/create]."""
+    if "--verify-tag" in flags and not hub.commit(repository, f"refs/tags/{tag}"):
+        name = repository["full_name"]
+        raise Refused(f"tag {tag} doesn't exist in the repo {name}, aborting due to --verify-tag")
+
+
+def write_texts(hub: Hub, name: str, tag: str, flags: dict[str, str]) -> None:
+    """Keep title, notes and kind of a release, as far as they are given."""
+    texts = hub.repository(name)["release_texts"]
+    given = {key[2:]: flags[key] for key in ("--title", "--prerelease") if key in flags}
+    if "--notes-file" in flags:
+        given["notes"] = Path(flags["--notes-file"]).read_text()
+    hub.change(name, release_texts={**texts, tag: {**texts.get(tag, {}), **given}})
 
 
 def dispatch(hub: Hub, workflow: str, flags: dict[str, str]) -> None:

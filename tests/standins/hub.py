@@ -50,6 +50,7 @@ REPOSITORY: dict[str, Any] = {
     "workflow_state": "active",  # of each workflow
     "immutable": False,  # whether releases are
     "releases": [],  # the tags of those that are published
+    "release_texts": {},  # tag: its title and notes, and prerelease if it is one
     "oidc": "derived",  # or the whole answer; None: there is no such endpoint
     "environments": {},  # name: what PUT takes, and "policies": [{"name": ..., "type": ...}]
     "rulesets": [],  # what POST takes, with an "id"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import Bake
 from tests.standins.emulator import ROOT
 from tests.standins.hub import Hub
 from tests.support.bootstrap import NAME, readable
@@ -455,3 +456,24 @@ def test_the_template_names_one_version_in_each_place() -> None:
     newest = next(one for one in headings if one != "Unreleased")
     assert stated == number
     assert re.fullmatch(re.escape(number) + r" - \d{4}-\d\d-\d\d", newest)
+
+
+def test_the_page_on_versions_names_what_the_workflow_for_others_takes(bake: Bake) -> None:
+    page = (ROOT / "docs/versions.md").read_text()
+    assert len(page.splitlines()) <= 100
+    path = bake().path / "infra/shared/publish-image.yml"
+    (called,) = yaml.safe_load(path.read_text())[True].values()
+    (row,) = re.findall(r"(?m)^\| `publish-image\.yml` \| (.*) \|$", page)
+    assert re.findall(r"`([\w-]+)`", row) == [*called["inputs"], *called["outputs"]]
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/versions.md"]
+)
+def test_links_between_the_pages_of_the_template_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    for target, part in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#([\w-]+))?\)", page.read_text()):
+        path = page.parent / target
+        assert path.exists(), target
+        headings = re.findall("(?m)^#+ (.*)", path.read_text())
+        assert not part or part in [each.lower().replace(" ", "-") for each in headings]

@@ -12,7 +12,7 @@ import logging
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from . import answers, folders
+from . import answers, folders, record
 from .command_line import judge_given
 
 
@@ -33,6 +33,7 @@ class Answers(Extension):
             account_id=answers.account_id,
             adopted=folders.adopted,
             as_json=lambda value: json.dumps(value, indent=2),
+            before=record.before,
             bucket_name=answers.bucket_name,
             directory_name=answers.directory_name,
             domain=answers.domain,
@@ -42,7 +43,7 @@ class Answers(Extension):
             github_repository=answers.github_repository,
             guide=folders.guide,
             partition=answers.partition,
-            public=answers.public,
+            record=record.record,
             region=answers.region,
             role_name=answers.role_name,
             service_name=answers.service_name,

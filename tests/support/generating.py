@@ -88,6 +88,11 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
+def generated(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return what `contents` does, without the record: that depends on where the template is."""
+    return {name: each for name, each in contents(folder).items() if name != ".cookiecutter.json"}
+
+
 def files(folder: Path) -> list[str]:
     """Return the paths of all files below a folder; those of the tool are left out."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

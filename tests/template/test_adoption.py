@@ -97,7 +97,7 @@ def test_only_additions_and_the_second_time_nothing(ours: Path, bake: Bake, run:
     assert (ours / "PUBLISHING.md").read_bytes() == fresh["README.md"][0]
     now = contents(ours)
     assert {name: now[name] for name in OWN} == {name: before[name] for name in OWN}
-    both = added & set(fresh) - {".dockerignore"}
+    both = added & set(fresh) - {".dockerignore", ".cookiecutter.json"}
     assert {name: now[name] for name in both} == {name: fresh[name] for name in both}
     assert "Kept as they were (2): .github/dependabot.yml, .gitignore" in printed
     scaffold = {name for name in added if not name.startswith(f"{TOOL}/")}

@@ -22,6 +22,7 @@ from tests.support.generating import (
     contents,
     cookiecutter,
     copy_of_template,
+    generated,
     tool,
 )
 from tests.support.hook import hook
@@ -100,7 +101,7 @@ def test_nothing_of_a_littered_working_copy_runs_or_ends_in_a_project(
     put(project, ELSEWHERE)
     status, printed = cookiecutter(tmp_path, run, "-o", "out", template=template)
     assert (status, "forged" in printed) == (0, False), printed
-    assert contents(tmp_path / "out/example-service") == contents(bake().path)
+    assert generated(tmp_path / "out/example-service") == generated(bake().path)
     folders = {path.name for path in (tmp_path / "out").rglob("*") if path.is_dir()}
     assert not folders & {"__pycache__", ".mypy_cache", ".ruff_cache", ".terraform", ".idea"}
     # Without the hook, which somebody may switch off, all of it is there: the test would notice.

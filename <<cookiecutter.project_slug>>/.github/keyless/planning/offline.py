@@ -9,6 +9,8 @@ import json
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +68,9 @@ def plan_infra(root: Path, account: Account) -> Plan:
         CannotJudge: it cannot be planned without credentials, or not here.
         Refused: Terraform refuses it.
     """
-    program = applying_program(root)
-    with tempfile.TemporaryDirectory() as folder, local_aws(account) as known:
-        infra = copy_infra(root, account, Path(folder).resolve(), program)
-        terraform = Terraform(program, infra, known)
-        _initialise(root, terraform)
-        shown = _plan(terraform)
+    with initialised(root, account, applying_program(root)) as terraform:
+        infra = terraform.folder
+        shown = make_plan(terraform)
         planned = list(resources_in(shown))
         unknown, rounds = sum(map(lacks, planned)), 0
         while unknown and rounds < ROUNDS:
@@ -94,6 +93,29 @@ def plan_infra(root: Path, account: Account) -> Plan:
         return plan._replace(resources=resources, made_without_aws=True)
 
 
+@contextmanager
+def initialised(
+    root: Path, account: Account, program: str, installed: Path | None = None
+) -> Iterator[Terraform]:
+    """Yield the program that plans, in a copy of infra/ with a local AWS and the providers.
+
+    Args:
+        root: of the repository.
+        account: with a subject prefix in each entry.
+        program: terraform or tofu.
+        installed: a folder with providers. Without it they are those of the repository's own
+            infra/; where something is missing there, it is installed there.
+
+    Raises:
+        CannotJudge, Refused: a file cannot be read, or the providers cannot be installed.
+    """
+    with tempfile.TemporaryDirectory() as folder, local_aws(account) as known:
+        infra = copy_infra(root, account, Path(folder).resolve(), program)
+        terraform = Terraform(program, infra, known)
+        _initialise(root, terraform, installed)
+        yield terraform
+
+
 def _without(resource: Resource, hidden: set[str]) -> Resource:
     """Return a resource without some values: what stands in AWS decides them."""
     values = {key: value for key, value in resource.values.items() if key not in hidden}
@@ -113,15 +135,18 @@ def _may_be_in(file: Path) -> bool:
     return "ignore_changes" in text or (file.suffix == ".json" and "\\u" in text)
 
 
-def _initialise(root: Path, terraform: Terraform) -> None:
-    """Install the providers that the repository's own infra/ has; make it have them first.
+def _initialise(root: Path, terraform: Terraform, installed: Path | None) -> None:
+    """Install the providers of a folder, else those that the repository's own infra/ has.
+
+    Where it does not have them, they are installed there first.
 
     Raises:
         CannotJudge, Refused: that fails.
     """
     plugins = root.resolve() / PROVIDERS
+    there = installed.resolve() if installed else plugins
     init = ("init", "-input=false", "-no-color")
-    done = terraform.run(*init, f"-plugin-dir={plugins}") if plugins.is_dir() else None
+    done = terraform.run(*init, f"-plugin-dir={there}") if there.is_dir() else None
     if done is None or (done.status and "provider packages" in done.err):
         try:
             command = (terraform.name, "-chdir=infra", *init, "-backend=false")
@@ -138,7 +163,7 @@ def _initialise(root: Path, terraform: Terraform) -> None:
         raise _failure(done)
 
 
-def _plan(terraform: Terraform, *options: str) -> Any:
+def make_plan(terraform: Terraform, *options: str) -> Any:
     """Return the JSON of a plan.
 
     Raises:
@@ -169,16 +194,17 @@ def _plan_again(
     """
     granting = [each for each in planned if re.match("aws_(iam|ecr)_", each.type)]
     for known in (planned, granting):
-        made = [each for each in known if _is_of_aws(each)]
+        made = [each for each in known if is_of_aws(each)]
         write_state(infra, state_of(made, account, marked))
         try:
-            return _plan(terraform, "-refresh=false")
+            return make_plan(terraform, "-refresh=false")
         except (CannotJudge, Refused) as error:
             failed = error
     raise CannotJudge(f"infra: this cannot be planned a second time: {failed}") from failed
 
 
-def _is_of_aws(resource: Resource) -> bool:
+def is_of_aws(resource: Resource) -> bool:
+    """Tell whether a resource is one of AWS's provider, whose attributes can be made up."""
     return resource.provider.endswith("/hashicorp/aws")
 
 

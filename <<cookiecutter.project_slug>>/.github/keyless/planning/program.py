@@ -30,7 +30,7 @@ class Terraform:
             known: further variables of its environment.
         """
         self.name = name
-        self._folder = folder
+        self.folder = folder
         home = folder.parent.parent / "home"
         home.mkdir(exist_ok=True)
         kept = {key: text for key, text in os.environ.items() if not _FOREIGN.fullmatch(key)}
@@ -47,7 +47,7 @@ class Terraform:
         try:
             process = subprocess.Popen(
                 [self.name, *arguments],
-                cwd=self._folder,
+                cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

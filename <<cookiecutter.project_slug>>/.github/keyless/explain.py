@@ -118,18 +118,21 @@ def _examples(account: Account, entry: dict[str, Any]) -> list[tuple[str, str, s
 
 def describe_trusted(account: Account, entry: dict[str, Any]) -> str:
     """Return a sentence that says who may assume an entry's role."""
-    name, environment = entry["github_repository"], entry.get("environment")
+    name, called = entry["github_repository"], entry.get("job_workflow_ref")
+    by = f" by {called} alone" if called else ""
+    return f"A job of {name} may assume it{by}: {who_may(account, entry)}."
+
+
+def who_may(account: Account, entry: dict[str, Any]) -> str:
+    """Return in words who can start a job that may assume an entry's role."""
+    environment = entry.get("environment")
     words = " or ".join(entry["refs"]).replace("refs/tags/", "a tag ")
     words = words.replace("refs/heads/", "to branch ")
-    may = f"whoever may push {words}"
-    if environment is not None:
-        may = f"whoever may deploy to the environment {environment} (Settings, Environments)"
-        limited = f", for {words.replace('to ', '')}"
-        may += limited if ref_is_tested(account, entry) else ", from any ref"
-    called = entry.get("job_workflow_ref")
-    if called:
-        return f"A job of {name} may assume it by {called} alone: {may}."
-    return f"A job of {name} may assume it: {may}."
+    if environment is None:
+        return f"whoever may push {words}"
+    limited = f", for {words.replace('to ', '')}"
+    limited = limited if ref_is_tested(account, entry) else ", from any ref"
+    return f"whoever may deploy to the environment {environment} (Settings, Environments){limited}"
 
 
 class Guard(NamedTuple):

@@ -125,5 +125,6 @@ def _deleted(infra: Infra) -> Iterator[str]:
             continue
         number, of = selection.get("countNumber"), selection.get("tagPatternList") or []
         which = f"{selection.get('tagStatus')} ones{' ' * bool(of)}{', '.join(map(str, of))}"
+        after = f"after {number} day{'s' * (number != 1)}"
         aged = selection.get("countType") == "sinceImagePushed"
-        yield f"{which} {f'after {number} days' if aged else f'beyond the newest {number}'}"
+        yield f"{which} {after if aged else f'beyond the newest {number}'}"

@@ -202,7 +202,7 @@ def _terraform_files(then: _Side, now: _Side) -> Iterator[str]:
     changed = sorted(path for path in {*was, *becomes} if was.get(path) != becomes.get(path))
     if changed and not (_is_generated(then) and _is_generated(now)):
         files = " and ".join(changed)
-        yield f"{files} changes in more than comments. Only a plan shows what it means: make plan."
+        yield f"Terraform's code changes in {files}. Only a plan shows what that means: make plan."
 
 
 def _is_generated(side: _Side) -> bool:

@@ -116,9 +116,7 @@ def _release(repository: Repository, jobs: list[Job]) -> Release:
         "Which workflow a release calls:": _joined(job.root.text("uses") for job in jobs),
         "Which tags an image gets:": sorted({*map(_in_words, tags)}),
         "What a release does: it builds for": _joined(platforms),
-        "What a release does: it builds": f"in the jobs {separate}"
-        if separate
-        else "in the job that pushes",
+        "What builds the image:": f"the jobs {separate}" if separate else "the job that pushes it",
         "What the publishing job may do on GitHub:": sorted(
             {each for job in jobs for each in _permissions(job)}
         ),

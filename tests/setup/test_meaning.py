@@ -16,7 +16,7 @@ from keyless.setup.updating.meaning import NOTHING, differences
 from tests.conftest import Bake, Copy
 from tests.support.project import Project
 
-Edit = Callable[[Path], None]
+Edit = Callable[[Path], object]
 DEPLOY = ".github/workflows/deploy.yml"
 TFVARS = "infra/terraform.tfvars.json"
 RELEASE = "What a release does: "
@@ -380,7 +380,7 @@ def test_the_former_layout_does_the_same(copy: Copy, bake: Bake, answers: dict[s
 
 UNREAD: dict[str, tuple[Edit, str]] = {
     "a workflow": (
-        lambda root: (root / DEPLOY).write_text("on: [\n") and None,
+        lambda root: (root / DEPLOY).write_text("on: [\n"),
         f"In the project as it would be this cannot be read: what a release does: {DEPLOY}",
     ),
     "the actions": (

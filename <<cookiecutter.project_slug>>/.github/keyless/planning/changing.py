@@ -15,10 +15,11 @@ from typing import Any
 from keyless.model.account import Account
 from keyless.model.plan import Resource, resources_in
 from keyless.planning.made_up import state_of
-from keyless.planning.offline import ROUNDS, initialised, is_of_aws, make_plan
+from keyless.planning.offline import initialised, is_of_aws, make_plan
 from keyless.planning.program import Terraform
 from keyless.planning.workspace import copy_infra, with_prefixes, write_state
 
+TRIES = 2  # what refers to a resource that is to be created is known in the second plan
 Change = dict[str, Any]  # one of the resource_changes of a plan
 Side = tuple[Path, Account]  # the root of a repository, and what it says of its account
 
@@ -47,19 +48,20 @@ def plan_changes(
         there = own if own.is_dir() else installed
         older = stack.enter_context(_at_hand(*before, program, there))
         made = list(resources_in(make_plan(older)))
-        for _ in range(ROUNDS):
+        for _ in range(TRIES):
             kept = [each for each in made if _stays(each, before[1], after[1])]
             write_state(newer.folder, state_of(kept, before[1]))
             changes = _changes(make_plan(newer, "-refresh=false"))
             if not changes:
-                return []
+                break
             # What the first infra/ would change, too, comes from what was made up.
             write_state(older.folder, state_of([*filter(is_of_aws, made)], before[1]))
             again = make_plan(older, "-refresh=false")
             made, noise = list(resources_in(again)), _changes(again)
-            if not noise:
-                return changes
-        return [each for each in changes if not _is_noise(each, noise)]
+            changes = [each for each in changes if not _is_noise(each, noise)]
+            if not noise or not changes:
+                break
+        return changes
 
 
 @contextmanager

@@ -136,7 +136,12 @@ def _attributes(resource: Resource, account: Account, number: int) -> dict[str, 
         "aws_s3_bucket": {"id": values.get("bucket") or name, "bucket": name},
     }
     made_up |= of_kind.get(kind, {})
-    return {**made_up, **{key: value for key, value in values.items() if value is not None}}
+    made_up |= {key: value for key, value in values.items() if value is not None}
+    if kind == "aws_ecr_repository":  # without a key of KMS, ECR has an empty text
+        blocks = made_up.get("encryption_configuration") or []
+        blocks = [{**each, "kms_key": each.get("kms_key") or ""} for each in blocks]
+        made_up["encryption_configuration"] = blocks
+    return made_up
 
 
 def _arn(resource: Resource, name: str, account: Account) -> str:

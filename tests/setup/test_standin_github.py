@@ -252,6 +252,17 @@ def test_a_ruleset_that_github_would_refuse_is_refused(
         ("GET {}/environments/plain/deployment-branch-policies", {}, "Not Found"),
         ("PUT {}/actions/permissions", {}, '"enabled" wasn\'t supplied'),
         ("PUT {}/actions/permissions", {"enabled": 1}, "/enabled: 1 is no bool"),
+        ("POST {}/issues", {"body": "x"}, '"title" wasn\'t supplied'),
+        ("POST {}/issues", {"title": " "}, "Validation Failed"),
+        ("POST {}/issues", {"title": "x", "state": "open"}, '"state" is not a permitted key'),
+        ("POST {}/issues", {"title": "x", "body": "x" * 65_537}, "maximum is 65536 characters"),
+        ("PATCH {}/issues/1", {"state": "gone"}, "`gone` is not a possible value"),
+        ("PATCH {}/issues/1", {"state_reason": "done"}, "`done` is not a possible value"),
+        ("PATCH {}/issues/2", {"state": "closed"}, "Not Found"),
+        ("POST {}/issues/1/comments", {}, '"body" wasn\'t supplied'),
+        ("DELETE {}/issues/1", {}, "Not Found"),
+        ("GET {}/issues?state=gone", {}, "`gone` is not a possible value"),
+        ("GET {}/issues?creator=x", {}, "this stand-in knows no creator"),
     ],
 )
 def test_another_body_that_github_would_refuse_is_refused(
@@ -259,7 +270,24 @@ def test_another_body_that_github_would_refuse_is_refused(
 ) -> None:
     main = {"policies": [{"name": "main", "type": "branch"}], **POLICY}
     hub.change(NAME, private=False, environments={"main": main, "plain": {}})
+    ask(hub, f"{PATH}/issues", "POST", {"title": "x"})
     assert text in refused(hub, request_.format(PATH), body)
+
+
+def test_issues_are_listed_by_state_and_page_and_may_be_switched_off(hub: Hub) -> None:
+    for title in "abc":
+        ask(hub, f"{PATH}/issues", "POST", {"title": title})
+    ask(hub, f"{PATH}/issues/2", "PATCH", {"state": "closed", "state_reason": "completed"})
+    ask(hub, f"{PATH}/issues/2/comments", "POST", {"body": "done"})
+
+    def titles(query: str) -> str:
+        return "".join(each["title"] for each in ask(hub, f"'{PATH}/issues{query}'"))
+
+    assert [titles(""), titles("?state=closed"), titles("?state=all")] == ["ca", "b", "cba"]
+    assert [titles(f"?state=all&per_page=2&page={page}") for page in (1, 2, 3)] == ["cb", "a", ""]
+    assert hub.repository(NAME)["comments"] == [{"issue": 2, "body": "done"}]
+    hub.change(NAME, has_issues=False)
+    assert "(HTTP 410)" in refused(hub, f"GET {PATH}/issues", {})
 
 
 def test_a_body_that_is_no_json_is_refused(hub: Hub) -> None:

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tests.standins.gh_api import HTTPError, environment, respond, visible
+from tests.standins.gh_api import environment, respond, visible
+from tests.standins.gh_requests import HTTPError
 from tests.standins.gh_runs import (
     FIELDS,
     begin_again,

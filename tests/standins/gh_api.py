@@ -6,12 +6,13 @@ texts of its refusals: those here are for a reader, not for a program to tell th
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from tests.standins.gh_issues import issues
+from tests.standins.gh_requests import NOT_FOUND, HTTPError, content, fields, invalid, one_of
 from tests.standins.hub import NONE_SELECTED, PUBLIC, Hub, find, oidc
 
 # Which parameters a rule must have; GitHub knows more rules, which nothing here may need.
@@ -36,22 +37,6 @@ SAML = (
 UPGRADE = "Upgrade to GitHub Pro or make this repository public to enable this feature."
 
 
-class HTTPError(Exception):
-    """GitHub's answer is an error: status and message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-NOT_FOUND = HTTPError(404, "Not Found")
-
-
-def invalid(text: str) -> HTTPError:
-    """Return the error for a body that does not have the documented form."""
-    return HTTPError(422, f"Invalid request.\n\n{text}")
-
-
 def visible(state: dict[str, Any], full_name: str) -> tuple[dict[str, Any] | None, bool]:
     """Return a repository that the user may read, and whether the name is an old one."""
     repository, moved = find(state, full_name)
@@ -67,8 +52,9 @@ def respond(hub: Hub, method: str, path: str, text: str) -> tuple[int, Any]:
     state = hub.state()
     login = state["user"]["login"]
     given = {key: values[0] for key, values in parse_qs(query).items()}
+    of_issues = parts[3:4] == ["issues"]
     if given not in ({}, {"per_page": "100"}) and not (
-        given.keys() == {"ref"} and "contents" in parts
+        of_issues or (given.keys() == {"ref"} and "contents" in parts)
     ):
         raise NOT_FOUND
     if (method, parts) == ("GET", ["user"]):
@@ -88,6 +74,10 @@ def respond(hub: Hub, method: str, path: str, text: str) -> tuple[int, Any]:
         if repository["archived"]:
             raise HTTPError(403, "Repository was archived so is read-only.")
     administered = parts[3:5] == ["actions", "permissions"]
+    if of_issues:
+        result = issues(repository, [method, *parts[4:]], given, content(text), login)
+        hub.save(state)
+        return result
     if (method != "GET" or administered) and not repository["permissions"]["admin"]:
         raise HTTPError(403, "Must have admin rights to Repository.")
     body = content(text) if method != "GET" else {}
@@ -157,17 +147,6 @@ def of_git(
             hub.rename_branch(repository, "/".join(branch), body["new_name"])
             return 201, {"name": body["new_name"]}
     return None
-
-
-def content(text: str) -> dict[str, Any]:
-    """Return the body of a request."""
-    try:
-        body = json.loads(text or "{}")
-    except ValueError:
-        raise HTTPError(400, "Problems parsing JSON") from None
-    if not isinstance(body, dict):
-        raise invalid(f"{text} is not an object.")
-    return body
 
 
 def resource(
@@ -241,19 +220,6 @@ def resource(
             if rest == ["deployment-branch-policies"] and custom(found[1]):
                 return policies(found[1], request[0], body)
     raise NOT_FOUND
-
-
-def fields(body: Any, required: Mapping[str, type], optional: Mapping[str, type | None]) -> None:
-    """Refuse a body that lacks a field, has an unknown one, or one of another type."""
-    if not isinstance(body, dict):
-        raise invalid(f"{json.dumps(body)} is not an object.")
-    for name, kind in {**required, **optional}.items():
-        if name in required and name not in body:
-            raise invalid(f'"{name}" wasn\'t supplied.')
-        if name in body and kind and type(body[name]) is not kind:
-            raise invalid(f"Invalid property /{name}: {body[name]!r} is no {kind.__name__}.")
-    for name in body.keys() - required.keys() - optional.keys():
-        raise invalid(f'Invalid input: "{name}" is not a permitted key.')
 
 
 def described(repository: dict[str, Any], login: str) -> dict[str, Any]:
@@ -334,12 +300,6 @@ def check_actor(repository: dict[str, Any], actor: Any, of_branches: bool, login
     personal = repository["full_name"].split("/")[0] == login
     if personal and actor["actor_type"] in ("OrganizationAdmin", "Team"):
         raise HTTPError(422, "Validation Failed: no such actor in a personal repository")
-
-
-def one_of(body: dict[str, Any], name: str, *values: str) -> None:
-    """Refuse a field with another value."""
-    if body[name] not in values:
-        raise invalid(f"Invalid property /{name}: `{body[name]}` is not a possible value.")
 
 
 def environment(repository: dict[str, Any], name: str) -> tuple[str, dict[str, Any]] | None:

@@ -59,6 +59,9 @@ REPOSITORY: dict[str, Any] = {
     "runs": [],  # of deploy.yml, the newest first, in the words of gh run list --json
     "course": {},  # how its next runs go, where that is not as in COURSE of gh_runs.py
     "looked_at": {},  # commits of pushed refs, for each of which GitHub has decided what starts
+    "has_issues": True,
+    "issues": [],  # the oldest first, as the API shows them
+    "comments": [],  # of issues: the number of each, and the text
     "no_releases": "",  # with these words GitHub refuses each release
 }
 

@@ -19,7 +19,8 @@ GENERATED = (
     *("infra/shared/publish-image.yml", "infra/tests/trust.tftest.hcl"),
 )
 WRITTEN = (  # by commands, later
-    *(".github/workflows/publish-image.yml", "infra/.terraform.lock.hcl"),
+    *(".github/workflows/publish-image.yml", ".github/workflows/update.yml"),
+    "infra/.terraform.lock.hcl",
     *("infra/repositories-*.tfvars.json", "services/*.json", "services/*.yml"),
 )
 

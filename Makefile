@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help new rehearse test quick buildkit lint bench lock release clean
+.PHONY: help new update rehearse test quick buildkit lint bench lock release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,12 +16,17 @@ MODULE_buildx := github.com/docker/buildx@v0.33.0
 MODULE_buildkitd := github.com/moby/buildkit@v0.29.0
 ARGS ?=
 OUT ?= ..
+PROJECT ?=
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 new: $(VENV)/rehearse ## generate a project beside this folder (OUT=.. ARGS="key=value ...")
 	$(RUN)/cookiecutter . --output-dir "$(OUT)" $(ARGS)
+
+update: ## bring this version to a project that has no `make update` yet (PROJECT=../example-service ARGS="--from COMMIT")
+	@test -n "$(PROJECT)" || { echo "Which project? Type: make update PROJECT=../example-service"; exit 1; }
+	@$(PYTHON) '$(TOOL)' update --project "$(PROJECT)" $(ARGS)
 
 rehearse: $(VENV)/rehearse ## the main job end to end on an emulated AWS (ARGS="deploy_on=branch")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
@@ -43,8 +48,9 @@ lint: $(VENV)/test ## style, types and layers of the Python code
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='$(TOOL)/..' $(RUN)/lint-imports --no-cache >$(VENV)/layers.log || \
 	  { cat $(VENV)/layers.log; exit 1; }
 
-bench: $(VENV)/rehearse ## how long a generation takes, the reason for a refusal, and Terraform for many (ARGS="1 10")
+bench: $(VENV)/rehearse $(VENV)/bench/done ## how long a generation, an update, a refusal's reason and Terraform take (ARGS="1 10")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
+	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.update_times
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.plan_times
 	@PATH="$(CURDIR)/$(RUN):$$PATH" GOGC=100 tools/with-terraform $(RUN)/python -m tests.scale $(ARGS)
 
@@ -68,11 +74,11 @@ $(VENV)/rehearse $(VENV)/test: $(VENV)/%: requirements/%.txt | $(VENV)/python
 	$(PIP) --require-hashes --requirement $<
 	@touch $@
 
-# In an environment of its own: checkov pins what others need newer.
-$(VENV)/scan/done: requirements/scan.txt $(VENV)/test
-	@$(RUN)/python -m venv --clear $(VENV)/scan
-	@$(RUN)/uv pip install --quiet --python $(VENV)/scan/bin/python --require-hashes --requirement $< || \
-	  $(VENV)/scan/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+# In environments of their own: checkov and copier pin what others need newer.
+$(VENV)/scan/done $(VENV)/bench/done: $(VENV)/%/done: requirements/%.txt $(VENV)/test
+	@$(RUN)/python -m venv --clear $(VENV)/$*
+	@$(RUN)/uv pip install --quiet --python $(VENV)/$*/bin/python --require-hashes --requirement $< || \
+	  $(VENV)/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@
 
 $(VENV)/lint: requirements/lint.txt | $(VENV)/python

@@ -179,7 +179,7 @@ def _judge_differences(folder: Path, answers: dict[str, Any], before: dict[str, 
             folder.name,
             "was generated when the tool stood in scripts/, and files that exist would keep calling"
             " that",
-            "Commit everything, type -f without -s, compare with git diff, and remove scripts/",
+            "Type make update PROJECT=FOLDER in a clone of the template, which brings it here",
         )
     for key, value in answers.items():
         if key in before and before[key] != value:
@@ -188,8 +188,8 @@ def _judge_differences(folder: Path, answers: dict[str, Any], before: dict[str, 
                 value,
                 f"is not the {before[key]!a} of {folder.name}/.cookiecutter.json, and files "
                 "that exist would keep that",
-                f"Type --no-input --config-file {folder.name}/.cookiecutter.json, or see "
-                f"{TOOL}/docs/changes.md there",
+                f"Type --no-input --config-file {folder.name}/.cookiecutter.json, or change it "
+                f'with make change SET="{key}=..." there',
             )
 
 

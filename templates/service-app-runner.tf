@@ -1,6 +1,5 @@
-# What runs the image: an App Runner service, by the settings of service.json. The pipeline creates it
-# from the first image (scripts/deploy.py), without which there can be none; here are its roles, and
-# what the role of the pipeline may do with it.
+# What runs the image: an App Runner service, with the settings of service.json. deploy.yml creates it from
+# the first image. Here are its roles, and what the role of deploy.yml may do with it.
 
 locals {
   service = jsondecode(file("${path.module}/../service.json"))

@@ -1,6 +1,5 @@
-# What runs the image: an ECS service in Express Mode, by the settings of service.json. The pipeline
-# creates it from the first image (scripts/deploy.py); here is what must exist before, and what the
-# role of the pipeline may do with it.
+# What runs the image: an ECS service in Express Mode, with the settings of service.json. deploy.yml creates
+# it from the first image. Here is what must exist before, and what the role of deploy.yml may do with it.
 
 locals {
   service = jsondecode(file("${path.module}/../service.json"))

@@ -63,6 +63,7 @@ COUNTED = {
     "wrong tries at a terminal": ("test_a_wrong_try_at_the_prompt_is_answered_by_one_line", 1),
     "edits of a project": ("test_what_is_(broken|harmless)", 1),
     "edits that act has run": ("test_what_is_written_of_an_edit_is_what_happens", 1),
+    "situations of updates": ("test_(an_edit_stays|a_conflict_is|an_update_leads|it_is_ref)", 1),
     "tests": ("", 1),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ def main(answers: dict[str, Any]) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     root = Path.cwd()
     clean(root, TOOL, json.loads(answers["__strays"]))
+    if os.environ.get("KEYLESS_RENDER"):  # `make update` of a project judges what it merges
+        return 0
     repository = Generated(root, answers)
     findings, skipped = defects(repository)
     if repository.adopted:

@@ -87,6 +87,9 @@ ok  commits      everything here is committed and on GitHub
 ok  deployment   v0.1.0 at 2026-08-03T10:00:00Z: success
                  (https://github.com/octo-org/example-service/actions/runs/4712)
 ok  versions     1 of 1 versions have a run or an image
+!!  template     warning: 0.1.0; the address of the template is not recorded, so newer ones are
+                 unknown
+                 make update ARGS="--template ADDRESS"
 ok  drift        AWS is what infra/ says
 """)  # fmt: skip
     assert guarded.changes() == []
@@ -205,9 +208,10 @@ def test_for_machines_the_same_is_json(guarded: Desk) -> None:
     assert ended.status == 1
     assert [line["name"] for line in lines] == (
         "tools contract provider role registry repository subject actions environment refs tags"
-        " keys commits deployment versions"
+        " keys commits deployment versions template"
     ).split()
-    assert [line["name"] for line in lines if line["state"] == "warning"] == ["refs"]
+    warned = [line["name"] for line in lines if line["state"] == "warning"]
+    assert warned == ["refs", "template"]
     assert [line for line in lines if line["state"] not in ("ok", "warning")] == [{
         "name": "keys",
         "state": "wrong",

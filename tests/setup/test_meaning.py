@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keyless.setup.updating.meaning import NOTHING, differences
+from keyless.setup.updating.meaning import (
+    NOTHING,
+    _compare_facts,
+    differences,
+    with_what_stays,
+)
 
 from tests.conftest import Bake, Copy
 from tests.support.project import Project
@@ -403,6 +408,23 @@ def test_what_cannot_be_read_is_said_with_the_reason(
     edit(after.path)
     (found,) = differences(bake().path, after.path)
     assert found.startswith(begins)
+
+
+def test_what_a_reader_looks_for_first_is_said_also_where_nothing_changes() -> None:
+    """But only where it could be read."""
+    stays = "Nothing changes in what the role may do."
+    publisher = "In entry web: Who may publish: nobody, in place of whoever may push a tag v*."
+    assert with_what_stays([publisher]) == [stays, publisher]
+    assert with_what_stays([NOTHING]) == [NOTHING]
+    unread = ["In the project as it is this cannot be read: what a release does: no."]
+    assert with_what_stays(unread) == unread
+    both = "Nothing changes in who may publish and in what the role may do."
+    assert with_what_stays(["What a release does: more."])[0] == both
+
+
+def test_what_reads_the_same_is_no_difference() -> None:
+    """Tags of a registry that was changed by hand are unknown, and called nothing, too."""
+    assert list(_compare_facts({"Which tags may move": []}, {"Which tags may move": ""})) == []
 
 
 def test_without_pyyaml_a_release_is_not_read(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> None:

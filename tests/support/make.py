@@ -6,7 +6,9 @@ from collections.abc import MutableMapping
 
 # Make's own, and the variables that a Makefile here or in a generated project takes.
 OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "GNUMAKEFLAGS")
-TAKEN = ("ARGS", "FILE", "FROM", "KEY", "OUT", "PYTHON", "REPO", "TO", "VERSION")
+TAKEN = (
+    *("ARGS", "FILE", "FROM", "KEY", "OUT", "PROJECT", "PYTHON", "REPO", "SET", "TO", "VERSION"),
+)
 
 
 def forget_make(environment: MutableMapping[str, str]) -> None:

@@ -88,6 +88,9 @@ def provider_cache_locked() -> Iterator[None]:
 def generate(folder: Path, answers: list[str]) -> Project:
     """Run the template as a user does, from another folder.
 
+    The project does not know the address of the template: doctor would ask whoever published the
+    checkout of this test.
+
     Raises:
         Failed: cookiecutter refuses the answers, or the hook its output.
     """
@@ -109,4 +112,9 @@ def generate(folder: Path, answers: list[str]) -> Project:
     if done.returncode:
         said = done.stdout.strip()
         raise Failed(said.splitlines()[-1] if "Traceback" in said else said)
-    return Project(next(output.iterdir()))
+    project = Project(next(output.iterdir()))
+    record = project.path / ".cookiecutter.json"
+    known = json.loads(record.read_text())
+    known["template"] |= {"source": None, "commit": None}
+    record.write_text(json.dumps(known, indent=2) + "\n")
+    return project

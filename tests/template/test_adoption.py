@@ -191,7 +191,7 @@ def test_a_repository_of_a_former_version_is_not_mixed_with_this_one(
     ended, printed = adopt(folder, run, "--no-input")
     assert (ended, printed.count("\n")) == (1, 1), printed
     assert "was generated when the tool stood in scripts/" in printed
-    assert "Commit everything, type -f without -s, compare with git diff" in printed
+    assert "Type make update PROJECT=FOLDER in a clone of the template" in printed
     assert contents(folder) == before
     ended, printed = cookiecutter(folder.parent, run, "-f")
     assert ended == 0, printed

@@ -20,7 +20,7 @@ from keyless.release.ecs_express import ExpressService
 
 from tests.conftest import Bake
 from tests.standins.emulator import ROOT, Emulator
-from tests.support.combinations import Answers, every, questions, readable
+from tests.support.combinations import Answers, every, readable
 from tests.support.hook import hook
 from tests.support.pages import DOCS, README, TEMPLATE, block, blocks, page, rows_of
 from tests.support.project import Project, generate
@@ -42,6 +42,7 @@ LATER = {  # files that no generation makes, but a command, or the owner
     *("infra/repositories-2.tfvars.json", "services/KEY.json", "services/KEY.yml"),
     *(".github/workflows/publish-image.yml", ".github/workflows/deploy-old.yml"),
     *("publish-image.yml", "deploy-with-keys.yml", "deploy-old.yml"),
+    ".github/workflows/update.yml",
 }
 guides = pytest.mark.parametrize("answers", GUIDES.values(), ids=GUIDES)
 
@@ -196,26 +197,6 @@ def test_the_exit_status_and_the_formats_of_the_check_are_those_of_its_help(bake
     assert {f"--format {name}" in text for name in formats or () if name != "text"} == {True}
 
 
-def test_each_question_that_can_be_changed_later_has_a_row(bake: Bake) -> None:
-    rows = " ".join(rows_of(page(bake().path, "changes"), "what")).lower()
-    for name, word in {
-        "github_repository": "repository renamed",
-        "project_slug": "folder",
-        "aws_account_id": "aws account",
-        "aws_region": "region",
-        "ecr_repository": "registry",
-        "deploy_on": "when to publish",
-        "github_environment": "environment",
-        "second_tag": "second tag",
-        "platform": "platform",
-        "oidc_provider": "identity provider",
-        "iac_tool": "terraform or opentofu",
-        "deploy_to": "where the image runs",
-    }.items():
-        assert name in questions()
-        assert word in rows
-
-
 # Commands
 
 
@@ -232,6 +213,7 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
             "aws ecs delete-express-gateway-service --service-arn "
             "arn:aws:ecs:REGION:ACCOUNT:service/NAME/NAME --region REGION",
         ],
+        "changes": ['make change SET="platform=both second_tag=latest"'],  # tests/updating
         "many-repositories": [
             "make add REPO=OWNER/NAME",  # test_entries.py, as the two of the same block
             "make fetch FROM=OWNER/NAME",  # test_services.py
@@ -243,6 +225,7 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
             "gh workflow run deploy.yml --ref v0.1.0",  # test_readme.py
             "terraform -chdir=infra force-unlock ID",  # test_state.py
         ],
+        "update": ["make update"],  # tests/updating
     }
     for name, start in {"adopting": "aws iam", "troubleshooting": "gh workflow"}.items():
         assert block(page(bake().path, name), start) == block(README, start), name

@@ -46,6 +46,7 @@ def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
         "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID",
         "gh workflow run deploy.yml --ref v0.1.0",
         "make rehearse",
+        'make update PROJECT=../example-service ARGS="--from 3cea2b8"',  # tests/updating
         "make test",
     ]
 
@@ -99,11 +100,11 @@ def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
         "remove",
         "move",
     }
-    theirs |= {"fetch", "caller"}
+    theirs |= {"fetch", "caller", "change"}
     assert named - targets == theirs
     assert all(f"\n{target}: " in generated for target in named - targets)
     assert targets - named == {"help", "clean"}
-    assert "\nrelease: " in generated, "it is a target of both"
+    assert {"\nrelease: " in generated, "\nupdate: " in generated} == {True}, "they are in both"
     listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
     assert listed == targets
 

@@ -20,6 +20,7 @@ TOOL = ROOT / "<<cookiecutter.project_slug>>/.github/keyless"
 COMMANDS = {
     *("check", "explain", "subjects", "rules", "publish", "diagnose", "deploy", "bootstrap"),
     *("release", "doctor", "destroy", "add", "remove", "move", "outputs", "fetch", "caller"),
+    *("update", "change"),
 }
 HOSTILE = "raise SystemExit('a hostile module ran')\n"
 

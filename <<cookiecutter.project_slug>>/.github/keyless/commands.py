@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keyless.paths import TFVARS
+from keyless.paths import ROOT, TFVARS
 
 FINDINGS = "0 no findings, 1 there are findings, 2 something cannot be judged"
 FIXED = f"{FINDINGS}, 130 --fix was interrupted"
 LOOKED = "0 all is ok, apart from warnings, 1 something is wrong, 2 something is unknown"
 DONE = "0 it is done or nothing is to be done, 1 it is not: the output says why and what to type"
+CHECKED = "0 this is the newest version, 2 there is a newer one, 1 that is unknown"
 RELEASED = "0 the step succeeded, 1 it failed: the annotation says why and what to type"
 REPOSITORY = r"[\w-]+/[\w.-]+"
 
@@ -62,6 +63,7 @@ def parser() -> Parser:
     _add_release(add)
     _add_setup(add)
     _add_entries(add)
+    _add_updates(add)
     return whole
 
 
@@ -186,6 +188,48 @@ def _add_entries(add: Callable[..., Parser]) -> None:
     add("outputs", _entries, "Write services/ again, from infra/", DONE)
 
 
+def _add_updates(add: Callable[..., Parser]) -> None:
+    status = f"{DONE}, 130 it was interrupted"
+    update = add(
+        "update",
+        _update,
+        "Take a newer version of the template, on a branch of its own",
+        f"{status}. With --check: {CHECKED}",
+    )
+    for flag, text in {
+        "--check": "only print whether there is a newer version, and its changelog",
+        "--json": "with --check: print it for programs",
+        "--issue": "with --check: open an issue on GitHub for a newer version, or edit that issue",
+        "--weekly": "write a workflow that does so every week",
+    }.items():
+        update.add_argument(flag, action="store_true", help=text)
+    update.add_argument("--to", default="", metavar="VERSION", help="a tag, a branch or a commit")
+    update.add_argument(
+        "--project",
+        type=Path,
+        default=ROOT,
+        metavar="FOLDER",
+        help="update this one, if the tool stands in another folder",
+    )
+    update.add_argument("--handed-over", type=Path, help=argparse.SUPPRESS)
+    change = add("change", _change, "Change answers, on a branch of its own", status)
+    change.add_argument(
+        "pairs", nargs="*", metavar="QUESTION=ANSWER", help="such as platform=both; none lists them"
+    )
+    for command in (update, change):
+        command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument(
+            "--template", default="", metavar="ADDRESS", help="fetch the template from there"
+        )
+        command.add_argument(
+            "--from",
+            dest="start",
+            default="",
+            metavar="COMMIT",
+            help="what the project was generated from, if that is not recorded",
+        )
+
+
 def _repository(text: str) -> str:
     if not re.fullmatch(REPOSITORY, text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not OWNER/NAME, as GitHub shows it")
@@ -305,3 +349,39 @@ def _entries(options: Options) -> int:
         "outputs": entries.write_outputs,
     }
     return entries.main(run[options.command], options)
+
+
+def _update(options: Options) -> int:
+    from keyless.setup import update
+
+    if options.handed_over:
+        return update.carry_out(options.handed_over)
+    if options.weekly:
+        return update.write_weekly(options.project)
+    asked = _asked(options, goal=options.to)
+    if not options.check:
+        if options.json or options.issue:
+            options.refuse("--json and --issue need --check")
+        return update.main(asked)
+    return update.check(asked, "json" if options.json else "issue" if options.issue else "text")
+
+
+def _change(options: Options) -> int:
+    from keyless.setup import update
+
+    pairs = [pair.partition("=") for pair in options.pairs]
+    wrong = [key for key, equals, _ in pairs if not equals]
+    if wrong:
+        options.refuse(f"{wrong[0]!r} is not QUESTION=ANSWER, for example platform=both")
+    if not pairs:
+        return update.print_answers(_asked(options, change=True))
+    answers = {key: answer for key, _, answer in pairs}
+    return update.main(_asked(options, answers=answers, change=True))
+
+
+def _asked(options: Options, **further: Any) -> Any:
+    from keyless.setup.update import Asked
+
+    root = getattr(options, "project", ROOT).resolve()
+    given = {"template": options.template, "start": options.start, "yes": options.yes}
+    return Asked(root, **given, **further)

@@ -46,8 +46,8 @@ SUMS: dict[str, dict[str, str]] = {
         "654f80059318d9f5dd4f9f1d5e25429d": "latest",
     },
     "infra/service.tf": {
-        "74aeff4b6a88d28fb5d5a4bf53be68a9": "ecs-express",
-        "5f5a2f9c26f5050b4b01aadca34fd917": "app-runner",
+        "dc48257eebda99730b750db854bb50e2": "ecs-express",
+        "e1ecc8baf43ae679a00318b929ea836b": "app-runner",
     },
     "infra/variables.tf": {
         "1d0d6d6bfb2b97a9dd837d08a7608b26": "plain",

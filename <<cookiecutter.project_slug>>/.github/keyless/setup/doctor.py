@@ -13,7 +13,7 @@ from keyless.model.findings import CannotJudge
 from keyless.programs import Unfinished
 from keyless.setup import session
 from keyless.setup.credentials import for_terraform
-from keyless.setup.health import here, in_aws, on_github, others, versions
+from keyless.setup.health import here, in_aws, on_github, others, template, versions
 from keyless.setup.health.patient import (
     Concern,
     Line,
@@ -46,6 +46,7 @@ CONCERNS: list[Concern] = [
     versions.versions,
     in_aws.service,
     others.others,
+    template.template,
 ]
 
 

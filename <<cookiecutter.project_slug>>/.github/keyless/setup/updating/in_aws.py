@@ -94,6 +94,8 @@ def _in_words(change: Change) -> str:
     """Return in one line what a plan does with a resource, as bootstrap says it."""
     said = describe_change(change)
     moved, address = change.get("previous_address"), change["address"]
+    if said and change["type"] == "aws_ecr_lifecycle_policy" and len(planned_actions(change)) > 1:
+        said += " (the policy alone)"  # each edit of it replaces it (AWS provider 5.100)
     if said:
         return said + (f" (moved from {moved})" if moved else "")
     return f"{'move':<10} {moved} to {address}" if moved else f"{'forget':<10} {address}"

@@ -15,6 +15,7 @@ from keyless.gh import Denied, call_github
 from keyless.model.identity import identify
 from keyless.setup.updating.record import VERSION
 
+_NAME = re.compile(rf"{VERSION.pattern}( \([0-9a-f]{{12}}\))?|[0-9a-f]{{12}}")  # or a commit
 TITLE = "A newer version of the template is available"
 # Whose issue it can be: in a public repository anyone may open one with this title, and edit it.
 BOT = "github-actions[bot]"
@@ -68,6 +69,9 @@ def refresh(root: Path, check: dict[str, Any]) -> str:
         if check["state"] == "newest":
             return _close(path, found, check)
         return _say(path, found, check)
+    except FileNotFoundError as error:
+        text = "gh is not installed, so no issue can be opened. Install it: https://cli.github.com"
+        raise Problem(text) from error
     except Denied as denied:
         if denied.status != 410:
             raise
@@ -135,7 +139,7 @@ def _close(path: str, found: list[dict[str, Any]], check: dict[str, Any]) -> str
 
 
 def _version(text: str | None) -> str:
-    return text if text and VERSION.fullmatch(text) else "an unknown version"
+    return text if text and _NAME.fullmatch(text) else "an unknown version"
 
 
 def quoted(text: str) -> str:

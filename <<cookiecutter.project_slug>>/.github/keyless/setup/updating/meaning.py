@@ -24,6 +24,8 @@ from keyless.setup.updating.release_facts import Release, Step, read_releases
 
 NOTHING = "Nothing changes in who may publish, in what the role may do, and in what a release does."
 
+FIRST = ("who may publish", "what the role may do")
+
 
 class _Side(NamedTuple):
     """What could be read of a project; None is what could not."""
@@ -60,6 +62,14 @@ def differences(before: Path, after: Path, planned: bool = False) -> list[str]:
     return found or [NOTHING]
 
 
+def with_what_stays(found: list[str]) -> list[str]:
+    """Return differences, and that nothing changes in what a reader looks for first."""
+    silent = [topic for topic in FIRST if not any(topic in line.lower() for line in found)]
+    if not silent or any("cannot be read" in line for line in found):
+        return found
+    return [f"Nothing changes in {' and in '.join(silent)}.", *found]
+
+
 def _read(root: Path, when: str) -> _Side:
     """Read a project.
 
@@ -90,7 +100,7 @@ def _compare_facts(then: Facts, now: Facts, lead: str = "") -> Iterator[str]:
     """Yield what differs; of what one side does not say, only what the other one says."""
     for topic in dict.fromkeys([*then, *now]):
         was, becomes = then.get(topic), now.get(topic)
-        if was == becomes:
+        if was == becomes or _shown(was) == _shown(becomes):
             continue
         if isinstance(was, list) and isinstance(becomes, list):
             yield f"{lead}{topic} {_in_and_out(was, becomes)}."

@@ -27,7 +27,7 @@ ADDRESS = re.compile(
     rf"(?!-){_PART}(/{_PART})*/?",
     re.ASCII,
 )
-VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}", re.ASCII)
+VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-[0-9A-Za-z.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)  # of a file of the template
 OUTSIDE = {".", "..", ".git"}  # a part of a path that leads out of the repository, or into Git's

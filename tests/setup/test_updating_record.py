@@ -71,7 +71,7 @@ def test_what_is_not_recorded_is_unknown(tmp_path: Path, template: dict[str, Any
     ],
 )
 def test_an_address_that_others_can_fetch_is_taken(tmp_path: Path, address: str) -> None:
-    write(tmp_path, {"default_context": {}, "template": {"source": address}})
+    write(tmp_path, {"default_context": ANSWERS, "template": {"source": address}})
     assert read_record(tmp_path).source == address
 
 
@@ -89,7 +89,7 @@ def test_an_address_that_others_can_fetch_is_taken(tmp_path: Path, address: str)
     ],
 )
 def test_every_other_address_is_refused(tmp_path: Path, address: str) -> None:
-    write(tmp_path, {"default_context": {}, "template": {"source": address}})
+    write(tmp_path, {"default_context": ANSWERS, "template": {"source": address}})
     said = problem(tmp_path)
     assert f".cookiecutter.json has {address!a} for source" in str(said)
     assert "which is not an address that others can fetch, so it is not known" in str(said)
@@ -151,6 +151,11 @@ def test_a_record_that_no_template_has_written_is_refused(
         ({"default_context": {"second_tag": ["a"]}}, "['a'] for second_tag, which is no text"),
         ({"default_context": {"_extensions": "os.x"}}, "'_extensions', which is no question"),
         ({"default_context": {"a\n": "x"}}, "'a\\n', which is no question"),
+        *(
+            ({"default_context": {"project_slug": name}}, "for project_slug, which is no name")
+            for name in ("..", "../web", "/web", "web/x", "web\n", "", ".git")
+        ),
+        ({"default_context": {"second_tag": "latest"}}, "'' for project_slug, which is no name"),
     ],
 )
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: Any, named: str) -> None:

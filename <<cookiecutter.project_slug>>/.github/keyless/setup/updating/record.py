@@ -30,6 +30,7 @@ ADDRESS = re.compile(
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-[0-9A-Za-z.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)  # of a file of the template
+FOLDER = "project_slug"
 OUTSIDE = {".", "..", ".git"}  # a part of a path that leads out of the repository, or into Git's
 SHOWN_MAXIMUM = 60  # characters of a wrong value
 KINDS = ("adopted", "started")
@@ -111,6 +112,9 @@ def _answers(given: dict[str, Any]) -> dict[str, str]:
             raise _wrong(f"has the answer {_shown(question)}, which is no question")
         if not isinstance(answer, str):
             raise _wrong(f"has {_shown(answer)} for {question}, which is no text")
+    folder = given.get(FOLDER, "")  # a render is written there
+    if not PATH.fullmatch(folder) or "/" in folder or folder in OUTSIDE:
+        raise _wrong(f"has {_shown(folder)} for {FOLDER}, which is no name of a folder")
     return given
 
 

@@ -12,14 +12,12 @@ from tests.support.teams import (
     assert_row,
     assert_run,
     both,
-    carried_out,
     change,
     crlf,
     nothing,
     rename,
     write,
 )
-from tests.support.versions import Versions
 
 DEPLOY, CI = ".github/workflows/deploy.yml", ".github/workflows/ci.yml"
 TFVARS = "infra/terraform.tfvars.json"
@@ -138,11 +136,6 @@ GONE = Run(
 )
 RUNS = (LINES, GONE)
 ROWS = [pytest.param(run, row, id=row.name) for run in RUNS for row in run.rows]
-
-
-@pytest.fixture
-def outcome(run: Run, versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return carried_out(run, versions, tmp_path_factory)
 
 
 @pytest.mark.parametrize(("run", "row"), ROWS)

@@ -16,7 +16,6 @@ from tests.support.teams import (
     assert_row,
     assert_run,
     both,
-    carried_out,
     change,
     crlf,
     executable,
@@ -252,12 +251,6 @@ ROWS = [
     for run in RUNS
     for row in run.rows
 ]
-
-
-@pytest.fixture
-def outcome(run: Run, versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """What the update of a run has led to."""
-    return carried_out(run, versions, tmp_path_factory)
 
 
 @pytest.mark.parametrize(("run", "row"), ROWS)

@@ -11,7 +11,6 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,15 +21,15 @@ from keyless.setup.updating.choosing import (
     TOOL_FOLDER,
     Choice,
     address,
-    choose,
     compared,
+    fetched,
     typed,
 )
 from keyless.setup.updating.deciding import WEEKLY
 from keyless.setup.updating.environment import environment_python
-from keyless.setup.updating.record import read_record
+from keyless.setup.updating.record import Record, read_record
 from keyless.setup.updating.repository import stay_in_folders
-from keyless.setup.updating.template import PROJECT, Template
+from keyless.setup.updating.template import PROJECT
 from keyless.writing import write_text
 
 CHANGE = "make change"
@@ -59,6 +58,10 @@ class Asked(NamedTuple):
             pairs = " ".join(f"{key}={value}" for key, value in self.answers.items())
             return f'{command.replace("make update", CHANGE, 1)} SET="{pairs}"'
         return command
+
+    def goal_for(self, record: Record) -> str:
+        """Return the version to go to: with a change, the project's own."""
+        return (self.start or record.commit or f"v{record.version}") if self.change else self.goal
 
 
 def main(asked: Asked) -> int:
@@ -94,11 +97,11 @@ def write_weekly(root: Path) -> int:
     text = (root / source).read_text(encoding="utf-8")
     there = root / copy
     if os.path.lexists(there) and there.read_bytes() != text.encode():
-        text = (
+        refused = (
             f"{copy} is there already, and it is another one, so nothing was written. To have the"
+            " tool's own, move yours away and type the same again:"
         )
-        text += " tool's own, move yours away and type the same again:"
-        print_problem(Problem(text, f"git mv {copy} {copy}.old"))
+        print_problem(Problem(refused, f"git mv {copy} {copy}.old"))
         return 1
     there.parent.mkdir(parents=True, exist_ok=True)
     write_text(there, text)
@@ -117,14 +120,9 @@ def _print_answers(asked: Asked) -> int:
     from keyless.setup.updating.questions import print_questions
 
     record = read_record(asked.root)
-    with tempfile.TemporaryDirectory(prefix="keyless-") as folder:
-        source = address(asked.root, record, asked.template)
-        template = Template.fetch(source, Path(folder) / "template")
-        goal = asked.start or record.commit or f"v{record.version}"
-        choice = choose(asked.root, template, record, asked.start, goal)
-        print_questions(
-            json.loads(template.text(choice.current, "cookiecutter.json")), record.answers
-        )
+    with fetched(asked.root, record, asked.template, asked.start, asked.goal_for(record)) as choice:
+        whole = json.loads(choice.template.text(choice.current, "cookiecutter.json"))
+    print_questions(whole, record.answers)
     print(f'\nTo change some of them:\n  {CHANGE} SET="platform=both second_tag=latest"')
     return 0
 
@@ -134,18 +132,13 @@ def _prepare(asked: Asked) -> int:
 
     require_clean(asked.root, asked.command)
     record = read_record(asked.root)
-    with tempfile.TemporaryDirectory(prefix="keyless-") as folder:
-        source = address(asked.root, record, asked.template)
-        print(f"Fetching the template from {source} ...", flush=True)
-        template = Template.fetch(source, Path(folder) / "template")
-        goal = asked.goal
-        if asked.change:
-            goal = asked.start or record.commit or f"v{record.version}"
-        choice = choose(asked.root, template, record, asked.start, goal)
-        if not asked.change and not asked.goal and choice.is_newest and not asked.answers:
+    source = address(asked.root, record, asked.template)
+    print(f"Fetching the template from {source} ...", flush=True)
+    with fetched(asked.root, record, source, asked.start, asked.goal_for(record)) as choice:
+        if not asked.change and not asked.goal and choice.is_newest:
             print(f"This project has the newest version of the template, {choice.current_name}.")
             return 0
-        return _hand_over(asked, choice, Path(folder))
+        return _hand_over(asked, choice, choice.template.folder.parent)
 
 
 def _hand_over(asked: Asked, choice: Choice, folder: Path) -> int:
@@ -200,11 +193,7 @@ def _check(asked: Asked, form: str) -> int:
     try:
         record = read_record(asked.root)
         found["current"] = record.version or ""
-        with tempfile.TemporaryDirectory(prefix="keyless-") as folder:
-            template = Template.fetch(
-                address(asked.root, record, asked.template), Path(folder) / "template"
-            )
-            choice = choose(asked.root, template, record, asked.start, asked.goal)
+        with fetched(asked.root, record, asked.template, asked.start, asked.goal) as choice:
             found = compared(choice)
     except (Problem, OSError) as problem:
         if form == "text":

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from keyless.console import Problem
 from keyless.paths import ROOT
 from keyless.setup.health.patient import Line, Patient, ok, unknown, warning
-from keyless.setup.updating.choosing import address, choose, compared
+from keyless.setup.updating.choosing import compared, fetched
 from keyless.setup.updating.record import read_record
-from keyless.setup.updating.template import Template
 
 UPDATE, LOOK = "make update", "make update ARGS=--check"
 SHOWN = 10  # lines of a changelog
@@ -27,9 +24,8 @@ def template(_patient: Patient) -> Iterator[Line]:
         yield warning("template", text, 'make update ARGS="--template ADDRESS"')
         return
     try:
-        with tempfile.TemporaryDirectory(prefix="keyless-") as folder:
-            fetched = Template.fetch(address(ROOT, record, ""), Path(folder) / "template")
-            found = compared(choose(ROOT, fetched, record, "", ""))
+        with fetched(ROOT, record) as choice:
+            found = compared(choice)
     except Problem as problem:
         yield unknown("template", str(problem), *problem.commands)
         return

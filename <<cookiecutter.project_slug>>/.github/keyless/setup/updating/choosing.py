@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +37,8 @@ class Choice(NamedTuple):
         """How people call the other one: of two commits of one version each has its hash, too."""
         if self.target_version and self.target_version != self.current_version:
             return self.target_version
-        return (
-            f"{self.target_version} ({self.target[:12]})" * bool(self.target_version)
-            or (self.target[:12])
-        )
+        commit = self.target[:12]
+        return f"{self.target_version} ({commit})" if self.target_version else commit
 
     @property
     def is_newest(self) -> bool:
@@ -93,6 +94,26 @@ def _own_template() -> str:
         return ""
     url = git(project, "config", "--get", "remote.origin.url").out.strip()
     return url or str(project.parent)
+
+
+@contextmanager
+def fetched(
+    root: Path, record: Record, given: str = "", start: str = "", goal: str = ""
+) -> Iterator[Choice]:
+    """Fetch the template into a temporary folder, and find both commits.
+
+    Args:
+        root: of the project.
+        record: of the project.
+        given: as `address` takes it.
+        start: as `choose` takes it, and so is `goal`.
+
+    Raises:
+        Problem: the template is not known, cannot be fetched, or has no such commit.
+    """
+    with tempfile.TemporaryDirectory(prefix="keyless-") as folder:
+        template = Template.fetch(address(root, record, given), Path(folder) / "template")
+        yield choose(root, template, record, start, goal)
 
 
 def choose(root: Path, template: Template, record: Record, start: str, goal: str) -> Choice:

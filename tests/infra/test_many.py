@@ -134,7 +134,7 @@ def test_each_of_thirty_tokens_gets_its_own_role_and_none_of_the_others(central:
     each = [(key, key) for key in central.services]
     assert given == {"documentation": each, "MiniStack": each}
     tried = f"| {SERVICES} | {SERVICES} of {SERVICES**2} by both |".replace(" by", ", by")
-    assert tried in (ROOT / "README.md").read_text()
+    assert tried in (ROOT / "docs/many-repositories.md").read_text()
 
 
 def test_each_role_may_push_to_its_own_registry_alone(central: Central) -> None:

@@ -145,9 +145,9 @@ def test_a_new_finding_is_reported_and_so_is_one_that_is_accepted_in_vain(
     ]
 
 
-def test_the_page_on_bootstrap_names_actions_that_exist_on_what_they_need(bake: Bake) -> None:
-    text = page(bake().path, "bootstrap")
-    (bucket,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+def test_the_pages_name_actions_that_exist_on_what_they_need(bake: Bake) -> None:
+    text = page(bake().path, "permissions")
+    (bucket,) = re.findall(r"```json\n(.*?)```", page(bake().path, "state"), re.DOTALL)
     assert list(reference_errors(json.loads(bucket))) == []
     cells = re.findall(r"`([a-z]+):` ((?:[A-Z]\w+ ?)+)", text)
     listed = [f"{prefix}:{name}" for prefix, names in cells for name in names.split()]

@@ -156,7 +156,7 @@ def account_of(project: Project, **values: Any) -> Account:
 
 def test_a_state_that_is_still_a_file_is_moved_before_anything_else(ready: Desk) -> None:
     """The way of the guide: nothing is taken over as if the state were lost."""
-    (backend,) = re.findall(r"```hcl\n(.*?)```", page(ready.path, "bootstrap"), re.DOTALL)
+    (backend,) = re.findall(r"```hcl\n(.*?)```", page(ready.path, "state"), re.DOTALL)
     for before, after in (("BUCKET", BUCKET), ("OWNER/NAME", NAME), ("REGION", "us-east-1")):
         backend = backend.replace(f'"{before}', f'"{after}')
     (ready.path / "infra/backend.tf").write_text(backend)

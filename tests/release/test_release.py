@@ -23,7 +23,7 @@ from tests.standins.account import granted
 from tests.standins.emulator import ROOT, Emulator
 from tests.support.release import DEPLOY, REPOSITORY, TFVARS, Release, errors
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/troubleshooting.md").read_text()
 HOST = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
 IMMUTABLE_WITH_EXCLUSION = "MUTABLE"  # the emulator has no exclusion filters
 
@@ -322,10 +322,10 @@ def test_wrong_ids_are_named_and_asked_for(start: Start, prefix: str, why: str, 
     assert f"```text\n{mend}" in said
     assert "\ngh run rerun " in said
     if prefix.endswith("@1"):
-        (example,) = re.findall(r"<!-- refused -->\n~~~text\n(.*?)~~~", README, re.DOTALL)
+        (example,) = re.findall(r"<!-- refused -->\n~~~text\n(.*?)~~~", PAGE, re.DOTALL)
         assert example in re.sub(r"gh run rerun \d+", "gh run rerun RUN_ID", said)
-        promise = "When the role is refused, the job says within seconds which subject GitHub"
-        assert promise in " ".join(README.split())  # which refused() looks at
+        promise = "When AWS refuses the role, the job says within seconds which subject GitHub"
+        assert promise in " ".join(PAGE.split())  # which refused() looks at
     # Four attempts of the action, and one question of the diagnosis.
     assert made.aws.calls().count("AssumeRoleWithWebIdentity") == 5
 

@@ -69,7 +69,7 @@ BROKEN = [
                  make bootstrap
 ??  registry     unknown: Your AWS user or role may not do this: AccessDeniedException: the emulator
                  was asked to fail DescribeRepositories with 400. The actions that are needed are
-                 listed in .github/keyless/docs/bootstrap.md. Ask an administrator of the account
+                 listed in .github/keyless/docs/permissions.md. Ask an administrator of the account
                  for them. This shows who you are:
                  aws sts get-caller-identity
 --  subject      The subject of octo-org/example-service was customised: it holds repo, actor, not

@@ -45,8 +45,9 @@ def kept() -> Iterator[None]:
             Refused("AccessDenied", "no"),
             1,
             "Your AWS user or role may not do this: AccessDenied: no. The actions that are needed"
-            " are listed in\n.github/keyless/docs/bootstrap.md. Ask an administrator of the account"
-            " for them. This shows who you\nare:\n  aws sts get-caller-identity\n  make it\n",
+            " are listed in\n.github/keyless/docs/permissions.md. Ask an administrator of the"
+            " account for them. This shows who\nyou are:\n  aws sts get-caller-identity\n"
+            "  make it\n",
         ),
         (OSError("disk full"), 1, "This machine refuses: disk full\n  make it\n"),
         (

@@ -33,7 +33,7 @@ def said(ended: Ended, start: str) -> str:
 
 
 def named(desk: Desk) -> set[str]:
-    """Return the actions that the page on bootstrap lists for a set-up with a service."""
+    """Return the actions that the page on permissions lists for a set-up with a service."""
     ecs = desk.project.answers["deploy_to"] == "ecs-express"
     service = f"for a service on {'ECS Express Mode' if ecs else 'App Runner'}"
     return actions_for(desk.path, "to set up and to change", service)

@@ -51,7 +51,7 @@ def readable(ended: Ended) -> None:
 
 
 def allowed(desk: Desk) -> None:
-    """Nothing was called in AWS that the page on bootstrap does not list."""
+    """Nothing was called in AWS that the page on permissions does not list."""
     named = actions_for(desk.path, "to set up and to change")
     made = {call for call in desk.emulator.calls() if not call.startswith("/")}
     assert made - {"GetCallerIdentity"} <= named

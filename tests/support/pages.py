@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.standins.emulator import ROOT
 
 README = (ROOT / "README.md").read_text()  # the template's own
+# The pages in docs/ that are written by hand, by their names; README is the index.
+PAGES = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 TEMPLATE = "gh:ORG/cookiecutter-github-oidc-ecr"  # as it is named there
 DOCS = ".github/keyless/docs"
 
@@ -26,8 +28,8 @@ def rows_of(text: str, head: str) -> list[str]:
 
 
 def actions_for(project: Path, *rows: str) -> set[str]:
-    """Return the actions that the page on bootstrap lists for what its rows begin with."""
-    text = page(project, "bootstrap")
+    """Return the actions that the page on permissions lists for what its rows begin with."""
+    text = page(project, "permissions")
     found = [
         re.findall(rf"^\| {re.escape(row)}.*? \| (.*) \|$", text, re.MULTILINE) for row in rows
     ]

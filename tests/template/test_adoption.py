@@ -25,7 +25,7 @@ from tests.support.generating import (
     files,
     tool,
 )
-from tests.support.pages import README, TEMPLATE
+from tests.support.pages import PAGES, TEMPLATE
 from tests.support.project import Project
 
 OWN = {
@@ -73,8 +73,8 @@ def ours(tmp_path: Path, run: Run) -> Path:
 
 
 def adopt(folder: Path, run: Run, *answers: str) -> tuple[int, str]:
-    """Generate over a repository, as the README says; return exit status and what was printed."""
-    first, again = re.findall(rf"uvx cookiecutter {TEMPLATE} (-.*)", README)
+    """Generate over a repository, as the page says; return exit status and what was printed."""
+    first, again = re.findall(rf"uvx cookiecutter {TEMPLATE} (-.*)", PAGES["existing-repository"])
     line = again if (folder / ".cookiecutter.json").exists() and not answers else first
     return cookiecutter(folder.parent, run, *line.split()[1:], *answers, given=line.split()[0])
 

@@ -17,7 +17,7 @@ import cookiecutter_2_6_or_newer_is_needed as oldest
 from tests.conftest import Bake, Run
 from tests.standins.emulator import ROOT
 from tests.support.generating import contents, cookiecutter
-from tests.support.pages import README
+from tests.support.pages import PAGES
 from tests.support.shared import once
 
 Installed = Callable[[str], Path]
@@ -94,12 +94,12 @@ def test_one_that_is_too_old_is_refused_before_the_first_question(
     assert is_refused(printed, TOO_OLD), printed
 
 
-def test_one_that_cannot_load_the_template_prints_the_line_of_the_readme(
+def test_one_that_cannot_load_the_template_prints_the_line_of_the_page(
     tmp_path: Path, run: Run, installed: Installed
 ) -> None:
     status, printed = cookiecutter(tmp_path, run, python=installed(DEBIAN))
     assert (status, printed) == (1, CANNOT_LOAD)
-    assert f"\n```text\n{CANNOT_LOAD}```\n" in README
+    assert f"\n```text\n{CANNOT_LOAD}```\n" in PAGES["first-image"]
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
@@ -159,8 +159,8 @@ def test_the_version_that_is_needed_is_the_same_wherever_it_stands() -> None:
     needed = ".".join(map(str, oldest.NEEDED))
     name = f"cookiecutter_{needed.replace('.', '_')}_or_newer_is_needed"
     assert oldest.__name__ == name
-    assert f"cookiecutter {needed} or newer" in README
-    assert set(re.findall(r"cookiecutter[ >=_]+(\d+[._]\d+)", README)) == {
+    assert f"cookiecutter {needed} or newer" in PAGES["first-image"]
+    assert set(re.findall(r"cookiecutter[ >=_]+(\d+[._]\d+)", PAGES["first-image"])) == {
         needed,
         needed.replace(".", "_"),
     }

@@ -17,12 +17,14 @@ from keyless.commands import parser
 from keyless.model.account import read_account
 from keyless.model.service import read_service
 from keyless.release.ecs_express import ExpressService
+from keyless.setup.health.patient import State
 
 from tests.conftest import Bake
 from tests.standins.emulator import ROOT, Emulator
 from tests.support.combinations import Answers, every, readable
 from tests.support.hook import hook
 from tests.support.pages import DOCS, README, TEMPLATE, block, blocks, page, rows_of
+from tests.support.pages import PAGES as FRONT_PAGES
 from tests.support.project import Project, generate
 
 TOOL = ROOT / "<<cookiecutter.project_slug>>/.github/keyless"
@@ -59,8 +61,9 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options(command: str) -> set[str]:
-    """Return the options of a command."""
-    listed = [option for each in commands()[command]._actions for option in each.option_strings]
+    """Return the options of a command that its help lists."""
+    shown = [each for each in commands()[command]._actions if each.help != argparse.SUPPRESS]
+    listed = [option for each in shown for option in each.option_strings]
     return {option for option in listed if option.startswith("--")} - {"--help"}
 
 
@@ -87,6 +90,25 @@ def test_no_readme_has_more_than_150_lines(bake: Bake, answers: Answers) -> None
     assert "\n\n\n" not in text
     assert not text.endswith("\n\n")
     assert "cookiecutter." not in text
+
+
+@pytest.mark.parametrize("name", ["../README", *WRITTEN])
+def test_a_page_is_short_and_begins_with_the_sentence_that_says_what_it_is_for(name: str) -> None:
+    text = (TOOL / f"docs/{name}.md").read_text()
+    assert len(text.splitlines()) <= 150
+    heading, first, *_ = text.split("\n\n")
+    assert re.fullmatch(r"# [^\n]+", heading)
+    assert len(re.findall(r"\.(?= |$)", first.replace("\n", " "))) == 1, first
+    assert len(first.split()) <= 25, first
+
+
+@guides
+def test_a_readme_links_only_the_pages_that_its_answers_need(bake: Bake, answers: Answers) -> None:
+    linked = set(re.findall(r"docs/([\w-]+)\.md", guide(bake(**answers))))
+    assert ("environment" in linked) == ("github_environment" in answers)
+    assert ("service" in linked) == ("deploy_to" in answers)
+    assert ("settings" in linked) == (answers.get("iac_tool") != "none")
+    assert {"release", "troubleshooting", "changes", "update", "check", "rules"} <= linked
 
 
 # Names
@@ -177,9 +199,12 @@ def test_the_options_are_those_of_the_tables(bake: Bake) -> None:
     assert listed == [options("bootstrap"), options("add") - {"--file"}]  # which is FILE=
     rows = rows_of(page(bake().path, "release"), "`ARGS=`")
     assert set(re.findall(r"`(--[\w-]+)", " ".join(rows))) == options("release")
-    text = page(bake().path, "bootstrap")
+    text = page(bake().path, "doctor")
     for option in options("doctor"):
         assert f"`make doctor ARGS={option}`" in text
+    text = page(bake().path, "update")
+    for option in options("update"):
+        assert re.search(rf"{option}\b", text), option
 
 
 def test_the_settings_of_a_service_are_those_that_are_generated(bake: Bake) -> None:
@@ -188,13 +213,22 @@ def test_the_settings_of_a_service_are_those_that_are_generated(bake: Bake) -> N
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(settings)
 
 
-def test_the_exit_status_and_the_formats_of_the_check_are_those_of_its_help(bake: Bake) -> None:
+@pytest.mark.parametrize("command", ["check", "doctor"])
+def test_the_exit_status_of_a_command_is_that_of_its_help(bake: Bake, command: str) -> None:
+    text = page(bake().path, command)
+    (status,) = re.findall(r"Exit status: (.*)\.", str(commands()[command].epilog))
+    assert rows_of(text, "exit status") == re.findall(r"\b(\d+) ", status)
+
+
+def test_the_formats_of_the_check_are_those_of_its_help(bake: Bake) -> None:
     text = page(bake().path, "check")
-    check = commands()["check"]
-    (status,) = re.findall(r"Exit status: (.*)\.", str(check.epilog))
-    assert rows_of(text, "exit status") == re.findall(r"\b(\d) ", status)
-    (formats,) = [each.choices for each in check._actions if each.dest == "format"]
+    (formats,) = [each.choices for each in commands()["check"]._actions if each.dest == "format"]
     assert {f"--format {name}" in text for name in formats or () if name != "text"} == {True}
+
+
+def test_the_states_of_doctor_are_those_of_its_page(bake: Bake) -> None:
+    states = [f"`{state.name.lower()}`" for state in State]
+    assert rows_of(page(bake().path, "doctor"), "state") == states
 
 
 # Commands
@@ -208,18 +242,20 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
         "adopting": [
             "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID"
         ],
-        "bootstrap": [
-            'eval "$(aws configure export-credentials --format env)"',  # test_dead_ends.py
+        "changes": ['make change SET="platform=both second_tag=latest"'],  # tests/updating
+        "destroy": [
             "aws ecs delete-express-gateway-service --service-arn "
             "arn:aws:ecs:REGION:ACCOUNT:service/NAME/NAME --region REGION",
         ],
-        "changes": ['make change SET="platform=both second_tag=latest"'],  # tests/updating
         "many-repositories": [
             "make add REPO=OWNER/NAME",  # test_entries.py, as the two of the same block
             "make fetch FROM=OWNER/NAME",  # test_services.py
             "git tag publish-v1 && git push origin publish-v1",  # test_many.py
             "TF_WORKSPACE=repositories-2 terraform -chdir=infra plan "
             "-var-file=repositories-2.tfvars.json -var=create_oidc_provider=false",
+        ],
+        "permissions": [
+            'eval "$(aws configure export-credentials --format env)"'  # test_dead_ends.py
         ],
         "troubleshooting": [
             "gh workflow run deploy.yml --ref v0.1.0",  # test_readme.py
@@ -228,7 +264,8 @@ def test_every_block_of_the_pages_is_run_by_a_test(bake: Bake) -> None:
         "update": ["make update"],  # tests/updating
     }
     for name, start in {"adopting": "aws iam", "troubleshooting": "gh workflow"}.items():
-        assert block(page(bake().path, name), start) == block(README, start), name
+        theirs = FRONT_PAGES["from-access-keys" if name == "adopting" else name]
+        assert block(page(bake().path, name), start) == block(theirs, start), name
 
 
 @pytest.mark.parametrize("deploy_on", ["release", "tag", "branch"])
@@ -261,7 +298,7 @@ def test_a_service_is_deleted_with_the_line_of_the_page(
     service = read_service(path, read_account(path))
     assert service
     monkeypatch.setattr(ExpressService, "described", lambda _: {"status": "there"})
-    line = block(page(path, "bootstrap"), "aws ecs delete")
+    line = block(page(path, "destroy"), "aws ecs delete")
     for name, value in {
         "REGION": "us-east-1",
         "ACCOUNT": "111122223333",

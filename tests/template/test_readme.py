@@ -1,6 +1,7 @@
-"""The template's README: its tables are held against the code, its commands are run.
+"""The template's README and pages: their tables are compared with the code, their commands are run.
 
-test_guide.py does the same for what the owner of a generated project reads.
+test_guide.py does the same for what the owner of a generated project reads, and test_docs.py for
+links, names and the pages that `make docs` writes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.standins.emulator import ROOT, Emulator, without
 from tests.standins.hub import Hub
 from tests.support.combinations import questions
 from tests.support.desk import Desk, at_terminal
-from tests.support.pages import README, TEMPLATE, block, blocks
+from tests.support.pages import PAGES, README, TEMPLATE, block, blocks
 from tests.support.project import Project, generate
 from tests.support.publishing import published
 
@@ -34,44 +35,81 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**without("MAKE"), "COOKIECUTTER_CONFIG": str(config)}
 
 
-def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
-    assert [block.splitlines()[0] for block in blocks(README)] == [
-        f"uvx cookiecutter {TEMPLATE}",
-        "python3 -m pip install 'cookiecutter>=2.6'",
-        "make add REPO=octo-org/web",  # test_many.py, as the two of the next block
-        "make fetch FROM=octo-org/platform",  # test_services.py
-        f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",  # test_adoption.py
-        f"uvx cookiecutter {TEMPLATE} -f -s --no-input "
-        "--config-file example-service/.cookiecutter.json",  # the same
-        "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID",
-        "gh workflow run deploy.yml --ref v0.1.0",
-        "make rehearse",
-        'make update PROJECT=../example-service ARGS="--from 3cea2b8"',  # tests/updating
-        "make test",
-    ]
+def test_every_block_of_the_pages_is_run_by_a_test() -> None:
+    found = {
+        name: [each.splitlines()[0] for each in blocks(text)]
+        for name, text in {**PAGES, "README": README}.items()
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {
+        "README": [f"uvx cookiecutter {TEMPLATE}"],
+        "first-image": [
+            f"uvx cookiecutter {TEMPLATE}",
+            "python3 -m pip install 'cookiecutter>=2.6'",
+            "cd example-service && make bootstrap",
+            "make release VERSION=v0.2.0",  # tests/setup/test_release_command.py
+        ],
+        "rehearsal": ["make rehearse"],
+        "from-access-keys": [
+            "aws iam update-access-key --status Inactive --user-name USER --access-key-id ID"
+        ],
+        "existing-repository": [  # test_adoption.py
+            f"uvx cookiecutter {TEMPLATE} -f -s project_slug=example-service",
+            f"uvx cookiecutter {TEMPLATE} -f -s --no-input "
+            "--config-file example-service/.cookiecutter.json",
+        ],
+        "environments-and-rulesets": [
+            'make change SET="github_environment=production"'  # tests/updating
+        ],
+        "many-repositories": [
+            "make add REPO=octo-org/web",  # tests/infra/test_many.py
+            "make fetch FROM=octo-org/platform",  # tests/tool/test_services.py
+        ],
+        "update-and-change": [
+            'make update PROJECT=../example-service ARGS="--from 3cea2b8"'  # tests/updating
+        ],
+        "troubleshooting": ["gh workflow run deploy.yml --ref v0.1.0"],
+        "versions": [
+            f"cookiecutter {TEMPLATE} --checkout v0.1.0",  # test_record.py
+            'make update PROJECT=../example-service ARGS="--from 3cea2b8"',
+        ],
+    }
+    steps = blocks(PAGES["first-image"])
+    assert block(README, "uvx").splitlines() == [steps[0].strip(), steps[2].strip()]
 
 
 def test_the_table_of_questions_says_what_cookiecutter_json_says() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
     assert [key for key, _, _ in rows] == list(questions())
-    for key, default, accepted in rows:
+    for key, default, decides in rows:
         choices = questions()[key]
         if isinstance(choices, list):
-            assert re.findall(r"`([\w/-]+)`: ", accepted) == choices, key
+            named = re.findall(r"`([\w/-]+)`", decides)
+            assert [name for name in named if name in choices] == choices, key
             assert default == f"`{choices[0]}`"
         elif "<<" in choices:
-            assert "name part" in default
+            assert default == "name of the repository"
         else:
             assert default == (f"`{choices}`" if choices else "empty")
 
 
+def test_the_page_on_questions_says_what_cookiecutter_json_says() -> None:
+    page = PAGES["questions"]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", page, re.MULTILINE)
+    assert [key for key, _, _ in rows] == list(questions())
+    for key, _, accepted in rows:
+        choices = questions()[key]
+        assert not isinstance(choices, list) or re.findall(r"`([\w/-]+)`: ", accepted) == choices
+
+
 def test_the_settings_that_it_shows_are_those_that_are_generated(bake: Bake) -> None:
-    (shown,) = re.findall(r"<!-- service -->\n```json\n(.*?)```", README, re.DOTALL)
+    (shown,) = re.findall(
+        r"<!-- service -->\n```json\n(.*?)```", PAGES["running-the-image"], re.DOTALL
+    )
     assert shown == (bake(deploy_to="ecs-express").path / "service.json").read_text()
 
 
 def test_the_number_of_rules_is_right() -> None:
-    assert f"({len(all_rules())} rules, each with its reason" in README
+    assert f"Its {len(all_rules())} rules" in README
 
 
 def test_what_it_says_of_permissions_is_what_is_granted(bake: Bake) -> None:
@@ -85,49 +123,38 @@ def test_what_it_says_of_permissions_is_what_is_granted(bake: Bake) -> None:
         assert len(granted) == 7, granted
 
 
-def test_the_targets_it_names_exist_and_every_target_is_named(run: Run) -> None:
+def test_every_target_of_the_template_is_explained(run: Run) -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"`?make (\w+)", README))
-    generated = (TEMPLATE_FOLDER / "Makefile").read_text()
-    theirs = {
-        "bootstrap",
-        "destroy",
-        "doctor",
-        "explain",
-        "plan",
-        "add",
-        "remove",
-        "move",
-    }
-    theirs |= {"fetch", "caller", "change"}
-    assert named - targets == theirs
-    assert all(f"\n{target}: " in generated for target in named - targets)
-    assert targets - named == {"help", "clean"}
-    assert {"\nrelease: " in generated, "\nupdate: " in generated} == {True}, "they are in both"
+    explained = set(re.findall(r"`make (\w+)", PAGES["how-it-is-built"]))
+    assert targets - explained == {"help", "clean"}
     listed = set(re.findall(r"^  make (\w+)", run("make", cwd=ROOT).stdout, re.MULTILINE))
     assert listed == targets
 
 
 def test_the_files_it_names_are_there(bake: Bake) -> None:
-    (table,) = re.findall(r"## What is generated\n(.*?)\n\n`", README, re.DOTALL)
-    generated = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
-    names = [name for cell in generated for name in re.findall(r"`(.*?)`", cell)]
-    assert len(names) > 8
+    table = re.findall(r"^\| (`.*?) \|", README.partition("## What you get")[2], re.MULTILINE)
+    names = [name for cell in table for name in re.findall(r"`([\w./-]*[./A-Z][\w./-]*)`", cell)]
     kinds = [bake().path, *(bake(deploy_to=each).path for each in questions()["deploy_to"][1:])]
-    missing = [name for name in names if not any((path / name).exists() for path in kinds)]
-    assert {name for name in missing if "/" in name or name.endswith(".json")} == set()
-    assert [name for name in missing if not any(path.rglob(name) for path in kinds)] == []
-    (tree,) = re.findall(r"```text\n(cookiecutter\.json .*?)```", README, re.DOTALL)
+    assert len(names) > 8
+    assert [name for name in names if not any((path / name).exists() for path in kinds)] == []
+    tree = block_of(PAGES["how-it-is-built"], "cookiecutter.json ")
     for line in tree.splitlines():
         assert (ROOT / line.split()[0]).exists(), line
     for folder in {path.parent for path in (ROOT / "tests").glob("*/__init__.py")}:
         assert f"\n{folder.relative_to(ROOT).as_posix()}/ " in tree
 
 
+def block_of(text: str, start: str) -> str:
+    """Return the one text block of a page that begins with some words."""
+    found = re.findall(r"^```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (only,) = [each for each in found if each.startswith(start)]
+    return str(only)
+
+
 @pytest.mark.parametrize("form", ["uvx", "pipx run"])
 def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> None:
-    (command,) = set(re.findall(rf"{form} cookiecutter {TEMPLATE}", README))
+    (command,) = set(re.findall(rf"{form} cookiecutter {TEMPLATE}", PAGES["first-image"]))
     words = [str(ROOT) if word == TEMPLATE else word for word in shlex.split(command)]
     done = run(*words, "--no-input", cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stdout
@@ -137,7 +164,9 @@ def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> 
 
 @pytest.mark.slow
 def test_it_runs_with_cookiecutter_from_pip_in_any_folder(tmp_path: Path, run: Run) -> None:
-    commands = block(README, "python3 -m pip install").replace(TEMPLATE, f"{ROOT} --no-input")
+    commands = block(PAGES["first-image"], "python3 -m pip install").replace(
+        TEMPLATE, f"{ROOT} --no-input"
+    )
     done = run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     given = environment(tmp_path)
@@ -149,7 +178,7 @@ def test_it_runs_with_cookiecutter_from_pip_in_any_folder(tmp_path: Path, run: R
 
 
 def test_make_new_asks_the_questions_and_passes_answers_on(tmp_path: Path) -> None:
-    (command,) = re.findall(r'`(make new OUT=\.\. ARGS="deploy_on=branch")`', README)
+    (command,) = re.findall(r'`(make new OUT=\.\. ARGS="deploy_on=branch")`', PAGES["first-image"])
     words = [word.replace("OUT=..", f"OUT={tmp_path}") for word in shlex.split(command)]
     # Without a terminal every question ends in the default.
     given = environment(tmp_path)
@@ -170,11 +199,13 @@ def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     desk = Desk(generate(tmp_path, []), emulator, Hub(tmp_path / "hub"))
     folder = tmp_path / "a folder with spaces"
     folder.mkdir()
-    commands = "\n".join([generation, set_up, block(README, "gh workflow run")])
+    commands = "\n".join([generation, set_up, block(PAGES["troubleshooting"], "gh workflow run")])
     given = {**without("MAKE"), **environment(tmp_path), **desk.environment()}
     ended = at_terminal(["bash", "-euc", commands], folder, given, {'Only "yes" does: ': "yes"})
     assert ended.status == 0, ended.out
-    (shown,) = re.findall(r"<!-- bootstrap -->\n```text\n(.*?)\n```", README, re.DOTALL)
+    (shown,) = re.findall(
+        r"<!-- bootstrap -->\n```text\n(.*?)\n```", PAGES["first-image"], re.DOTALL
+    )
     assert shown in ended.out, ended.out
     assert "Apply complete! Resources: 5 added" in ended.out
     project = Project(folder / "example-service")
@@ -193,14 +224,16 @@ def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
 
 
-def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
+def test_the_keys_go_as_the_page_says_and_doctor_sees_it(ready: Desk) -> None:
     name = ready.entry["github_repository"]
     iam = ready.emulator.client("iam")
     iam.create_user(UserName="deployer")
     key = iam.create_access_key(UserName="deployer")["AccessKey"]["AccessKeyId"]
     ready.hub.change(name, secrets=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER"])
     assert ready.doctor().out.count("--  keys ") == 2
-    commands = block(README, "aws iam update-access-key").replace(" USER", " deployer")
+    commands = block(PAGES["from-access-keys"], "aws iam update-access-key").replace(
+        " USER", " deployer"
+    )
     commands = commands.replace(" ID", f" {key}").replace("OWNER/NAME", name)
     ended = ready.run("bash", "-euc", commands, AWS_DEFAULT_REGION="us-east-1")
     assert ended.status == 0, ended.out
@@ -211,7 +244,7 @@ def test_the_keys_go_as_the_readme_says_and_doctor_sees_it(ready: Desk) -> None:
 
 @pytest.mark.slow
 def test_the_output_of_the_rehearsal_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
-    (shown,) = re.findall(r"<!-- rehearsal -->\n```text\n(.*?)```", README, re.DOTALL)
+    (shown,) = re.findall(r"<!-- rehearsal -->\n```text\n(.*?)```", PAGES["rehearsal"], re.DOTALL)
     assert rehearsal.main([]) == 0
     assert changing(capsys.readouterr().out) == changing(shown)
 

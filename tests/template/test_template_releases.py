@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -467,13 +468,23 @@ def test_the_page_on_versions_names_what_the_workflow_for_others_takes(bake: Bak
     assert re.findall(r"`([\w-]+)`", row) == [*called["inputs"], *called["outputs"]]
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/versions.md"]
-)
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("**/*.md"))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
 def test_links_between_the_pages_of_the_template_lead_somewhere(name: str) -> None:
     page = ROOT / name
     for target, part in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#([\w-]+))?\)", page.read_text()):
-        path = page.parent / target
+        path = page.parent / unquote(target)
         assert path.exists(), target
         headings = re.findall("(?m)^#+ (.*)", path.read_text())
-        assert not part or part in [each.lower().replace(" ", "-") for each in headings]
+        anchors = [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
+        assert not part or part in anchors, part
+
+
+@pytest.mark.parametrize("name", ["README.md", *PAGES])
+def test_a_page_has_at_most_150_lines_and_the_index_lists_it(name: str) -> None:
+    assert len((ROOT / name).read_text().splitlines()) <= 150
+    index = (ROOT / "docs/README.md").read_text()
+    listed = {f"docs/{link}" for link in re.findall(r"\]\(([^)#]+)\)", index)}
+    assert name in {"README.md", "docs/README.md"} | listed

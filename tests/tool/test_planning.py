@@ -389,7 +389,7 @@ def test_other_values_of_a_backend_and_other_line_ends_are_no_change(copy: Copy)
 
 def test_the_backend_that_the_pages_show_is_as_generated(copy: Copy) -> None:
     project = copy()
-    page = (project.path / ".github/keyless/docs/bootstrap.md").read_text()
+    page = (project.path / ".github/keyless/docs/state.md").read_text()
     (shown,) = re.findall(r"(?s)```hcl\n(terraform \{\n  backend.*?\n\}\n)```", page)
     (project.path / "infra/backend.tf").write_text(shown)
     assert generated.changed_files(project.path) == []

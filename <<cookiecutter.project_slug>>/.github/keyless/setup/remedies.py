@@ -119,7 +119,7 @@ def of_aws(refused: Refused) -> Problem:
         return Problem(f"There is no such AWS profile: {said}", *lines)
     if re.search("AccessDenied|Unauthorized|NotAuthorized", code):
         message = f"Your AWS user or role may not do this: {said}. The actions that are needed are"
-        message += " listed in .github/keyless/docs/bootstrap.md. Ask an administrator of the"
+        message += " listed in .github/keyless/docs/permissions.md. Ask an administrator of the"
         return Problem(f"{message} account for them. This shows who you are:", IDENTITY)
     if re.search("^$|Throttl|TooMany|Unavailable|InternalFailure", code):
         page = "https://health.aws.amazon.com/health/status"

@@ -48,7 +48,7 @@ IN_AWS = {
     ),
     "deploy_to": (
         "A service that runs goes on running, and costs, until you delete it"
-        " (docs/bootstrap.md). Its roles go with `make bootstrap ARGS=--allow-destroy`. Then"
+        " (docs/destroy.md). Its roles go with `make bootstrap ARGS=--allow-destroy`. Then"
         " publish a version. Another service has another address."
     ),
 }

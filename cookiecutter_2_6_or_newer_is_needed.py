@@ -48,7 +48,7 @@ def judge(found: str) -> None:
     if numbers and numbers < NEEDED:
         needed = ".".join(map(str, NEEDED))
         raise FailedHookException(
-            f"cookiecutter: version {found} was found, and this template needs {needed} or newer, "
-            "so nothing was created. Type uvx cookiecutter@latest in place of cookiecutter. "
+            f"cookiecutter: version {found} is installed, but this template needs {needed} or "
+            "newer, so nothing was created. Use uvx cookiecutter@latest instead of cookiecutter. "
             f"Without uv, upgrade it first: python3 -m pip install 'cookiecutter>={needed}'"
         )

@@ -1,7 +1,7 @@
-"""Start what judges the generated repository and prints the commands that come next.
+"""Start the package that judges the generated repository and prints the next commands.
 
-What it does is in post_gen/, beside this file in the template. Only this file is rendered before it
-runs, so no template delimiter may stand in its text.
+The code is in post_gen/, beside this file in the template. Only this file is rendered before it
+runs, so its text must not contain a template delimiter.
 """
 
 import os
@@ -21,7 +21,7 @@ TEMPLATE = Path(json.loads(r'''<< template_folder | tojson >>'''))  # fmt: skip
 
 
 def load(folder: Path) -> None:
-    """Load a package by its place, so that no other one of its name can be meant."""
+    """Load a package by its place, so that no other package of that name is loaded."""
     spec = importlib.util.spec_from_file_location(
         folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )

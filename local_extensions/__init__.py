@@ -1,7 +1,7 @@
-"""What cookiecutter.json and the template's files ask for: the filters of the answers.
+"""The filters that cookiecutter.json and the template's files use.
 
-cookiecutter.json pipes every free answer through the filter of its kind right after the question,
-in a private value, so that a wrong answer ends the generation before the next question.
+cookiecutter.json passes every free answer through a filter right after its question, in a private
+value. So a wrong answer ends the generation before the next question.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .command_line import judge_given
 
 
 class Answers(Extension):
-    """Registers the filters, and judges what cookiecutter itself would take without a word."""
+    """Registers the filters, and judges what cookiecutter itself would accept silently."""
 
     def __init__(self, environment: Environment) -> None:
         """Refuse unknown keys and template syntax before cookiecutter drops or renders them.
 
         Raises:
-            FailedHookException: for a key that is no question, or a value that is a template.
+            FailedHookException: a key is not a question, or a value is a template.
         """
         super().__init__(environment)
         logging.getLogger("cookiecutter.hooks").addFilter(_without_traceback)
@@ -53,6 +53,6 @@ class Answers(Extension):
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Drop the traceback that cookiecutter 2.7 logs after a hook has said what is wrong."""
+    """Drop the traceback that cookiecutter 2.7 logs after a hook has printed what is wrong."""
     record.exc_info = None
     return True

@@ -1,4 +1,4 @@
-"""The answers: which are accepted, and what follows from them. One function for each kind.
+"""Which answers are accepted, and what is derived from them. One function for each kind.
 
 A wrong answer raises FailedHookException, which cookiecutter prints as one line with exit status 1
 before anything is created (cookiecutter 2.7.1, cli.py).
@@ -50,7 +50,7 @@ SHOWN_MAXIMUM = 60
 
 
 def refuse(key: str, value: str, what: str, instead: str) -> NoReturn:
-    """End the generation with one line of ASCII: the key, the value, what is wrong, what to type.
+    """End the generation with one line of ASCII: the key, the value, what is wrong, what to use.
 
     Raises:
         FailedHookException: always.
@@ -67,8 +67,8 @@ def github_repository(value: str) -> str:
         refuse(
             "github_repository",
             value,
-            "is not owner/name, so no subject can be derived from it",
-            "Type it as GitHub shows it, for example octo-org/example-service",
+            "is not owner/name, so the subject of the token cannot be derived from it",
+            "Enter it as GitHub shows it, for example octo-org/example-service",
         )
     return value
 
@@ -79,9 +79,9 @@ def directory_name(value: str) -> str:
         refuse(
             "project_slug",
             value,
-            "is no plain directory name, so nothing was created",
-            "Type letters, digits, '-', '_' and '.', not beginning with '.' or '-' "
-            "nor ending in '.', at most 100: for example example-service",
+            "is not a valid folder name, so nothing was created",
+            "Use at most 100 letters, digits, '-', '_' and '.'. Do not begin with '.' or '-', "
+            "and do not end with '.'. For example: example-service",
         )
     return value
 
@@ -92,8 +92,8 @@ def account_id(value: str) -> str:
         refuse(
             "aws_account_id",
             value,
-            "is not 12 digits, so no role can have this account in its ARN",
-            "Type for example 111122223333; this shows yours: "
+            "is not 12 digits, so it cannot be the account in the ARN of a role",
+            "Enter for example 111122223333. This shows yours: "
             "aws sts get-caller-identity --query Account --output text",
         )
     return value
@@ -105,15 +105,15 @@ def region(value: str) -> str:
         refuse(
             "aws_region",
             value,
-            "lies in the European Sovereign Cloud, which this template does not know yet",
-            "Type a region of another partition, for example eu-central-1",
+            "is in the European Sovereign Cloud, which this template does not support yet",
+            "Use a region of another partition, for example eu-central-1",
         )
     if not REGION.fullmatch(value):
         refuse(
             "aws_region",
             value,
-            "is no AWS region, so there is no registry to push to",
-            "Type its code with all hyphens, for example us-east-1",
+            "is not an AWS region, so there is no registry to push to",
+            "Enter its code with all hyphens, for example us-east-1",
         )
     return value
 
@@ -139,11 +139,11 @@ def ecr_name(value: str) -> str:
         refuse(
             "ecr_repository",
             value,
-            "is no name that ECR accepts, so the registry could not be created",
-            f"Type {lower}"
+            "is not a valid ECR repository name",
+            f"Use lowercase letters: {lower}"
             if accepted(lower)
-            else "Type 2 to 256 lower-case letters and digits, beginning with a letter, "
-            "parted by single '.', '_', '-' or '/': for example example-service",
+            else "Use 2 to 256 lowercase letters and digits, beginning with a letter. Separate "
+            "words with a single '.', '_', '-' or '/'. For example: example-service",
         )
     return value
 
@@ -154,9 +154,9 @@ def environment_name(value: str) -> str:
         refuse(
             "github_environment",
             value,
-            "is no environment that a role can trust exactly",
-            "Type 1 to 255 letters, digits, spaces and any of !#&'()+,./:;=@_~- , beginning with a "
-            "letter or digit: for example production. Leave it empty for none",
+            "is not an environment name that a role can trust exactly",
+            "Use 1 to 255 letters, digits, spaces and any of !#&'()+,./:;=@_~- , beginning with a "
+            "letter or digit, for example production. Leave it empty to use no environment",
         )
     return value
 
@@ -167,8 +167,8 @@ def bucket_name(value: str) -> str:
         refuse(
             "state_bucket",
             value,
-            "is no name that S3 accepts for a bucket, so there would be no place for the state",
-            "Type 3 to 63 lower-case letters, digits, '-' and '.', for example octo-org-terraform. "
+            "is not a valid S3 bucket name, so the state could not be stored there",
+            "Use 3 to 63 lowercase letters, digits, '-' and '.', for example octo-org-terraform. "
             "Leave it empty for a local file",
         )
     return value
@@ -186,7 +186,7 @@ def service_name(slug: str) -> str:
 
 
 def together(answers: dict[str, Any]) -> str:
-    """Judge what no single answer shows; every answer by itself is accepted by now.
+    """Judge answers that are accepted one by one, but may not fit together.
 
     Returns:
         Nothing to render.
@@ -197,7 +197,7 @@ def together(answers: dict[str, Any]) -> str:
         refuse(
             "state_bucket",
             answers["state_bucket"],
-            "has nothing to keep: with iac_tool=none there is no infra/ here, so no state",
+            "is not needed: with iac_tool=none there is no infra/ here, so there is no state",
             "Leave it empty",
         )
     image = f"{account}.dkr.ecr.{aws_region}.{domain(aws_region)}/{answers['ecr_repository']}"
@@ -206,15 +206,15 @@ def together(answers: dict[str, Any]) -> str:
         refuse(
             "ecr_repository",
             answers["ecr_repository"],
-            f"makes an image name of {len(image)} characters with the registry's host before it, "
-            f"and Docker takes {IMAGE_NAME_MAXIMUM}",
-            f"Type a name of at most {IMAGE_NAME_MAXIMUM - rest} characters",
+            f"and the registry's host make an image name of {len(image)} characters, but Docker "
+            f"accepts at most {IMAGE_NAME_MAXIMUM}",
+            f"Use a name of at most {IMAGE_NAME_MAXIMUM - rest} characters",
         )
     return ""
 
 
 def _judge_service(answers: dict[str, Any]) -> None:
-    """Refuse a service that could not be made where the other answers lead to."""
+    """Refuse a service that could not be created with the other answers."""
     target, aws_region = answers["deploy_to"], answers["aws_region"]
     if target == "nothing":
         return
@@ -222,16 +222,16 @@ def _judge_service(answers: dict[str, Any]) -> None:
         refuse(
             "deploy_to",
             target,
-            "needs roles for the service, which an infra/ here makes, and with iac_tool=none there "
-            "is none",
-            "Type nothing, or iac_tool=terraform",
+            "needs IAM roles for the service, which infra/ creates, and with iac_tool=none there "
+            "is no infra/ here",
+            "Use deploy_to=nothing, or iac_tool=terraform",
         )
     if partition(aws_region) != "aws":
         refuse(
             "deploy_to",
             target,
-            f"is not known to work in {aws_region}, which is no commercial region",
-            "Type nothing, or a commercial region such as us-east-1",
+            f"is not known to work in {aws_region}, which is not a commercial region",
+            "Use deploy_to=nothing, or a commercial region such as us-east-1",
         )
     if target != "app-runner":
         return
@@ -239,22 +239,22 @@ def _judge_service(answers: dict[str, Any]) -> None:
         refuse(
             "deploy_to",
             target,
-            f"is not in {aws_region}: App Runner has only some regions, and takes no new customers",
-            f"Type ecs-express, or one of: {', '.join(APP_RUNNER_REGIONS)}",
+            f"is not available in {aws_region}, and App Runner is closed to new customers",
+            f"Use deploy_to=ecs-express, or one of these regions: {', '.join(APP_RUNNER_REGIONS)}",
         )
     if answers["platform"] != "linux/amd64":
         refuse(
             "platform",
             answers["platform"],
-            "does not run on App Runner, which is linux/amd64 only",
-            "Type linux/amd64, or deploy_to=ecs-express",
+            "does not run on App Runner, which runs only linux/amd64",
+            "Use platform=linux/amd64, or deploy_to=ecs-express",
         )
     if not APP_RUNNER_IMAGE.fullmatch(answers["ecr_repository"]):
         refuse(
             "ecr_repository",
             answers["ecr_repository"],
-            "is no name from which App Runner takes an image",
-            "Type words parted by single '.', '_', '-' or '/': for example example-service",
+            "is not a repository name that App Runner accepts",
+            "Use words separated by a single '.', '_', '-' or '/', for example example-service",
         )
 
 

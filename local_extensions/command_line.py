@@ -29,13 +29,13 @@ def target_folder(answers: dict[str, Any]) -> Path:
 def judge_given(environment: Environment) -> None:
     """Judge the answers of the command line and of the configuration file.
 
-    Both are rendered as templates before any filter sees them, so is the name of the output folder;
-    unknown keys are dropped, and a replay passes every filter by. An extension starts earlier and
-    finds all that in the frame of cookiecutter.main.cookiecutter. Without that frame (the function
-    was not called) there is nothing to judge.
+    Cookiecutter renders both, and the name of the output folder, as templates before any filter
+    sees them. It drops unknown keys, and a replay bypasses every filter. An extension starts
+    earlier and finds all this in the frame of cookiecutter.main.cookiecutter. Without that frame
+    (the function was not called) there is nothing to judge.
 
     Raises:
-        FailedHookException: something of it cannot be taken; the text is one line.
+        FailedHookException: one of them cannot be used; the text is one line.
     """
     given = running_call()
     if "context" not in given:
@@ -44,8 +44,8 @@ def judge_given(environment: Environment) -> None:
         refuse(
             "--replay",
             str(given["replay"]),
-            "would take its answers unread",
-            "Type --no-input --config-file .cookiecutter.json, with the file of the project",
+            "would use saved answers without checking them",
+            "Use --no-input --config-file .cookiecutter.json, with the file of the project",
         )
     _judge_output_folder(Path.cwd() / given["output_dir"], environment)
     known = given["context"]["cookiecutter"]
@@ -55,22 +55,22 @@ def judge_given(environment: Environment) -> None:
     for key in typed:
         if key not in questions:
             _refuse_key(key, list(questions))
-    # Both, also where one overrides the other: at a wrong choice cookiecutter stops reading a
-    # configuration and drops the answers behind it.
+    # Both are judged, even if one overrides the other: at a wrong choice, cookiecutter stops
+    # reading a configuration file and drops the answers after it.
     for key, value in (*configured.items(), *typed.items()):
         if key in questions:
             _judge_value(key, value, questions[key], environment)
-        elif key in known:  # a private value; what no template of ours knows is for another one
+        elif key in known:  # a private value; an unknown key is meant for another template
             _refuse_key(key, list(questions))
 
 
 def _judge_output_folder(output: Path, environment: Environment) -> None:
     folder = str(output)
     if _is_template(folder, environment):
-        refuse("output folder", folder, "holds template syntax", "Choose a folder without it")
+        refuse("output folder", folder, "contains template syntax", "Choose a folder without it")
     there = next(path for path in (output, *output.parents) if os.path.lexists(path))
     if not there.is_dir() or not os.access(there, os.W_OK):
-        refuse("output folder", folder, "cannot be written into", "Choose another one")
+        refuse("output folder", folder, "cannot be written to", "Choose another folder")
 
 
 def _judge_value(key: str, value: Any, question: Any, environment: Environment) -> None:
@@ -80,11 +80,11 @@ def _judge_value(key: str, value: Any, question: Any, environment: Environment) 
         refuse(
             key,
             value,
-            "holds template syntax, which cookiecutter would run",
-            "Type the plain value",
+            "contains template syntax, which cookiecutter would run",
+            "Enter the plain value",
         )
     if isinstance(question, list) and value not in question:
-        refuse(key, value, "is no choice", f"Type one of: {', '.join(question)}")
+        refuse(key, value, "is not one of the choices", f"Use one of: {', '.join(question)}")
 
 
 def _refuse_key(key: str, questions: list[str]) -> NoReturn:
@@ -94,8 +94,8 @@ def _refuse_key(key: str, questions: list[str]) -> NoReturn:
     refuse(
         "unknown key",
         key,
-        "is no question, so cookiecutter would drop it and go on with a default",
-        f"Did you mean {near[0]}?" if near else f"Type one of: {', '.join(questions)}",
+        "is not a question, so cookiecutter would ignore it and use a default",
+        f"Did you mean {near[0]}?" if near else f"Use one of: {', '.join(questions)}",
     )
 
 

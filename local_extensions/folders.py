@@ -1,7 +1,7 @@
-"""Folders: the template's own, and one that exists where a project is to be generated.
+"""The template's folder, and an existing folder into which a project is generated.
 
-Cookiecutter writes into a folder that exists only with -f, and keeps its files only with -s. What
-would then not fit together is refused here, before anything is added.
+Cookiecutter writes into an existing folder only with -f, and keeps its files only with -s. If the
+files and the answers would not fit together, they are refused here, before anything is added.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ STRAY = re.compile(
 
 
 def existing(answers: dict[str, Any]) -> str:
-    """Return what kind of a folder the answers lead to: a new one, one of this template, another.
+    """Return what kind of folder the answers name: a new one, one of this template, or another.
 
     Returns:
         Nothing for a new or empty folder, `started` for what GitHub puts into a new repository,
         `generated`, or `adopted`.
 
     Raises:
-        FailedHookException: the answers do not fit to what is there; the text is one line.
+        FailedHookException: the answers do not fit the existing files; the text is one line.
     """
     call = running_call()
     folder = target_folder(answers)
     if os.path.lexists(folder) and not folder.is_dir():
-        refuse("project_slug", folder.name, "exists, and is no folder", "Give that another name")
+        refuse("project_slug", folder.name, "exists and is not a folder", "Give it another name")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if all(STRAY.fullmatch(name) for name in there):
         return ""
@@ -74,14 +74,14 @@ def guide(answers: dict[str, Any]) -> str:
 def adopted(environment: Environment, answers: dict[str, Any]) -> str:
     """Return which of the template's files a folder has, and which will be added, as JSON.
 
-    The tool's folder is one name; where it is there it is replaced, and in neither list. All names
-    are rendered, so every answer that decides on a name stands before this one.
+    The tool's folder is one name. If it exists, it is replaced and is in neither list. All names
+    are rendered, so every answer that decides on a name comes before this one.
 
     Returns:
-        Nothing for a new folder, or without -s. The hook sees the folder when it is too late.
+        Nothing for a new folder, or without -s. The hook would see the folder too late.
 
     Raises:
-        FailedHookException: a file of somebody else would be overwritten, or written through.
+        FailedHookException: somebody else's file would be overwritten, or written through a link.
     """
     if not answers["__existing"]:
         return ""
@@ -96,7 +96,7 @@ def adopted(environment: Environment, answers: dict[str, Any]) -> str:
                 "project_slug",
                 folder.name,
                 "is a folder with files that -f alone would overwrite",
-                "Type -f -s, which keeps every file that exists",
+                "Use -f -s, which keeps every existing file",
             )
         return ""
     added = [name for name in names if name not in there]
@@ -105,13 +105,13 @@ def adopted(environment: Environment, answers: dict[str, Any]) -> str:
 
 @pass_environment
 def strays(environment: Environment, answers: dict[str, Any]) -> str:
-    """Return what is no part of the template, files and folders, as JSON; the hook removes it.
+    """Return the files and folders that are not the template's, as JSON; the hook removes them.
 
-    Cookiecutter generates whatever stands in a working copy. What is in the tool's folder is not
-    listed: the hook knows by itself what belongs there.
+    Cookiecutter generates everything that is in a working copy. The tool's folder is not listed:
+    the hook knows what belongs there.
 
     Raises:
-        FailedHookException: the template holds a link. What it leads to would be copied.
+        FailedHookException: the template contains a link. Its target would be copied.
     """
     folder = target_folder(answers)
     found = []
@@ -121,7 +121,7 @@ def strays(environment: Environment, answers: dict[str, Any]) -> str:
             refuse(
                 "template",
                 name,
-                "is a link, and what it leads to would be copied into the project",
+                "is a link, and its target would be copied into the project",
                 f"Remove it from the template in {str(TEMPLATE)!a}",
             )
         if STRAY.fullmatch(path.name) and not name.startswith(f"{TOOL}/"):
@@ -130,7 +130,7 @@ def strays(environment: Environment, answers: dict[str, Any]) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield everything below a folder, of a stray folder nothing but itself."""
+    """Yield everything below a folder; of a stray folder, only the folder itself."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         yield Path(entry.path)
         if entry.is_dir(follow_symlinks=False) and not STRAY.fullmatch(entry.name):
@@ -163,7 +163,7 @@ def _rendered_names(environment: Environment, answers: dict[str, Any]) -> Iterat
 
 
 def _answers_before(folder: Path) -> dict[str, Any]:
-    """Return the answers that a folder was generated with; none where it was not."""
+    """Return the answers that a folder was generated with; empty if it was not generated."""
     try:
         recorded = (folder / ".cookiecutter.json").read_text(encoding="utf-8")
         return dict(json.loads(recorded)["default_context"])
@@ -172,24 +172,24 @@ def _answers_before(folder: Path) -> dict[str, Any]:
 
 
 def _judge_differences(folder: Path, answers: dict[str, Any], before: dict[str, Any]) -> None:
-    """Refuse what files that exist, and stay, would not fit to."""
+    """Refuse answers that the existing files, which stay, would not fit."""
     if (folder / "scripts/check.py").is_file() and not (folder / TOOL).exists():
         refuse(
             "project_slug",
             folder.name,
-            "was generated when the tool stood in scripts/, and files that exist would keep calling"
-            " that",
-            "Type make update PROJECT=FOLDER in a clone of the template, which brings it here",
+            "was generated when the tool was in scripts/, and its existing files would still call "
+            "the tool there",
+            "Run make update PROJECT=FOLDER in a clone of the template, which moves the tool",
         )
     for key, value in answers.items():
         if key in before and before[key] != value:
             refuse(
                 key,
                 value,
-                f"is not the {before[key]!a} of {folder.name}/.cookiecutter.json, and files "
-                "that exist would keep that",
-                f"Type --no-input --config-file {folder.name}/.cookiecutter.json, or change it "
-                f'with make change SET="{key}=..." there',
+                f"differs from {before[key]!a} in {folder.name}/.cookiecutter.json, and the "
+                "existing files would keep that answer",
+                f"Use --no-input --config-file {folder.name}/.cookiecutter.json, or change the "
+                f'answer in {folder.name} with make change SET="{key}=..."',
             )
 
 
@@ -207,17 +207,17 @@ def _judge_origin(folder: Path, repository: str) -> None:
         refuse(
             "github_repository",
             repository,
-            f"is not where {folder.name} is pushed to, which is {remote[1]}",
-            f"Type {remote[1]}, or name another remote origin",
+            f"is not the repository that {folder.name} is pushed to, which is {remote[1]}",
+            f"Use {remote[1]}, or change the remote named origin",
         )
 
 
 def _judge_ways(folder: Path, names: list[str]) -> None:
-    """Refuse to write through a link, where a file is in the way of a folder, or over another tool.
+    """Refuse to write through a link, into a file's place, or over another tool.
 
     Args:
-        folder: that exists.
-        names: the paths of what will be generated, rendered: a name that is not compares with none.
+        folder: an existing folder.
+        names: the rendered paths of what will be generated.
     """
     for name in names:
         *parents, path = [
@@ -226,16 +226,16 @@ def _judge_ways(folder: Path, names: list[str]) -> None:
         parents += [path] * (name == TOOL)
         for parent in parents:
             if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
-                _refuse_path(folder, parent, "a link or a file where this template needs a folder")
+                _refuse_path(folder, parent, "a link or a file. This template needs a folder there")
             if (parent / ".git").exists():
-                _refuse_path(folder, parent, "a Git repository of its own, where this has a folder")
+                _refuse_path(folder, parent, "a Git repository. This template has a folder there")
         if path.is_symlink() and not path.exists():
-            _refuse_path(folder, path, "a link that leads nowhere where this template has a file")
+            _refuse_path(folder, path, "a broken link. This template has a file there")
     tool = folder / TOOL
     if tool.is_dir() and any(tool.iterdir()) and not (tool / "__main__.py").is_file():
-        _refuse_path(folder, tool, "another one than this template's, which would replace it")
+        _refuse_path(folder, tool, "not this template's tool and would be replaced")
 
 
 def _refuse_path(folder: Path, path: Path, what: str) -> NoReturn:
     name = path.relative_to(folder).as_posix()
-    refuse("project_slug", folder.name, f"holds {name}, {what}", "Give that another name")
+    refuse("project_slug", folder.name, f"contains {name}, which is {what}", "Give it another name")

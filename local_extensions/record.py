@@ -1,8 +1,7 @@
-"""What .cookiecutter.json records: the answers, and which template they were given to.
+"""What .cookiecutter.json records: the answers, and the template that asked for them.
 
-A generated repository is brought to a newer version of the template by what stands there. So it
-names an address that others can fetch, and Git is asked for it: cookiecutter knows only what was
-typed, which can be the path of somebody's laptop.
+`make update` needs this record to find the template. So it holds an address that others can fetch.
+Git is asked for that address: cookiecutter knows only what was typed, which can be a local path.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ PERSONAL = {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GI
 def record(answers: dict[str, Any]) -> dict[str, Any]:
     """Return what .cookiecutter.json holds.
 
-    As a configuration file of cookiecutter it has default_context; the key beside it is passed by
-    there (tried with 2.6 and 2.7).
+    It is also a configuration file of cookiecutter, which reads default_context and ignores the
+    other key (tried with 2.6 and 2.7).
 
     Args:
         answers: all values of cookiecutter.json, rendered.
@@ -59,13 +58,13 @@ def record(answers: dict[str, Any]) -> dict[str, Any]:
 
 
 def before(answers: dict[str, Any]) -> str:
-    """Return which kind of a folder was there, and which of the template's files, as JSON.
+    """Return which kind of folder existed before, and which of the template's files, as JSON.
 
-    A README is one of them, also where the guide has got another name because of it. This is asked
-    before the generation, which changes the files and the current directory.
+    A README counts, even if the guide got another name because of it. This runs before the
+    generation, which changes the files and the current directory.
 
     Returns:
-        Nothing for a new folder; for a generated one what its record says of that.
+        Nothing for a new folder; for a generated one, what its record says.
     """
     folder, kind = target_folder(answers), answers["__existing"]
     if kind == "generated":
@@ -88,7 +87,7 @@ def fetchable(address: str) -> str | None:
 
 
 def _is_own_repository() -> bool:
-    """Tell whether the template is a repository by itself: one from a zip may lie in another."""
+    """Tell whether the template is a repository itself: one from a zip may be inside another."""
     top = _git("rev-parse", "--show-toplevel")
     try:
         return top is not None and TEMPLATE.samefile(top.removesuffix("\n"))
@@ -97,9 +96,9 @@ def _is_own_repository() -> bool:
 
 
 def _commit() -> dict[str, Any]:
-    """Return the commit, and that it was edited where something that is used differs from it.
+    """Return the commit, and whether files that a generation uses differ from it.
 
-    Untracked files count, too, apart from those that the hook removes; ignored ones do not.
+    Untracked files count, except those that the hook removes. Ignored files do not count.
     """
     shown = ("--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--untracked-files=normal")
     lines = (_git("status", *shown, "--", *USED) or "").split("\0")
@@ -116,7 +115,7 @@ def _commit() -> dict[str, Any]:
 
 
 def _recorded(folder: Path) -> str:
-    """Return what the record of a generated repository says of it; nothing in another shape."""
+    """Return what a repository's record says about it; nothing if the record has another form."""
     try:
         recorded = json.loads((folder / ".cookiecutter.json").read_text(encoding="utf-8"))
         kind, kept = map(recorded["template"]["existing"].get, ("kind", "kept"))

@@ -1,9 +1,9 @@
 # What runs the image: an App Runner service, with the settings of service.json. deploy.yml creates it from
-# the first image. Here are its roles, and what the role of deploy.yml may do with it.
+# the first image. Here are its roles, and what the role of deploy.yml can do with the service.
 
 locals {
   service = jsondecode(file("${path.module}/../service.json"))
-  served  = { for key, entry in var.repositories : key => entry if key == local.service.entry } # in its own state alone
+  served  = { for key, entry in var.repositories : key => entry if key == local.service.entry } # only in the state of that entry
 
   runner_arn     = "arn:${data.aws_partition.current.partition}:apprunner:${var.aws_region}:${var.aws_account_id}"
   service_role   = "arn:${data.aws_partition.current.partition}:iam::${var.aws_account_id}:role${var.role_path}${local.service.name}"
@@ -29,7 +29,7 @@ resource "aws_iam_role_policy_attachment" "access" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AWSAppRunnerServicePolicyForECRAccess"
 }
 
-# What the application itself may do: read its secrets; a file of your own may attach more.
+# What the application itself can do: read its secrets. A file of your own can attach more.
 resource "aws_iam_role" "instance" {
   for_each = local.served
 
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid       = "Find"
     actions   = ["apprunner:ListServices"]
-    resources = ["*"] # this action knows no resource
+    resources = ["*"] # this action cannot be limited to a resource
   }
 
   statement {
@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "deploy" {
     actions = ["apprunner:CreateService", "apprunner:UpdateService"]
     resources = [
       "${local.runner_arn}:service/${local.service.name}/*",
-      "${local.runner_arn}:autoscalingconfiguration/instances-*", # which the service is given
+      "${local.runner_arn}:autoscalingconfiguration/instances-*", # the service gets one of these
     ]
   }
 

@@ -1,9 +1,9 @@
 # What runs the image: an ECS service in Express Mode, with the settings of service.json. deploy.yml creates
-# it from the first image. Here is what must exist before, and what the role of deploy.yml may do with it.
+# it from the first image. Here is what must exist before that, and what the role of deploy.yml can do with the service.
 
 locals {
   service = jsondecode(file("${path.module}/../service.json"))
-  served  = { for key, entry in var.repositories : key => entry if key == local.service.entry } # in its own state alone
+  served  = { for key, entry in var.repositories : key => entry if key == local.service.entry } # only in the state of that entry
 
   ecs_arn        = "arn:${data.aws_partition.current.partition}:ecs:${var.aws_region}:${var.aws_account_id}"
   service_role   = "arn:${data.aws_partition.current.partition}:iam::${var.aws_account_id}:role${var.role_path}${local.service.name}"
@@ -44,7 +44,7 @@ resource "aws_iam_role_policy_attachment" "execution" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 }
 
-# What the application itself may do: nothing, until a file of your own attaches a policy.
+# What the application itself can do: nothing, until a file of your own attaches a policy.
 resource "aws_iam_role" "task" {
   for_each = local.served
 
@@ -55,7 +55,7 @@ resource "aws_iam_role" "task" {
   permissions_boundary = var.permissions_boundary
 }
 
-# Makes what stands around them: load balancer, security groups, certificate, scaling.
+# Creates what the containers need around them: load balancer, security groups, certificate, scaling.
 resource "aws_iam_role" "infrastructure" {
   for_each = local.served
 
@@ -127,7 +127,7 @@ data "aws_iam_policy_document" "deploy" {
     ]
   }
 
-  # Express Mode registers a task definition for whoever creates or updates a service, in the family CLUSTER-SERVICE.
+  # To create or update a service, the caller must be allowed to register its task definition (family: CLUSTER-SERVICE).
   statement {
     sid       = "TaskDefinition"
     actions   = ["ecs:RegisterTaskDefinition"]

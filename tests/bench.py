@@ -1,9 +1,9 @@
-"""How long users wait: for a generation, and for the reason when the role is refused.
+"""How long users wait for a generation, and for the reason if the role is refused.
 
     make bench
 
-A generation stands beside that of a template of one file without hooks: both are run in turn as
-whole processes, actionlint and Terraform not on PATH; what counts is the ratio of the medians. A
+A generation is compared with one of a template that has one file and no hooks. Both are run in turn
+as whole processes, without actionlint and Terraform on PATH. The ratio of the medians is judged. A
 refusal is timed in deploy.yml, from the start of the failing step to the end of the diagnosis.
 """
 
@@ -22,16 +22,16 @@ from tests.standins.emulator import ROOT, emulated_aws, without
 from tests.support.project import generate
 
 RUNS = 15
-# The aim is 1.8; the best known template with hooks takes 1.62. Measured: 2.23. Of what a bare
-# template does not need, half is Jinja, which compiles 140 texts; the other half is the hook, which
-# compiles the tool once, because nobody could trust bytecode that came along.
+# The aim is 1.8; the best known template with hooks takes 1.62. Measured: 2.23. Half of the extra
+# time is Jinja, which compiles 140 texts. The other half is the hook, which compiles the tool once,
+# because bytecode that comes with a template cannot be trusted.
 ALLOWED = 2.4
 REFUSALS = 5
 PATIENCE = 5.0  # seconds until the reason; with the action's own 12 attempts it is 69 to 142 s
 
 
 def one_file_template(folder: Path) -> Path:
-    """Write the smallest template there is; return its folder."""
+    """Write the smallest possible template; return its folder."""
     project = folder / "bare" / "{{cookiecutter.name}}"
     project.mkdir(parents=True)
     (project / "README.md").write_text("{{cookiecutter.name}}\n")
@@ -75,17 +75,17 @@ def refusal(folder: Path) -> float:
 
 
 def main() -> int:
-    """Print what was measured; return 1 where it is above what is allowed."""
+    """Print the measured times; return 1 if one is above its limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bare = one_file_template(folder)
         pairs = [(seconds(bare, folder), seconds(ROOT, folder)) for _ in range(RUNS + 1)][1:]
         wait = refusal(folder)
     one_file, this = (statistics.median(times) for times in zip(*pairs, strict=True))
-    print(f"one file, no hooks  {one_file:.3f} s")
+    print(f"one-file template   {one_file:.3f} s")
     print(f"this template       {this:.3f} s")
-    print(f"ratio of medians    {this / one_file:.2f}, at most {ALLOWED} ({RUNS} interleaved runs)")
-    print(f"refused, and why    {wait:.1f} s, at most {PATIENCE:.1f} (median of {REFUSALS} runs)")
+    print(f"ratio of medians    {this / one_file:.2f}, limit {ALLOWED} ({RUNS} interleaved runs)")
+    print(f"reason of refusal   {wait:.1f} s, limit {PATIENCE:.1f} s (median of {REFUSALS} runs)")
     return int(this / one_file > ALLOWED or wait > PATIENCE)
 
 

@@ -31,7 +31,7 @@ from tests.support.service import SECRETS
 from tests.support.shared import once
 
 forget_make(os.environ)
-sys.dont_write_bytecode = True  # the tool is imported where it stands, and copied from there
+sys.dont_write_bytecode = True  # the tool is imported from its folder, and copied from there
 
 Bake = Callable[..., Project]
 Copy = Callable[..., Project]
@@ -55,12 +55,15 @@ def only_questions(answers: Mapping[str, str]) -> None:
         pytest.fail(f"a test answers what is not asked: {', '.join(unknown)}")
 
 
-# What the table at the end counts: tests of a name, and how many tries each of them is.
+# What the table at the end counts: tests by their names, and how many tries one test makes.
 COUNTED = {
     "combinations of answers": ("test_a_project_passes_its_own_checks", 1),
     "kinds of trust through the attack matrix": ("test_the_attack_matrix_holds_for_each_trust", 1),
-    "hostile answers": ("test_each_is_refused_in_one_line_or_comes_out_unchanged", len(VALUES)),
-    "wrong tries at a terminal": ("test_a_wrong_try_at_the_prompt_is_answered_by_one_line", 1),
+    "hostile answers": (
+        "test_each_hostile_answer_is_refused_or_comes_out_unchanged",
+        len(VALUES),
+    ),
+    "wrong tries at a terminal": ("test_a_wrong_answer_at_the_prompt_is_refused_in_one_line", 1),
     "edits of a project": ("test_what_is_(broken|harmless)", 1),
     "edits that act has run": ("test_what_is_written_of_an_edit_is_what_happens", 1),
     "situations of updates": ("test_(an_edit_stays|a_conflict_is|an_update_leads|it_is_ref)", 1),
@@ -74,7 +77,7 @@ SLOW |= {"planning", "running_emulator", "service_plan", "with_bucket"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow whatever stands on one of those fixtures; other tests say it themselves."""
+    """Mark every test as slow that uses one of those fixtures; other tests have the mark."""
     for item in items:
         if SLOW & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
@@ -203,7 +206,7 @@ def desk(copy: Copy, emulator: Emulator, tmp_path: Path) -> Desk:
 def bootstrapped(
     bake: Bake, running_emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Prepared:
-    """A project after its bootstrap, and what stands in AWS then."""
+    """A project after its bootstrap, and what is then in AWS."""
 
     def make(emulator: Emulator, folder: Path) -> Desk:
         path = shutil.copytree(bake().path, folder / "example-service")
@@ -238,5 +241,5 @@ def service_plan(
 
 @pytest.fixture
 def ready(bootstrapped: Prepared, emulator: Emulator, tmp_path: Path) -> Desk:
-    """A desk with a project that was set up; in AWS stands what Terraform has made."""
+    """A desk with a project that is set up, and with what Terraform has made in AWS."""
     return bootstrapped.desk(emulator, tmp_path / "ready")

@@ -1,12 +1,12 @@
-"""The main job, end to end: answers in, one image under two tags out. No AWS account needed.
+"""The main job from end to end, without an AWS account: from answers to one image in ECR.
 
     make rehearse
     make rehearse ARGS="deploy_on=branch"
 
 Real: cookiecutter, the project's bootstrap, git, Terraform, the AWS provider, deploy.yml, the tool,
 a runner (act), the AWS CLI. Stand-ins (tests/standins): MiniStack for AWS, hub.py with its gh for
-GitHub, actions/ for the actions, a token signed here for GitHub's. Nothing of the generated project
-is touched by hand. Where act cannot run, the image is pushed without deploy.yml.
+GitHub, actions/ for the actions, and a token that is signed here. The generated project is not
+edited by hand. If act cannot run, the image is pushed without deploy.yml.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """What the token says whose it is."""
+        """The subject of the token."""
         return self.repository.subject(self.event, self.ref, self.environment)
 
 
@@ -65,7 +65,7 @@ def step(text: str, action: Callable[[], Result]) -> Result:
 
 
 def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
-    """Set the project up with its own bootstrap, publish one image and try what must be refused.
+    """Set the project up with its own bootstrap, publish one image, and try forbidden things.
 
     Raises:
         Failed: something did not end as it must.
@@ -94,7 +94,7 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
     if runs("act"):
         release(project, emulator, repository, event, ref, published_by_bootstrap)
     else:
-        print(f"          {runner.INSTALL}\n          Without it deploy.yml is not run:")
+        print(f"          {runner.INSTALL}\n          Without act, deploy.yml is not run:")
         name = f"{emulator.host}/{project.answers['ecr_repository']}"
         step(
             "pushed one image", lambda: [push(login, f"{name}:{tag}", sha) for tag in (first, sha)]
@@ -109,12 +109,12 @@ def rehearse(project: Project, emulator: Emulator, hub: Hub) -> None:
 
 
 def audience(project: Project) -> str:
-    """Return the audience that STS takes in the project's partition."""
+    """Return the audience that STS accepts in the project's partition."""
     return github.AUDIENCE + ".cn" * project.answers["aws_region"].startswith("cn-")
 
 
 def runs(program: str) -> bool:
-    """Tell whether a program is there and starts."""
+    """Tell whether a program exists and starts."""
     try:
         return subprocess.run([program, "--version"], capture_output=True).returncode == 0
     except OSError:
@@ -131,7 +131,7 @@ def release(
 ) -> None:
     """Run the project's deploy.yml with act, then run it again, which must build nothing.
 
-    `published` is whether bootstrap has led to the first run, which is then done already.
+    `published` is whether bootstrap has started the first run, which is then skipped here.
 
     Raises:
         Failed: a run is not green, or builds when it must not; the text is its log.
@@ -157,40 +157,40 @@ def release(
         )
         pushing = PUSH if project.answers["platform"] == "both" else BUILD
         if run.status or run.outcome(pushing) != built:
-            raise Failed(f"{said}, so this must not be:\n{run.log}")
+            raise Failed(f"{said!r} was expected, but the log shows something else:\n{run.log}")
 
 
 def one_image(project: Project, emulator: Emulator, login: OrasClient, tags: list[str]) -> None:
-    """Look whether one image stands there under both tags, and try to move one.
+    """Check that ECR has one image under both tags, and try to move one tag.
 
     Raises:
-        Failed: it does not, or the tag moves.
+        Failed: there is not one image, or the tag moves.
     """
     name = project.answers["ecr_repository"]
-    images = published(emulator, name)  # the account asks, the role may not
+    images = published(emulator, name)  # the account lists them, the role cannot
     if sorted(images) != sorted(tags) or len(set(images.values())) > 1:
-        raise Failed(f"there is not one image under two tags: {images}")
+        raise Failed(f"ECR does not have one image under two tags: {images}")
     print(f"          one image as {tags[0]} and {tags[1]}\n          {images[tags[0]]}")
     step(
         f"refused to move {tags[0]} to another image",
         lambda: must_not_move(login, f"{emulator.host}/{name}:{tags[0]}"),
     )
     if published(emulator, name) != images:
-        raise Failed(f"a refused push changed the registry: {published(emulator, name)}")
+        raise Failed(f"a refused push changed the ECR repository: {published(emulator, name)}")
 
 
 def set_up(desk: Desk) -> bool:
     """Run bootstrap as a user does, then again, which must change nothing.
 
-    The run of deploy.yml that it starts is done by act; tell whether it is, so that the first image
-    is published.
+    Act does the run of deploy.yml that bootstrap starts. Return whether act could run, so that the
+    first image is published.
 
     Raises:
         Failed: it does not end with 0, or changes something the second time.
     """
     if desk.project.answers["oidc_provider"] == "existing":
         step(
-            "the account's provider, created by somebody else: {}",
+            "the account has a provider already: {}",
             lambda: desk.emulator.client("iam").create_open_id_connect_provider(
                 Url=github.ISSUER, ClientIDList=[github.AUDIENCE]
             )["OpenIDConnectProviderArn"],
@@ -207,15 +207,15 @@ def set_up(desk: Desk) -> bool:
         print(f"          it ran deploy.yml with act: {ended(first.run, 'Published ').shown}")
     again = step(
         "bootstrap, again: {0.shown}",
-        lambda: ended(desk.bootstrap(*options), "Nothing to change"),
+        lambda: ended(desk.bootstrap(*options), "Nothing to do"),
     )
-    step("doctor: {0.shown}", lambda: ended(desk.doctor(), "ok  role"))
+    step("doctor: {0.shown}", lambda: ended(desk.doctor(), "ok       role"))
     print(f"          next: {again.last}")
     return acts
 
 
 class Said(NamedTuple):
-    """Of what a command has printed: the line that was looked for, the last one, and all."""
+    """The output of a command: the expected line, the last line, and everything."""
 
     shown: str
     last: str
@@ -223,20 +223,20 @@ class Said(NamedTuple):
 
 
 def ended(run: Ended, start: str) -> Said:
-    """Return the line of a successful command that begins with a text, and its last one.
+    """Return the first line of a successful command that begins with a text, and its last line.
 
     Raises:
-        Failed: it did not succeed, or no line does.
+        Failed: it did not succeed, or no line begins with the text.
     """
     found = [line for line in run.out.splitlines() if line.startswith(start)]
     if run.status or not found:
-        raise Failed(f"{start!r} was expected, with exit status 0, not {run.status}:\n{run.out}")
+        raise Failed(f"{start!r} and exit status 0 were expected, not {run.status}:\n{run.out}")
     shown, last = (" ".join(line.split()) for line in (found[0], run.out.splitlines()[-1]))
     return Said(shown, last, run)
 
 
 def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
-    """Return the credentials that STS gives for a token, without any key beside it."""
+    """Return the credentials that STS gives for a token, without any access key."""
     answer = emulator.client("sts").assume_role_with_web_identity(
         RoleArn=role, RoleSessionName="rehearsal", WebIdentityToken=token, DurationSeconds=3600
     )
@@ -244,9 +244,9 @@ def assume(emulator: Emulator, role: str, token: str) -> dict[str, str]:
 
 
 def log_in(registry: Any, emulator: Emulator) -> OrasClient:
-    """Return a client that shows the registry the password ECR gave for the role's credentials."""
+    """Return a client for the registry, with the password that ECR gives to the role."""
     given = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    logger.set_level(logging.CRITICAL)  # a refusal is expected, and told by its exception
+    logger.set_level(logging.CRITICAL)  # a refusal is expected, and its exception reports it
     client = OrasClient(
         hostname=emulator.host, insecure=True, tls_verify=False, auth_backend="basic"
     )
@@ -255,7 +255,7 @@ def log_in(registry: Any, emulator: Emulator) -> OrasClient:
 
 
 def push(login: OrasClient, name: str, sha: str) -> str:
-    """Push one small image that knows its commit; return its digest.
+    """Push one small image that is labelled with its commit; return its digest.
 
     Raises:
         ValueError: the registry refuses it.
@@ -277,12 +277,12 @@ def must_not_move(login: OrasClient, name: str) -> None:
     """Push another image under a tag that is taken.
 
     Raises:
-        Failed: the registry takes it.
+        Failed: the registry accepts it.
     """
     try:
         push(login, name, SHA[::-1])
     except ValueError as refused:
-        if "/manifests/" not in str(refused):  # the layers are welcome, the tag is not
+        if "/manifests/" not in str(refused):  # layers may be pushed, only the tag must be refused
             raise
         return
     raise Failed(f"{name} was moved to another image")
@@ -295,7 +295,7 @@ def refusals(
     own: str = github.AUDIENCE,
     environment: str | None = None,
 ) -> list[Refusal]:
-    """Return what the role must refuse; each differs in one thing from what it trusts."""
+    """Return tokens that the role must refuse; each differs in one thing from the trusted one."""
     owner, name = repository.full_name.split("/")
     other = repository._replace(full_name=f"{owner}/{name}-2")
     elsewhere = repository._replace(owner_id=654321)
@@ -313,7 +313,7 @@ def must_be_refused(emulator: Emulator, role: str, refusal: Refusal) -> None:
     """Try to assume the role with a token that it must not trust.
 
     Raises:
-        Failed: the role is given.
+        Failed: the role accepts it.
     """
     _, repository, event, ref, aud, environment = refusal
     token = github.token(repository, event, ref, SHA, aud, environment)
@@ -323,7 +323,7 @@ def must_be_refused(emulator: Emulator, role: str, refusal: Refusal) -> None:
         if error.response["Error"]["Code"] not in ("AccessDenied", "InvalidIdentityToken"):
             raise
         return
-    raise Failed(f"the role was given to {refusal.name}: {refusal}")
+    raise Failed(f"the role accepted a token of {refusal.name}: {refusal}")
 
 
 def main(answers: list[str]) -> int:
@@ -335,7 +335,7 @@ def main(answers: list[str]) -> int:
             if project.answers["second_tag"] == "latest":
                 raise Failed(
                     "second_tag=latest cannot be rehearsed: the emulator has no exclusion filters. "
-                    "Leave it out, or type second_tag=commit"
+                    "Leave it out, or use second_tag=commit"
                 )
             account, region = project.answers["aws_account_id"], project.answers["aws_region"]
             with emulated_aws(account, region, folder / "emulator.log") as emulator:
@@ -344,7 +344,7 @@ def main(answers: list[str]) -> int:
         except Failed as failed:
             print(failed, file=sys.stderr)
             return 1
-    print("One image stands in the registry under two tags, and five others were refused the role.")
+    print("ECR has one image under two tags, and the role refused five other tokens.")
     return 0
 
 

@@ -1,10 +1,10 @@
-"""How long Terraform takes for many repositories: infra/ beside the same resources by hand.
+"""How long Terraform takes for many repositories, compared with the same resources by hand.
 
     make bench [ARGS="1 10 100 300"]     other sizes
 
-Each size is planned for an empty account, applied, and planned once more, all against the emulator,
-first by hand and then in infra/; what counts is the ratio of plans at one size, the better of two
-each.
+Each size is planned for an empty account, applied, and planned again, all against the emulator,
+first by hand and then in infra/. The ratio of the plans at one size is judged, each the better of
+two.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.support.project import Project, generate
 
 SIZES = (1, 10, 100, 300)
 ALONE = 1000
-SIZE = 300  # entries of one state, as `make add` parts them
-JUDGED, ALLOWED = 300, 1 / 3  # at this size a plan of infra/ may take that part of the other one
+SIZE = 300  # entries of one state, as `make add` splits them
+JUDGED, ALLOWED = 300, 1 / 3  # at this size, the limit of the ratio of both plans
 
 
 def entries(count: int) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def measured(project: Project, count: int, folder: Path, *, whole: bool) -> dict
 
 
 def main() -> int:
-    """Print what was measured; return 1 where infra/ takes longer than is allowed."""
+    """Print the measured times; return 1 if infra/ takes longer than the limit."""
     parser = argparse.ArgumentParser()
     parser.add_argument("sizes", nargs="*", type=int)
     options = parser.parse_args()
@@ -101,7 +101,7 @@ def main() -> int:
             plans = (measured(ours, part, folder, whole=False)["plan"] for part in parts)
             print(f"{ALONE:>12}  in {len(parts)} states {'':>8}  {sum(plans):>6.1f} s")
     if ratio:
-        print(f"plan for {JUDGED}: {ratio:.2f} of the time by hand, at most {ALLOWED:.2f}")
+        print(f"plan for {JUDGED}: {ratio:.2f} of the time by hand, limit {ALLOWED:.2f}")
     return int(ratio > ALLOWED)
 
 

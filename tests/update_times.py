@@ -1,10 +1,10 @@
-"""How long an update and a change take, beside copier's update of a project with the same files.
+"""How long an update and a change take, compared with copier for a project with the same files.
 
     make bench
 
-Both tools take a project of ours from one version to the next, in turn, as whole processes. What
-counts is the ratio of the medians. The environment with cookiecutter is made before, and kept.
-copier stands in an environment of its own (.venv/bench).
+Both tools take a project of ours from one version to the next, in turn, as whole processes. The
+ratio of the medians is judged. The environment with cookiecutter exists before the first run.
+copier is in an environment of its own (.venv/bench).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def back(project: Path, versions: Versions) -> None:
 
 
 def main() -> int:
-    """Print what was measured; return 1 where it is above what is allowed."""
+    """Print the measured times; return 1 if one is above its limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         versions = make_versions(folder / "versions")
@@ -109,7 +109,7 @@ def main() -> int:
     copier = medians["copier update"]
     for each, median in medians.items():
         print(f"{each:<15} {median:.2f} s, {median / copier:.2f} times copier")
-    print(f"at most {ALLOWED} times ({RUNS} interleaved runs)")
+    print(f"limit {ALLOWED} times copier ({RUNS} interleaved runs)")
     return int(max(medians.values()) > ALLOWED * copier)
 
 

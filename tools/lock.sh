@@ -1,12 +1,13 @@
 #!/bin/sh
-# Pin what pyproject.toml declares, with hashes and without the address of any registry. Then write
-# down what infra/ uses of the AWS provider, from three packages of 55 to 71 MB that are not kept.
+# Pin the dependencies of pyproject.toml, with hashes and without the address of a package registry.
+# Then record the schemas of the AWS provider that infra/ uses. This downloads three packages of 55 to
+# 71 MB, which are not kept.
 set -eu
 cd "$(dirname "$0")/.."
 tool='<<cookiecutter.project_slug>>/.github/keyless'
 for group in rehearse test lint scan bench update; do
   out="requirements/$group.txt" same=
-  if [ "$group" = update ]; then # what the tests have tried
+  if [ "$group" = update ]; then # the same versions as in the tests
     out="$tool/cookiecutter.txt" same="--constraint requirements/test.txt"
   fi
   # shellcheck disable=SC2086 # two words or none

@@ -1,4 +1,4 @@
-"""Publish a version of the template: look at everything, ask once, tag the commit, push the tag.
+"""Publish a version of the template: check everything, ask once, tag the commit, push the tag.
 
 `make release VERSION=v1.0.0` runs this; .github/workflows/release.yml then makes the release on
 GitHub, with the text that `tools/release.py --notes v1.0.0` prints. docs/versions.md says what a
@@ -24,7 +24,7 @@ VERSION_FILE = "<<cookiecutter.project_slug>>/.github/keyless/VERSION"
 sys.dont_write_bytecode = True  # a folder with bytecode would be part of what is generated
 sys.path.insert(0, str((ROOT / VERSION_FILE).parents[1]))
 
-from keyless.console import Problem, print_problem, wrapped
+from keyless.console import Problem, confirmed, print_problem, wrapped
 from keyless.programs import Done, run
 
 # Semantic Versioning 2.0.0 without build metadata, which has no order [semver.org].
@@ -37,7 +37,7 @@ REMOTE = re.compile(
 )
 EDIT = "${EDITOR:-vi}"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LISTED = 50  # the newest runs of CI, among which the one of this commit is looked for
+LISTED = 50  # the newest runs of CI; the one of this commit is searched among them
 SHOWN = 8  # files that are listed
 
 
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     """Publish a version, or print its entry of the changelog.
 
     Returns:
-        0 where it is published, also before, 1 where it is not, 130 after Ctrl-C.
+        0 if it is published, now or before; 1 if it is not; 130 after Ctrl-C.
     """
     parser = argparse.ArgumentParser(description="Publish a version of the template.")
     parser.add_argument("version", nargs="?", default="", help="its tag, for example v1.0.0")
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     try:
         return print_notes(version) if options.notes else release(version, options.yes)
     except KeyboardInterrupt:
-        print("\nInterrupted. Nothing is half done: this looks again, and goes on from there:")
+        print("\nInterrupted. Nothing is half done. To check everything again and continue:")
         print(f"  {again(version)}")
         return 130
     except Problem as problem:
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
 
 
 def release(version: str, unasked: bool) -> int:
-    """Look at everything, and publish a version after a yes; return the exit status."""
+    """Check everything, and publish a version after a yes; return the exit status."""
     if not shutil.which("git"):
         raise Problem("git is not installed, so nothing can be tagged.", "https://git-scm.com")
     head = ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
@@ -92,13 +92,13 @@ def release(version: str, unasked: bool) -> int:
         *tagging_problems(version, head, origin),
     ]
     if problems:
-        print(f"This is in the way of {version or 'a release'}. Nothing was changed.")
+        print(f"This prevents the release{version and f' of {version}'}. Nothing was changed.")
         for problem in problems:
             print()
             print_problem(problem)
         return 1
     print_plan(version, head)
-    if not (unasked or is_granted(version)):
+    if not (unasked or confirmed(again(version, "--yes"), f"Publish {version}?")):
         return 1
     publish(version, head)
     print(f"\n{version} is published.")
@@ -113,7 +113,7 @@ def again(version: str, options: str = "") -> str:
 
 
 def order(version: str) -> tuple[Any, ...]:
-    """Return a version for comparing, empty where it is none [semver.org, item 11]."""
+    """Return a version for comparing, empty if it is not one [semver.org, item 11]."""
     found = SEMVER.fullmatch(version)
     if not found:
         return ()
@@ -129,13 +129,13 @@ def git(*arguments: str) -> Done:
 
 
 def ask_git(*arguments: str) -> str:
-    """Return what git prints, empty where it fails."""
+    """Return what git prints, empty if it fails."""
     done = git(*arguments)
     return "" if done.status else done.out.strip()
 
 
 def read_origin() -> tuple[Origin | None, list[Problem]]:
-    """Return what origin has, or why that is not known."""
+    """Return what origin has, or why that is unknown."""
     done = git("ls-remote", "origin", "refs/heads/main", "refs/tags/*")
     if done.status:
         text = f"Git cannot read origin, so it is unknown what is published:\n{done.said}"
@@ -147,19 +147,19 @@ def read_origin() -> tuple[Origin | None, list[Problem]]:
 
 
 def version_problems(version: str, origin: Origin | None) -> list[Problem]:
-    """Return what is wrong with the name of a version: its form, or it is taken, or too old."""
+    """Return what is wrong with a version: its form is wrong, or it is taken, or too old."""
     stated = f"v{read(VERSION_FILE).strip()}"
     if not version:
         text = f"No version was given. {VERSION_FILE} says {stated}:"
         return [Problem(text, again(stated))]
     if not order(version):
         text = f"{version!r} is not a version of the form v1.2.3 or v1.2.3-rc.1 (semver.org), so"
-        return [Problem(f"{text} nobody could tell which version is newer.", again(stated))]
+        return [Problem(f"{text} it cannot be compared with other versions.", again(stated))]
     tags = {} if origin is None else origin.tags
     newest = max(tags, key=order, default="")
     newer = re.sub("[0-9]+$", lambda last: str(int(last[0]) + 1), newest)
-    advice = f"Write a newer version into {VERSION_FILE}, pyproject.toml and CHANGELOG.md, commit"
-    advice += " and push that, and then publish it:"
+    advice = f"Write a newer version into {VERSION_FILE}, pyproject.toml and CHANGELOG.md. Commit"
+    advice += " and push that. Then publish it:"
     if version in tags:
         text = f"origin has the tag {version} already, for commit {tags[version][:12]}. A published"
         return [Problem(f"{text} version never changes. {advice}", again(newer))]
@@ -167,13 +167,15 @@ def version_problems(version: str, origin: Origin | None) -> list[Problem]:
         text = f"{version} is not newer than {newest}, which is published, so `make update` would"
         return [Problem(f"{text} never offer it. {advice}", again(newer))]
     if ask_git("rev-parse", "--verify", "--quiet", f"refs/tags/{version}"):
-        text = f"The tag {version} exists here and not at origin. Remove it: the release makes it"
-        return [Problem(f"{text} for the commit that is checked.", f"git tag --delete {version}")]
+        text = (
+            f"The tag {version} exists here, but not at origin. Remove it. The release creates it"
+        )
+        return [Problem(f"{text} for the checked commit:", f"git tag --delete {version}")]
     return []
 
 
 def file_problems(version: str) -> list[Problem]:
-    """Return where the files say another version, or the changelog does not say what is new."""
+    """Return which files name another version, and what is wrong with the changelog."""
     if not order(version):
         return []
     number, found = version[1:], []
@@ -184,19 +186,19 @@ def file_problems(version: str) -> list[Problem]:
     ):
         if said != number:
             text = f"{name} says {said or 'nothing'}, so a project that is generated from {version}"
-            found.append(Problem(f"{text} would name another version. Write {number}:", command))
+            found.append(Problem(f"{text} would record another version. Write {number}:", command))
     return found + changelog_problems(number)
 
 
 def changelog_problems(number: str) -> list[Problem]:
-    """Return what is wrong with the changelog: readers learn from it what a version changes."""
+    """Return what is wrong with the changelog, which tells users what a version changes."""
     entries, edit = changelog(), f"{EDIT} CHANGELOG.md"
     headings = [one for one in entries if one != "Unreleased"]
     mine = next((one for one in headings if one.split(" ")[0] == number), "")
     found = []
     if not mine:
-        text = f"CHANGELOG.md has no entry for {number}, so nobody learns what it changes. Write"
-        text += f" one below the heading '## {number} - {datetime.date.today()}':"
+        text = f"CHANGELOG.md has no entry for {number}, so users cannot see what it changes."
+        text += f" Write one with the heading '## {number} - {datetime.date.today()}':"
         found.append(Problem(text, edit))
     elif not is_date(mine.removeprefix(f"{number} - ")):
         text = f"The heading '## {mine}' of CHANGELOG.md has no date, so `make update` cannot read"
@@ -205,8 +207,8 @@ def changelog_problems(number: str) -> list[Problem]:
         text = f"CHANGELOG.md has '## {headings[0]}' above '## {mine}', so {number} does not look"
         found.append(Problem(f"{text} like the newest version. Put the newest one first:", edit))
     if mine and not is_filled(entries[mine]):
-        text = f"The entry '## {mine}' of CHANGELOG.md is empty, so nobody learns what it changes."
-        found.append(Problem(f"{text} Write that below the heading:", edit))
+        text = f"The entry '## {mine}' of CHANGELOG.md is empty, so users cannot see what"
+        found.append(Problem(f"{text} it changes. Write that below the heading:", edit))
     if is_filled(entries.get("Unreleased", "")):
         text = (
             f"CHANGELOG.md has text under '## Unreleased', which is missing in the entry {number}"
@@ -243,36 +245,36 @@ def branch_problems() -> list[Problem]:
     found = []
     branch = ask_git("symbolic-ref", "--quiet", "--short", "HEAD")
     if branch != "main":
-        text = f"{branch or 'No branch'} is checked out, and versions are published from main."
+        text = f"{branch or 'No branch'} is checked out, but versions are published from main."
         found.append(Problem(text, "git switch main"))
     left = [line[3:] for line in git("status", "--porcelain").out.splitlines()]
     if left:
         names = ", ".join(left[:SHOWN]) + f" and {len(left) - SHOWN} more" * (len(left) > SHOWN)
-        text = f"Not committed, so the version would not have it: {names}. Commit it, or put it"
+        text = f"Not committed, so the version would not contain it: {names}. Commit it, or"
         lines = (
             "git add --all && git commit && git push origin main",
             "git stash --include-untracked",
         )
-        found.append(Problem(f"{text} away:", *lines))
+        found.append(Problem(f"{text} stash it:", *lines))
     return found
 
 
 def main_problems(head: str, origin: Origin | None) -> list[Problem]:
-    """Return whether main differs from origin's; where it does not, whether CI is green."""
+    """Return whether main differs from origin's; if it does not, whether CI is green."""
     if origin is None or ask_git("symbolic-ref", "--quiet", "--short", "HEAD") != "main":
         return []
     if head == origin.main:
         return ci_problems(head)
     theirs = origin.main[:12] or "missing"
-    text = f"main is {head[:12]} here and {theirs} at origin, so what is tested and reviewed there"
-    text += " is not what would be published."
+    text = f"main is {head[:12]} here and {theirs} at origin, so the published commit would not be"
+    text += " the one that was tested and reviewed."
     if not origin.main or git("merge-base", "--is-ancestor", origin.main, head).status == 0:
         return [Problem(f"{text} Push your commits, and wait for CI:", "git push origin main")]
     return [Problem(f"{text} Take the commits of origin:", "git pull --rebase origin main")]
 
 
 def repository() -> str:
-    """Return the repository behind origin as gh names it, empty where it is not on GitHub."""
+    """Return the repository of origin as gh names it, empty if it is not on GitHub."""
     found = REMOTE.fullmatch(ask_git("config", "--get", "remote.origin.url"))
     return "" if not found else f"{found[1]}/{found[2]}".removeprefix("github.com/")
 
@@ -280,15 +282,15 @@ def repository() -> str:
 def ci_problems(head: str) -> list[Problem]:
     """Return whether CI has not passed for a commit of main.
 
-    The run is looked for here: `--commit` and `--event` are newer than the gh of Debian 12
+    The run is searched here, because `--commit` and `--event` are newer than the gh of Debian 12
     [cli/cli, pkg/cmd/run/list].
     """
     name = repository()
     if not name:
         url = "git remote set-url origin https://github.com/OWNER/NAME.git"
-        return [Problem("origin is not on GitHub, so CI cannot be asked for its result.", url)]
+        return [Problem("origin is not on GitHub, so the result of CI is unknown.", url)]
     if not shutil.which("gh"):
-        text = "gh is not installed, so CI cannot be asked for its result."
+        text = "gh is not installed, so the result of CI is unknown."
         return [Problem(text, "https://cli.github.com")]
     fields = ("--limit", str(LISTED), "--json", "databaseId,event,headSha,status,conclusion")
     shown = f"gh run list --repo {name} --workflow ci.yml --branch main"
@@ -296,12 +298,12 @@ def ci_problems(head: str) -> list[Problem]:
     try:
         runs: list[dict[str, Any]] = json.loads(done.out)
     except ValueError:
-        text = f"It is unknown whether CI has passed for this commit. gh says:\n{done.said}"
+        text = f"It is unknown whether CI has passed for this commit. gh reports:\n{done.said}"
         return [Problem(text, "gh auth status", shown)]
     mine = [one for one in runs if (one["event"], one["headSha"]) == ("push", head)]
     if not mine:
-        text = f"CI has not run for commit {head[:12]}, so it is not known to work. If the list of"
-        text += " runs does not show it in a moment, an empty commit starts one:"
+        text = f"CI has not run for commit {head[:12]}, so it is unknown whether it works. If no"
+        text += " run appears in this list in a moment, start one with an empty commit:"
         anew = "git commit --allow-empty --message='Run CI' && git push origin main"
         return [Problem(text, shown, anew)]
     return run_problems(name, head, mine[0])
@@ -311,17 +313,17 @@ def run_problems(name: str, head: str, newest: dict[str, Any]) -> list[Problem]:
     """Return whether a run of CI has not succeeded."""
     number = f"{newest['databaseId']} --repo {name}"
     if newest["status"] != "completed":
-        text = f"CI has not ended for commit {head[:12]}, so it is not known to work. Wait for it:"
+        text = f"CI is still running for commit {head[:12]}, so its result is unknown. Wait for it:"
         return [Problem(text, f"gh run watch {number}")]
     if newest["conclusion"] != "success":
-        text = f"CI has ended with {newest['conclusion']!r} for commit {head[:12]}. Look why. If"
+        text = f"CI ended with {newest['conclusion']!r} for commit {head[:12]}. Find out why. If"
         lines = (f"gh run view {number} --log-failed", f"gh run rerun {number} --failed")
-        return [Problem(f"{text} only the network has failed, run it again:", *lines)]
+        return [Problem(f"{text} only the network failed, run it again:", *lines)]
     return []
 
 
 def tagging_problems(version: str, head: str, origin: Origin | None) -> list[Problem]:
-    """Return why git could not make the tag, or origin would not take it."""
+    """Return why git could not make the tag, or why origin would refuse it."""
     found = []
     if git("var", "GIT_COMMITTER_IDENT").status:
         names = ('git config user.name "YOUR NAME"', "git config user.email YOU@HOST")
@@ -335,28 +337,14 @@ def tagging_problems(version: str, head: str, origin: Origin | None) -> list[Pro
 
 
 def print_plan(version: str, head: str) -> None:
-    """Print what is about to be done, with the entry of the changelog."""
+    """Print the next two steps, with the entry of the changelog."""
     subject = ask_git("log", "-1", "--format=%s", head)
     address = ask_git("config", "--get", "remote.origin.url")
     print(wrapped(f"1. tag commit {head[:12]} of main as {version}: {subject}", "   "))
     print(wrapped(f"2. push this tag to origin, {address}", "   "))
     kind = "pre-release" if "-" in version else "release"
-    print(f"GitHub then runs the tests, and makes a {kind} with this text of CHANGELOG.md:\n")
+    print(f"Then GitHub runs the tests, and creates a {kind} with this text of CHANGELOG.md:\n")
     print(*(f"    {line}".rstrip() for line in notes(version).splitlines()), sep="\n", end="\n\n")
-
-
-def is_granted(version: str) -> bool:
-    """Ask whether to publish; only yes is a yes."""
-    if not sys.stdin.isatty():
-        print("Nothing was changed: there is no terminal to answer at. This does not ask:")
-        print(f"  {again(version, '--yes')}")
-        return False
-    answer = ""
-    with contextlib.suppress(EOFError):
-        answer = input(f'Publish {version}? Type "yes" to do it: ')
-    if answer != "yes":
-        print("Nothing was changed.")
-    return answer == "yes"
 
 
 def publish(version: str, head: str) -> None:
@@ -373,24 +361,24 @@ def publish(version: str, head: str) -> None:
         ):
             done = git(*step)
             if done.status:
-                text = f"git {step[0]} has failed, so {version} is not published, and no tag is"
+                text = f"git {step[0]} failed, so {version} is not published, and no tag is"
                 raise Problem(f"{text} left:\n{done.said}", again(version))
     except (KeyboardInterrupt, Problem):
         for number in SIGNALS:  # a second Ctrl-C would leave the tag
             signal.signal(number, signal.SIG_IGN)
         origin, _ = read_origin()
         if origin and origin.tags.get(version) == head:
-            return  # it has arrived
+            return  # the tag is at origin
         git("tag", "--delete", version)
         raise
 
 
 def print_next(version: str) -> None:
-    """Print what GitHub does now, and where that is seen."""
+    """Print what GitHub does now, and where to see it."""
     name = repository()
     host = name if name.count("/") == 2 else f"github.com/{name}"
-    text = "release.yml runs the tests for this tag, and then makes the release. Its runs, and the"
-    print(wrapped(f"{text} page of the release:"))
+    text = "release.yml now runs the tests for this tag, and then creates the release. To see its"
+    print(wrapped(f"{text} runs, and the release:"))
     print(f"  gh run list --repo {name} --workflow release.yml --branch {version}")
     print(f"  https://{host}/releases/tag/{version}")
 
@@ -402,7 +390,7 @@ def notes(version: str) -> str:
 
 
 def print_notes(version: str) -> int:
-    """Print the entry of the changelog for a version; what is in the way goes to standard error."""
+    """Print the entry of the changelog for a version; problems go to standard error."""
     with contextlib.redirect_stdout(sys.stderr):
         problems = file_problems(version) if order(version) else version_problems(version, None)
         for problem in problems:

@@ -4,7 +4,7 @@ output "role_arns" {
 }
 
 output "repository_urls" {
-  description = "The registry that each repository's images stand in."
+  description = "The ECR repository of each GitHub repository's images."
   value       = { for key, repository in module.repository : key => repository.repository_url }
 }
 

@@ -1,19 +1,19 @@
-# Values stand in terraform.tfvars.json, which Terraform reads by itself.
+# The values are in terraform.tfvars.json, which Terraform reads by itself.
 
 variable "aws_account_id" {
   type        = string
-  description = "The AWS account that holds the provider, the roles and the registries."
+  description = "The AWS account of the OIDC identity provider, the roles and the ECR repositories."
   nullable    = false
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
-    error_message = "aws_account_id is not 12 digits, so no account can be meant. Write it as text, for example \"111122223333\"."
+    error_message = "aws_account_id is not 12 digits, so it names no account. Write it as text, for example \"111122223333\"."
   }
 }
 
 variable "aws_region" {
   type        = string
-  description = "The region of the registries. Roles and the provider are global."
+  description = "The region of the ECR repositories. The roles and the provider are global."
   nullable    = false
 
   validation {
@@ -24,44 +24,44 @@ variable "aws_region" {
 
 variable "create_oidc_provider" {
   type        = bool
-  description = "true: GitHub's OIDC identity provider is created here. false: the account has it already, and it is looked up."
+  description = "true creates GitHub's OIDC identity provider. false uses the one that the account already has."
   nullable    = false
 }
 
 variable "oidc_issuer" {
   type        = string
-  description = "Who signs GitHub's tokens. Only GitHub Enterprise has others: https://token.actions.githubusercontent.com/SLUG, with data residency https://token.actions.SUBDOMAIN.ghe.com, on a server https://HOST/_services/token."
+  description = "The issuer that signs GitHub's tokens. Only GitHub Enterprise has other ones: https://token.actions.githubusercontent.com/SLUG, with data residency https://token.actions.SUBDOMAIN.ghe.com, or on a server https://HOST/_services/token."
   default     = "https://token.actions.githubusercontent.com"
   nullable    = false
 
   validation {
     condition     = can(regex("^https://(token\\.actions\\.githubusercontent\\.com(/[A-Za-z0-9-]+)?|token\\.actions\\.[a-z0-9-]+\\.ghe\\.com|[a-z0-9-]+(\\.[a-z0-9-]+)+/_services/token)$", var.oidc_issuer))
-    error_message = "oidc_issuer \"${var.oidc_issuer}\" is no issuer of GitHub's tokens, so every token would be refused. Write for example \"https://token.actions.githubusercontent.com/octo-enterprise\"; without GitHub Enterprise leave it out."
+    error_message = "oidc_issuer \"${var.oidc_issuer}\" is not an issuer of GitHub's tokens, so every token would be refused. Write for example \"https://token.actions.githubusercontent.com/octo-enterprise\". Without GitHub Enterprise, leave it out."
   }
 }
 
 variable "role_path" {
   type        = string
-  description = "The path of the roles, which stands in their ARNs."
+  description = "The path of the roles, which is part of their ARNs."
   default     = "/"
   nullable    = false
 }
 
 variable "permissions_boundary" {
   type        = string
-  description = "The ARN of the policy that bounds what the roles may do. null: none."
+  description = "The ARN of the policy that limits what the roles can do. null means none."
   default     = null
 }
 
 variable "kms_key" {
   type        = string
-  description = "The ARN of the KMS key that encrypts the registries, which costs money. null: AES256. Another value replaces a registry."
+  description = "The ARN of the KMS key that encrypts the images, which costs money. null means AES256. A change replaces the ECR repositories."
   default     = null
 }
 
 variable "tags" {
   type        = map(string)
-  description = "Tags of everything that is made here."
+  description = "Tags of everything that is created here."
   default     = {}
   nullable    = false
 
@@ -69,7 +69,7 @@ variable "tags" {
     condition = length(var.tags) <= 50 && alltrue([
       for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", "${key}${value}")) && length(key) > 0 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
     ])
-    error_message = "tags has more than 50, a key that is empty, longer than 128 characters or begins with aws:, a value of more than 256, or a character that is no letter, number, space or one of _.:/=+-@, so AWS refuses it. Write for example {\"team\": \"web\"}."
+    error_message = "AWS refuses these tags. Write at most 50. A key has 1 to 128 characters and does not begin with aws:, and a value has at most 256. Both have only letters, numbers, spaces and _.:/=+-@. Write for example {\"team\": \"web\"}."
   }
 }
 
@@ -91,7 +91,7 @@ variable "repositories" {
     expire_untagged_after_days = optional(number)
     keep_newest_images         = optional(number)
   }))
-  description = "What each GitHub repository may publish. The key never changes, also when the repository is renamed; the values are described in repository/variables.tf."
+  description = "What each GitHub repository can publish. The key of an entry never changes, even if the repository is renamed. repository/variables.tf describes the values."
   nullable    = false
 
   validation {

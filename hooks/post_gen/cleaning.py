@@ -1,4 +1,4 @@
-"""Remove what cookiecutter generated and no project has, before anything of it can run."""
+"""Remove generated files that are not part of a project, before any of them can run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 NOT_GENERATED = ".not-generated"  # where folders go that the answers do not need
-# What the tool's folder holds. Cookiecutter copies a working copy's folder with all that is in it:
-# bytecode that Python would run instead of a module, files of editors and file managers.
+# What the tool's folder may contain. Cookiecutter copies everything else in it, too: bytecode that
+# Python would run instead of a module, and files of editors and file managers.
 TOOL_FILE = re.compile(
     r"[A-Za-z_]\w*\.py|[A-Za-z][\w-]*\.(md|txt|yml|json)|VERSION|\.gitignore", re.ASCII
 )
@@ -18,7 +18,7 @@ TOOL_FOLDER = re.compile(r"[a-z][a-z_]*", re.ASCII)
 
 
 def clean(root: Path, tool: str, strays: Iterable[str]) -> None:
-    """Remove what is no part of a project.
+    """Remove what is not part of a project.
 
     Args:
         root: the repository.

@@ -1,4 +1,4 @@
-"""The repository that was generated a moment ago, or added to one that was there before."""
+"""The repository that was just generated, or whose files were added to an existing one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 
 TOOL = ".github/keyless"  # the tool's folder, a copy of the template's
 NOT_OURS = {".git", ".terraform", ".venv", "node_modules", "__pycache__"}
-LARGEST = 1_000_000  # bytes; what is larger is no text of this template
+LARGEST = 1_000_000  # bytes; a larger file is not a text of this template
 
 
 class Generated:
-    """A repository, the answers that it was generated from, and what was there before."""
+    """A repository, its answers, and the files that existed before."""
 
     def __init__(self, root: Path, answers: dict[str, Any]) -> None:
         """Take the folder, and all values of cookiecutter.json, rendered."""
         self.root = root
         self.answers = answers
         adopted = json.loads(answers["__adopted"] or "{}")
-        self.adopted = bool(adopted)  # whether it was there before, and its files were kept
-        self.kept: list[str] = adopted.get("kept", [])  # the template's files that were there
-        self.added: list[str] = adopted.get("added", [])  # and those that were not
+        self.adopted = bool(adopted)  # whether it existed before, and its files were kept
+        self.kept: list[str] = adopted.get("kept", [])  # the template's files that existed
+        self.added: list[str] = adopted.get("added", [])  # and those that did not
 
     @property
     def has_infra(self) -> bool:
@@ -34,15 +34,15 @@ class Generated:
 
     @property
     def has_git(self) -> bool:
-        """Whether the repository is one of Git already."""
+        """Whether the folder is a Git repository already."""
         return (self.root / ".git").exists()
 
     @cached_property
     def texts(self) -> dict[str, str]:
         """Every text file by its path, relative and with slashes; the tool's are left out.
 
-        In a repository that was there before: those of the template, and the workflows. What else
-        is there is not judged (a chart of Helm is no YAML).
+        In a repository that existed before: the template's files, and the workflows. Its other
+        files are not judged (a Helm chart, for example, is not YAML).
         """
         if self.adopted:
             paths = [self.root / name for name in sorted([*self.kept, *self.added])]

@@ -1,4 +1,4 @@
-"""Judge a generated repository: nothing is left of the template, it parses, and its tool agrees."""
+"""Judge a generated repository: no template syntax is left, it parses, and its tool agrees."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def residue(repository: Generated) -> Iterator[str]:
 
 
 def unparsable(repository: Generated) -> Iterator[str]:
-    """Yield the JSON and YAML files that are none; the contract reads the workflows."""
+    """Yield the JSON and YAML files that do not parse; the contract reads the workflows."""
     import yaml
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -84,17 +84,17 @@ def unparsable(repository: Generated) -> Iterator[str]:
 
 
 def taken(repository: Generated) -> Iterator[str]:
-    """Yield the workflow whose place somebody else's has taken."""
+    """Yield the workflow that is missing because another file has its name."""
     if DEPLOY in repository.kept and PUBLISH not in repository.texts.get(DEPLOY, ""):
         old = DEPLOY.replace("deploy.yml", "deploy-old.yml")
         yield (
-            f"{DEPLOY}:1: taken this file was there before, so the one that is needed is missing"
-            f"\n    git mv {DEPLOY} {old}, and type the same command once more"
+            f"{DEPLOY}:1: taken this file existed before, so the generated one is missing"
+            f"\n    git mv {DEPLOY} {old}, and run the same command again"
         )
 
 
 def changed(repository: Generated) -> Iterator[str]:
-    """Yield, as a program that could not be run, a plan of an infra/ that was changed."""
+    """Yield a plan as a program that could not be run, if infra/ was changed."""
     from keyless.model.account import read_account
     from keyless.model.findings import CannotJudge
     from keyless.model.generated import changed_infra
@@ -102,13 +102,13 @@ def changed(repository: Generated) -> Iterator[str]:
     try:
         account = read_account(repository.root)
         if changed_infra(repository.root, account):
-            yield "a plan of infra/, which was changed (make check makes it)"
+            yield "a plan of infra/, which was changed (make check runs it)"
     except CannotJudge:
         return
 
 
 def replaced(repository: Generated) -> Iterator[str]:
-    """Yield the files of somebody else's infra/ that stand where this template needs its own."""
+    """Yield the files of an existing infra/ that have the names of this template's files."""
     if repository.answers["__existing"] == "generated" or not repository.has_infra:
         return
     from keyless.model.generated import SUMS, kind_of
@@ -116,9 +116,9 @@ def replaced(repository: Generated) -> Iterator[str]:
     for path in sorted({*repository.kept} & {*SUMS}):
         if not kind_of(repository.root, path):
             yield (
-                f"{path}:1: taken this file was there before, so the one that is needed is missing"
-                "\n    move the folder out of the way: git mv infra infra-old, and type the same"
-                " command once more"
+                f"{path}:1: taken this file existed before, so the generated one is missing"
+                "\n    move the folder out of the way: git mv infra infra-old, and run the same"
+                " command again"
             )
 
 
@@ -139,15 +139,15 @@ def ignored(repository: Generated) -> Iterator[str]:
         where, _, pattern = rule.rpartition(":")
         if not pattern.startswith("!"):
             yield (
-                f"{where}: ignored {pattern} keeps {path} out of every commit, so a clone lacks it"
-                f"\n    add a line behind it: !{path}"
+                f"{where}: ignored {pattern} keeps {path} out of every commit, so no clone has it"
+                f"\n    add this line after it: !{path}"
             )
 
 
 def contract(repository: Generated) -> list[str]:
     """Return what the repository's own tool finds; it is loaded by its place, and not started.
 
-    Where infra/ was changed since it was generated, only a plan could tell what it makes.
+    If infra/ was changed since it was generated, only a plan could show what it creates.
     """
     root = repository.root
     try:
@@ -160,7 +160,7 @@ def contract(repository: Generated) -> list[str]:
     except (OSError, ImportError, SyntaxError) as error:
         return [f"{TOOL}/check.py:1: cannot-be-judged {error}\n    restore the folder"]
     try:
-        # What the remotes say is as it was before; make check compares them from now on.
+        # The Git remotes are not compared here; make check does that from now on.
         own = repository.answers["github_repository"]
         return [str(one) for one in findings(root, planning=False, name=own)]
     except CannotJudge as reason:
@@ -168,31 +168,32 @@ def contract(repository: Generated) -> list[str]:
 
 
 def load_tool(folder: Path) -> Any:
-    """Load the tool as the package `keyless`, so that no module of the repository shadows another.
+    """Load the tool as the package `keyless`, so that no module of the repository shadows it.
 
     Raises:
-        ImportError: the folder is no package.
+        ImportError: the folder is not a package.
     """
     spec = importlib.util.spec_from_file_location(
         "keyless", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None:
-        raise ImportError(f"{folder} is no package")
+        raise ImportError(f"{folder} is not a package")
     sys.modules["keyless"] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
     return package
 
 
 def command(skipped: list[str], objects: int, program: str, *arguments: str) -> Iterator[str]:
-    """Yield what a checker prints when it objects, which its exit status shows.
+    """Yield what a checker prints if its exit status says that it found something.
 
-    Any other failure is its own (a version manager that knows no version).
+    Any other exit status means that the checker itself failed, for example because a version
+    manager has no version of it.
 
     Args:
-        skipped: takes the name of a program that could not judge, and why.
-        objects: the exit status with which it objects.
+        skipped: gets the name of a program that could not judge, and why.
+        objects: the exit status that means "something was found".
         program: its name on PATH.
-        arguments: what it is given; no shell reads them.
+        arguments: its arguments; no shell reads them.
     """
     if not any(os.access(f"{folder}/{program}", os.X_OK) for folder in os.get_exec_path()):
         skipped.append(f"{program} (not on PATH)")
@@ -202,6 +203,6 @@ def command(skipped: list[str], objects: int, program: str, *arguments: str) -> 
     )
     if done.returncode == objects:
         said = (done.stdout + done.stderr).strip()
-        yield f"{said}\n    correct it, until this is silent: {program} {' '.join(arguments)}"
+        yield f"{said}\n    correct it, until this prints nothing: {program} {' '.join(arguments)}"
     elif done.returncode:
         skipped.append(f"{program} (exit status {done.returncode})")

@@ -1,4 +1,4 @@
-"""The course of the hook."""
+"""The steps of the hook, in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .printing import say_adopted, say_judged, say_next, say_refused
 
 
 def main(answers: dict[str, Any]) -> int:
-    """Clean and judge the repository in the current directory, and say what comes next.
+    """Clean and judge the repository in the current directory, and print what comes next.
 
     Args:
         answers: all values of cookiecutter.json, rendered.

@@ -14,16 +14,16 @@ Next:
 {publish}
 
 {__guide} explains each step."""
-# Where a Makefile that was there before has no such target. Debian and Homebrew let pip install
-# nothing outside of a virtual environment.
+# For a Makefile that existed before and has no such target. On Debian and with Homebrew, pip
+# installs only into a virtual environment.
 WITHOUT_MAKE = f"""python3 -m venv .venv && echo '*' > .venv/.gitignore
   .venv/bin/python -m pip install -r {TOOL}/requirements.txt
   .venv/bin/python {TOOL} bootstrap"""
-# Where the infra/ of another repository makes role and registry.
+# If the infra/ of another repository creates the role and the ECR repository.
 SERVICE = """
-Next, if it is not on GitHub yet:
+Next, if the repository is not on GitHub yet:
   gh repo create {github_repository} --private
-In the repository that holds infra/ (OWNER/NAME below), which is committed and pushed there:
+In the repository that holds infra/ (OWNER/NAME below); commit and push the change there:
   make add REPO={github_repository}{options} && make bootstrap
 Here:
   cd {project_slug}{first} && make fetch FROM=OWNER/NAME
@@ -31,20 +31,20 @@ Here:
 {publish}
 
 {__guide} explains each step."""
-FETCH = """Your Makefile has no fetch: that is
+FETCH = """Your Makefile has no target fetch. Instead of make fetch, type:
   gh api -H 'Accept: application/vnd.github.raw' \\
   repos/OWNER/NAME/contents/services/{project_slug}.json > infra.json"""
-PUBLISH = {  # where a Makefile that was there before has no release
+PUBLISH = {  # for a Makefile that existed before and has no target release
     "release": "  gh release create {} --generate-notes",
     "tag": "  git tag {0} && git push origin {0}",
 }
-PUSH = "Its push to main publishes the first image, and so does every later one."
+PUSH = "This push to main publishes the first image. Every later push publishes a new one."
 
 
 def say_adopted(repository: Generated) -> None:
-    """Print what was there, what was added, and what was not."""
+    """Print which files existed before, and which were added or not."""
     if repository.answers["__existing"] == "generated":
-        print(f"{len(repository.kept)} files of this template were there, and stay as they are.")
+        print(f"{len(repository.kept)} files of this template existed before, and are unchanged.")
     else:
         print_list("Kept as they were", repository.kept)
     print_list("Added", [f"{name}/" if name == TOOL else name for name in repository.added])
@@ -61,34 +61,35 @@ def print_list(what: str, names: list[str]) -> None:
 
 
 def say_refused(repository: Generated, findings: list[str]) -> None:
-    """Print what is wrong; in a repository that was there before, also what stays."""
+    """Print what is wrong; in a repository that existed before, also what stays."""
     print(*findings, sep="\n")
     print(f"Defects: {len(findings)}. The repository would not work as it is.")
     if not repository.adopted:
         return
-    print("What was added stays. Correct this, and type the same command once more.")
-    rules = getattr(sys.modules.get("keyless.check"), "SKIPPABLE", ())  # none where it did not run
+    print("The added files stay. Correct this, and run the same command again.")
+    rules = getattr(sys.modules.get("keyless.check"), "SKIPPABLE", ())  # empty if it did not run
     kept = sorted(rule for rule in rules if any(f" {rule} " in finding for finding in findings))
     if kept:
-        print("A workflow that asks for no token may keep findings; write into it:")
+        print("If a workflow requests no token, it can keep its findings. Write into it:")
         print(f"    # check: skip={','.join(kept)} YOUR REASON")
 
 
 def say_judged(repository: Generated, skipped: list[str]) -> None:
     """Print how much was judged, and which programs could not be run."""
     count = len(repository.texts)
-    print(f"Checked {count} files: they parse, and workflow and role agree on who may publish.")
+    print(f"Checked {count} files: they parse, and workflow and role agree on who can publish.")
     if skipped:
-        print(f"Could not be run: {', '.join(skipped)}. The repository's own CI runs them.")
+        print(f"Could not run: {', '.join(skipped)}. The repository's own CI runs them.")
 
 
 def say_next(repository: Generated) -> None:
-    """Print what is to be known, and the commands that come next."""
+    """Print notes, and the commands that come next."""
     answers, makefile = repository.answers, repository.texts.get("Makefile", "")
     if '"test_ref": false' in repository.texts.get("infra/terraform.tfvars.json", ""):
         print(
-            "In this partition a role cannot test the ref beside an environment: make bootstrap "
-            "limits the\nenvironment to the trusted refs, and whoever may change that may publish."
+            "In this partition, a role cannot test the ref of a job with an environment. make "
+            "bootstrap\nlimits the environment to the trusted refs. Anyone who can change that "
+            "limit can publish."
         )
     if repository.adopted:
         _say_outer_repository(repository)
@@ -109,7 +110,7 @@ def say_next(repository: Generated) -> None:
 
 
 def _publish(repository: Generated, version: str, which: str) -> str:
-    """Return what publishes a version, and which ones are meant; where pushes do, that they do."""
+    """Return the command that publishes a version, or a sentence if every push publishes one."""
     if repository.answers["deploy_on"] == "branch":
         return PUSH
     makefile = repository.texts.get("Makefile", "")
@@ -121,12 +122,12 @@ def _publish(repository: Generated, version: str, which: str) -> str:
 def _say_outer_repository(repository: Generated) -> None:
     above = [path for path in repository.root.parents if (path / ".git").exists()]
     if above and not repository.has_git:
-        print(f"This folder lies in the Git repository {above[0]}.")
-        print("GitHub reads workflows in its top folder only: move .github/ there.")
+        print(f"This folder is inside the Git repository {above[0]}.")
+        print("GitHub reads workflows only in its top folder: move .github/ there.")
 
 
 def _git_commands(repository: Generated) -> str:
-    """Return what makes a repository of a folder that is none."""
+    """Return the commands that make the folder a Git repository, if it is not one."""
     if repository.has_git:
         return ""
     url = f"https://github.com/{repository.answers['github_repository']}.git"
@@ -134,7 +135,7 @@ def _git_commands(repository: Generated) -> str:
 
 
 def _options_of_add(repository: Generated) -> str:
-    """Return what `make add` must know of the answers."""
+    """Return the options of `make add` that follow from the answers."""
     given = []
     if repository.answers["deploy_on"] == "branch":
         given.append("--ref refs/heads/main")

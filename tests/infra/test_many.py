@@ -88,7 +88,9 @@ def central_once(
         (path / "list.txt").unlink()
         ended = desk.bootstrap("--yes")
         assert ended.status == 0, ended.out
-        assert "exists already, so it is looked up and not created" in " ".join(ended.out.split())
+        assert "exists already, so Terraform uses it and creates none" in " ".join(
+            ended.out.split()
+        )
         return desk
 
     return prepare(tmp_path_factory, "central", running_emulator, make)
@@ -245,7 +247,7 @@ def test_a_service_publishes_by_the_workflow_of_the_central_repository(
     # At another ref it is refused, and the reason names what is tested.
     done = released(central, path, key, "refs/heads/main")
     assert done.status == 1
-    assert f"The role tests job_workflow_ref for {CALLED}, and it is" in done.log
+    assert f"The role expects the claim job_workflow_ref to be {CALLED}. It is" in done.log
     assert f"publish a new version: uses: {CALLED.replace('refs/tags/', '')}" in done.log
 
 
@@ -264,7 +266,7 @@ def test_a_service_publishes_both_platforms_by_that_workflow(
     assert set(published(central.emulator, key)) == {"v1.0.0", sha}
     assert "| Platform | `linux/amd64,linux/arm64` |" in done.summary
     again = released(central, path, key, "refs/tags/publish-v1")
-    assert "Published v1.0.0 before: nothing was built" in again.summary
+    assert "v1.0.0 was already published: nothing was built" in again.summary
     assert "Build the image" not in again.log
     # A caller's environment would be asked for twice. So nothing looks, and both images are built.
     caller = path / ".github/workflows/deploy.yml"
@@ -309,7 +311,7 @@ def done_sha(project: Project) -> str:
     return runner.git(project.path, "rev-parse", "HEAD").strip()
 
 
-AGREE = "Workflows and infra.json agree: who may publish what, where, under which tags.\n"
+AGREE = "Workflows and infra.json agree: who can publish what, where, under which tags.\n"
 
 
 def checked(project: Project) -> tuple[int, str]:
@@ -332,9 +334,11 @@ def test_doctor_names_a_renamed_repository_and_one_command_mends_it(central: Cen
     hub.clear()
     said = desk.doctor().out
     words = " ".join(said.split())
-    assert "-- others service-09: GitHub calls octo-org/service-09 octo-org/service-nine:" in words
-    assert "\n                 make bootstrap\n" in said
-    assert f"ok  others       {SERVICES - 1} more repositories are in GitHub and AWS" in said
+    assert (
+        "wrong others service-09: octo-org/service-09 is octo-org/service-nine on GitHub:" in words
+    )
+    assert "\n" + " " * 22 + "make bootstrap\n" in said
+    assert f"ok       others       {SERVICES - 1} other repositories match infra/" in said
     assert desk.changes() == []
     # Others call a workflow here, at a tag that nobody has pushed yet.
     (line,) = re.findall(r"^ +(git tag publish-v1 && git push origin publish-v1)$", said, re.M)
@@ -351,14 +355,15 @@ def test_doctor_names_a_renamed_repository_and_one_command_mends_it(central: Cen
         "services/service-20.json",
     ]
     assert "octo-org/service-nine" in (central.path / "services/service-09.json").read_text()
-    assert "In the repository of service-09, service-20, once this is pushed: make fetch" in (
+    assert "type this in the repository of service-09, service-20: make fetch" in (
         " ".join(ended.out.split())
     )
     # Where its own name changes, the workflow that others call has another name, too.
     hub.rename(OWN, "octo-org/platform")
     ended = desk.bootstrap("--yes")
     words = " ".join(ended.out.split())
-    assert f"called as one of {OWN}, which the roles of service-03, service-04 trust." in words
+    trusted = f"the roles of service-03, service-04 still trust publish-image.yml of {OWN}."
+    assert trusted in words
     (line,) = re.findall(r"^  (sed .*)$", ended.out, re.MULTILINE)
     assert desk.run("sh", "-c", line).status == 0
     ended = desk.bootstrap("--plan")
@@ -402,7 +407,7 @@ def test_three_projects_share_the_account_of_thirty_services_and_any_of_them_may
     assert [len(each) for each in known] == [5, 4, 4, 4 * (SERVICES + 1)]
     assert len(set().union(*known)) == sum(map(len, known)), "no state knows what is another's"
     # The one that has made the provider goes, and so does another; the rest still publishes.
-    question = {"Type one to destroy it: ": "one", 'Only "yes" does: ': "yes"}
+    question = {"Type one to destroy it: ": "one", 'Type "yes" to ': "yes"}
     ended = one.typed(question, "destroy")
     assert ended.status == 0, ended.out
     three.project.terraform("destroy", "-auto-approve", "-input=false", emulator=emulator)
@@ -441,7 +446,7 @@ def test_doctor_names_what_lacks_in_aws(central: Central) -> None:
     said = " ".join(central.desk.doctor().out.split())
     for name in (
         "10: the role service-10-push does not exist",
-        "11: service-11-push trusts in AWS what infra/ does not say",
-        "12: the registry service-12 does not exist",
+        "11: the trust policy of service-11-push does not match infra/",
+        "12: the ECR repository service-12 does not exist",
     ):
-        assert f"-- others service-{name}" in said
+        assert f"wrong others service-{name}" in said

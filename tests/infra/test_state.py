@@ -45,7 +45,7 @@ def test_a_bucket_that_is_missing_is_made_first_and_the_state_goes_there(with_bu
     ended = desk.bootstrap("--plan")
     assert ended.status == 0, ended.out
     assert desk.changes() == []
-    made = f" 3. make the S3 bucket {BUCKET} in us-east-1 for the state, versioned and closed to"
+    made = f" 3. create the S3 bucket {BUCKET} in us-east-1 for the state, with versioning and"
     assert made in ended.out
     assert "infra/terraform.tfstate" not in ended.out
     ended = desk.bootstrap("--yes")
@@ -59,7 +59,7 @@ def test_a_bucket_that_is_missing_is_made_first_and_the_state_goes_there(with_bu
     assert state["Key"] == KEY, "and no lock is left beside it"
     assert not (desk.path / "infra/terraform.tfstate").exists()
     shutil.rmtree(desk.path / "infra/.terraform")  # as in a fresh clone: nothing is taken over
-    assert "Nothing to change: everything is there." in desk.bootstrap("--yes").out
+    assert "Nothing to do: everything is in place." in desk.bootstrap("--yes").out
 
 
 def test_a_lock_that_was_left_says_whose_it_is_and_is_removed_by_the_line(
@@ -92,7 +92,7 @@ def test_a_bucket_in_another_region_is_told_with_the_line_to_write(with_bucket: 
     backend.write_text(backend.read_text().replace('"us-east-1"', '"eu-central-1"'))
     ended = with_bucket.bootstrap("--yes")
     assert ended.status == 1
-    assert f"The bucket {BUCKET} is in us-east-1, and {BACKEND} says" in ended.out
+    assert f"The bucket {BUCKET} is in us-east-1, but {BACKEND} says" in ended.out
     assert f'write region = "us-east-1" in {BACKEND}' in ended.out
     assert with_bucket.changes() == []
 
@@ -122,14 +122,23 @@ HERE = {"LocationConstraint": None}
     [
         ({OWN: None}, None),
         ({OWN: HERE}, []),
-        ({OWN: HERE, "get-bucket-versioning": {}}, ["keeps no former versions"]),
-        ({OWN: HERE, "get-bucket-versioning": "AccessDenied"}, ["former versions is unknown"]),
-        ({OWN: "AccessDenied", LOCATION: HERE}, ["belongs to another account than 111122223333"]),
+        (
+            {OWN: HERE, "get-bucket-versioning": {}},
+            ["keeps no old versions, so a lost state cannot be restored."],
+        ),
+        (
+            {OWN: HERE, "get-bucket-versioning": "AccessDenied"},
+            ["It is unknown whether the bucket"],
+        ),
+        ({OWN: "AccessDenied", LOCATION: HERE}, ["does not belong to account 111122223333."]),
         (
             {OWN: {"LocationConstraint": "EU"}},
-            f"is in eu-west-1, and {BACKEND} says us-east-1",
+            f"is in eu-west-1, but {BACKEND} says us-east-1",
         ),
-        ({OWN: "AccessDenied", LOCATION: "AccessDenied"}, "it is somebody else's .* or you lack"),
+        (
+            {OWN: "AccessDenied", LOCATION: "AccessDenied"},
+            "Either somebody else owns it .* or you lack",
+        ),
     ],
     ids=["missing", "ours", "no versions", "may not ask", "another's", "elsewhere", "closed"],
 )
@@ -162,7 +171,7 @@ def test_a_state_that_is_still_a_file_is_moved_before_anything_else(ready: Desk)
     (ready.path / "infra/backend.tf").write_text(backend)
     ended = ready.bootstrap("--yes")
     assert ended.status == 1
-    assert "Nothing is lost: move it there first." in ended.out
+    assert "Nothing is lost. Move the state there" in ended.out
     assert ready.changes() == []
     make, move, again = [line.strip() for line in ended.out.splitlines()[-3:]]
     assert again == "make bootstrap"
@@ -170,7 +179,7 @@ def test_a_state_that_is_still_a_file_is_moved_before_anything_else(ready: Desk)
     done = ready.bootstrap("--yes")
     assert done.status == 0, done.out
     assert "apply" not in done.out
-    assert "keeps no former versions" in " ".join(done.out.split())
+    assert "keeps no old versions" in " ".join(done.out.split())
 
 
 def test_opentofu_does_the_whole_set_up(copy: Copy, emulator: Emulator, tmp_path: Path) -> None:
@@ -188,7 +197,7 @@ def test_opentofu_does_the_whole_set_up(copy: Copy, emulator: Emulator, tmp_path
     assert "tofu" in ran
     assert "terraform" not in ran
     assert "tofu -chdir=infra apply" in "\n".join(desk.hub.calls())
-    assert "ok  drift" in desk.doctor("--plan", **further).out
+    assert "ok       drift" in desk.doctor("--plan", **further).out
 
 
 def test_a_program_that_is_missing_is_named_with_its_own_page(
@@ -245,7 +254,7 @@ def test_another_github_is_the_one_that_is_pushed_to(
     here = Checkout(NAME, None)
     for url in (f"https://{host}/{NAME}.git", f"git@{host}:{NAME}"):
         assert list(look_at_url(here, url)) == []
-    with pytest.raises(Problem, match=f"and not {NAME}, so it is not"):
+    with pytest.raises(Problem, match=f"instead of {NAME}, so nothing is pushed"):
         list(look_at_url(here, f"https://github.com/{NAME}"))
 
 
@@ -258,7 +267,7 @@ def test_a_server_of_ones_own_knows_no_ids_and_is_not_asked_for_them(
     assert github.subject_prefix(found) == f"repo:{NAME}"
     for host in ("github.com", "octo.ghe.com"):
         monkeypatch.setenv("GH_HOST", host)
-        with pytest.raises(Problem, match="so it would be a guess"):
+        with pytest.raises(Problem, match="so it cannot be guessed"):
             github.subject_prefix(found)
 
 
@@ -317,8 +326,8 @@ def test_what_nobody_was_asked_is_applied_and_agreed_with(
     assert statement["Principal"] == {"AWS": "arn:aws:iam::444455556666:root"}
     rules = json.loads(ecr.get_lifecycle_policy(**name)["lifecyclePolicyText"])["rules"]
     assert [rule["selection"]["countNumber"] for rule in rules] == [30]
-    assert "ok  role" in desk.doctor().out
-    assert "Nothing to change: everything is there." in desk.bootstrap("--yes").out
+    assert "ok       role" in desk.doctor().out
+    assert "Nothing to do: everything is in place." in desk.bootstrap("--yes").out
     named = actions_for(
         desk.path, "to set up and to change", "for [further settings]", "for `make doctor`"
     )

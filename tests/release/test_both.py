@@ -98,7 +98,7 @@ def test_the_same_run_again_builds_nothing_and_is_green(start: Start) -> None:
     again = made.publish(run_id=17, run_attempt=2)
     assert (again.status, again.jobs, made.built()) == (0, NOTHING_BUILT, 0), again.log
     assert made.tags == before
-    assert again.summary.startswith("### Published v0.1.0 before: nothing was built\n")
+    assert again.summary.startswith("### v0.1.0 was already published: nothing was built\n")
 
 
 def test_a_second_version_of_a_commit_names_its_index_without_a_build(start: Start) -> None:
@@ -109,7 +109,7 @@ def test_a_second_version_of_a_commit_names_its_index_without_a_build(start: Sta
     second = made.publish("v0.2.0")
     assert (second.status, second.jobs, made.built()) == (0, NOTHING_BUILT, 0), second.log
     assert made.tags == {**before, "v0.2.0": before["v0.1.0"]}
-    assert "### Published v0.2.0: the image of this commit was there\n" in second.summary
+    assert "### Published v0.2.0: ECR already had the image of this commit\n" in second.summary
 
 
 def test_a_git_tag_that_was_moved_is_refused_before_anything_is_built(start: Start) -> None:
@@ -205,11 +205,11 @@ def with_an_attestation(job: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (other_bytes, r"has built sha256:\w+, and its artifact holds sha256:\w+\. Something else"),
-        (no_upload, "The job that builds for linux/arm64 has handed on no image"),
-        (of_another_commit, f"The image for linux/arm64 is of commit {'0' * 40}"),
-        (for_the_other_platform, "The image for linux/arm64 is one for linux/amd64"),
-        (with_an_attestation, "linux/arm64 has handed on an index, not one image"),
+        (other_bytes, r"built sha256:\w+, but its artifact holds sha256:\w+\. Something else"),
+        (no_upload, "The build job for linux/arm64 left no image"),
+        (of_another_commit, f"The image for linux/arm64 names commit {'0' * 40}"),
+        (for_the_other_platform, "The image for linux/arm64 was built for linux/amd64"),
+        (with_an_attestation, "linux/arm64 holds an index and not one image"),
     ],
 )
 def test_an_image_that_is_not_what_was_built_is_not_pushed(
@@ -233,7 +233,7 @@ def test_who_loses_a_race_takes_the_winners_image(start: Start) -> None:
     assert run.status == 0, run.log
     assert made.tags == {sha: made.tags[sha], "v0.1.0": made.tags[sha]}
     assert errors(run) == []
-    assert "The push has reported an error, but an image of this commit is there." in run.log
+    assert "The push reported an error, but ECR has an image of this commit." in run.log
     assert f"@{made.tags[sha]}" in run.summary
 
 
@@ -253,7 +253,7 @@ def test_a_role_that_may_not_push_is_named(bake: Bake, start: Start) -> None:
     run = made.publish()
     (error,) = errors(run)
     assert (run.status, made.tags) == (1, {})
-    assert "The role may not do this" in error
+    assert "The role does not have permission to do this" in error
     assert "ecr:PutImage" in error
 
 
@@ -263,7 +263,7 @@ def test_a_registry_that_is_down_is_named_and_nothing_is_built_again(start: Star
     run = made.publish(failing=(("/v2/", 503, 1000),))
     assert (run.status, run.outcome(PUSH), made.tags) == (1, "failure", {})
     (error,) = errors(run)
-    assert "The images were built, and not pushed" in error
+    assert "The images were built but not pushed" in error
     assert re.search(r"gh run rerun \d+ --failed", error)
     assert made.publish(run_attempt=2).status == 0
     assert set(made.tags) == {"v0.1.0", sha}

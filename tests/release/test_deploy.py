@@ -93,7 +93,7 @@ def test_versions_are_created_kept_replaced_taken_back_and_gone_back_to(made: Ru
     assert run.status == 0, run.log
     assert made.runs("v0.1.0")
     assert (len(made.asked("Create")) > 0, made.asked("Update")) == (True, [])
-    assert "example-service: to be created" in run.log
+    assert "example-service: does not exist yet" in run.log
     assert "### Deployed v0.1.0 to example-service\n" in run.summary
     assert "| Service | <https://" in run.summary
     assert f"| Runs | `{made.tags['v0.1.0']} (v0.1.0)` |" in run.summary
@@ -110,7 +110,7 @@ def test_versions_are_created_kept_replaced_taken_back_and_gone_back_to(made: Ru
     needs += [need for one in made.aws.requests() for need in one["needs"]]
     assert run.status == 0, run.log
     assert made.runs("v0.2.0")
-    assert f"deploying v0.2.0; until now {made.tags['v0.1.0']} (v0.1.0)" in run.log
+    assert f"deploying v0.2.0, replacing {made.tags['v0.1.0']} (v0.1.0)" in run.log
     assert f"| Before | `{made.tags['v0.1.0']}` |" in run.summary
     # One that does not answer is taken back, and the reason is that of AWS.
     made.edit("app/server.py", "# changed", "# broken")
@@ -121,12 +121,12 @@ def test_versions_are_created_kept_replaced_taken_back_and_gone_back_to(made: Ru
     needs += [need for one in made.aws.requests() for need in one["needs"]]
     assert (run.status, run.outcome(RUN)) == (1, "failure")
     (error,) = errors(run)
-    assert error.startswith("The image is published, and not deployed::")
-    assert "example-service did not become steady with this image" in error
+    assert error.startswith("The image is published but not deployed::")
+    assert "example-service did not become healthy with this image" in error
     assert ROLLED_BACK[made.target] in error
-    assert f"It runs {made.tags['v0.2.0']} (v0.2.0)." in error
-    assert "It must listen on port 8080 and answer /healthz with 200 (service.json)" in error
-    assert f"What {NAMES[made.target]} says of the service:" in run.log
+    assert f"It now runs {made.tags['v0.2.0']} (v0.2.0)." in error
+    assert "The image must listen on port 8080 and answer /healthz with 200 (service.json)" in error
+    assert f"The last events from {NAMES[made.target]}:" in run.log
     assert f"- (service example-service) {reason}" in run.log
     assert "```text\n- (service example-service) has reached" in run.summary
     assert made.runs("v0.2.0")
@@ -177,7 +177,7 @@ def test_what_somebody_else_deploys_is_waited_for(made: Running) -> None:
     run = made.publish()
     assert run.status == 0, run.log
     assert "waiting for somebody else: " in run.log
-    assert f"deploying v0.1.0; until now sha256:{'a' * 64} (v0.0.9)" in run.log
+    assert f"deploying v0.1.0, replacing sha256:{'a' * 64} (v0.0.9)" in run.log
     assert made.runs("v0.1.0")
 
 
@@ -191,7 +191,7 @@ def test_a_permission_that_is_missing_is_named(made: Running) -> None:
     run = made.publish()
     assert (run.status, run.outcome(RUN)) == (1, "failure")
     (error,) = errors(run)
-    assert "The role may not do this:" in error
+    assert "The role does not have permission to do this:" in error
     assert "is not authorized to perform: iam:PassRole on resource: arn:aws:iam::" in error
     assert "make bootstrap" in error
     # Without a look at the service nothing is published.
@@ -199,7 +199,7 @@ def test_a_permission_that_is_missing_is_named(made: Running) -> None:
     made.commit("v0.2.0")
     run = made.publish("v0.2.0")
     (error,) = errors(run)
-    assert error.startswith("Nothing was published::The role may not do this:")
+    assert error.startswith("Nothing was published::The role does not have permission to do this:")
     assert "v0.2.0" not in made.tags
 
 
@@ -214,7 +214,7 @@ def test_a_deployment_that_takes_too_long_ends_the_wait_and_not_the_deployment(
     (error,) = errors(run)
     assert "example-service is not steady after 0 minutes" in error
     assert "IN_PROGRESS" in error
-    assert "It goes on by itself" in error
+    assert "The deployment continues by itself" in error
     assert "make doctor" in error
 
 

@@ -79,7 +79,7 @@ def test_a_first_deployment_that_fails_says_what_to_do_about_it(stage: Make, tar
     made.aws.mood(ends=ends, reason="container exited\n::warning::with ``` 1")
     status, text = made.run("after", "a", "v1")
     assert status == 1
-    assert f"{made.name} did not become steady with this image" in text
+    assert f"{made.name} did not become healthy with this image" in text
     assert "\n::warning" not in text
     assert "- (service" in text
     assert "container exited ::warning::with ''' 1" in text
@@ -89,14 +89,14 @@ def test_a_first_deployment_that_fails_says_what_to_do_about_it(stage: Make, tar
         assert (status, "could not be created the last time" in text) == (1, True)
         assert "### Nothing was published" in text
     else:
-        assert "Nothing runs there." in text
+        assert "It runs no image." in text
         assert "### Deployed v1" in made.after("b", "v1")
 
 
 @both
 def test_the_step_before_notes_what_runs(stage: Make, target: str) -> None:
     made = stage(target)
-    assert made.run("before", "a", "v1") == (0, f"{made.name}: to be created\n")
+    assert made.run("before", "a", "v1") == (0, f"{made.name}: does not exist yet\n")
     assert made.outputs == {"image": ""}
     made.after("a", "v1")
     status, text = made.run("before", "b", "v2")
@@ -104,7 +104,7 @@ def test_the_step_before_notes_what_runs(stage: Make, target: str) -> None:
     assert made.outputs == {"image": f"sha256:{'a' * 64}"}
     made.write(port=0)
     status, text = made.run("before", "b", "v2")
-    assert (status, "service.json: port 0 is no port" in text) == (1, True)
+    assert (status, "service.json: port 0 is not a port" in text) == (1, True)
     assert "### Nothing was published" in text
     (made.root / "service.json").write_text("{")
     status, text = made.run("before", "b", "v2")
@@ -151,7 +151,7 @@ def test_events_that_cannot_be_read_hide_nothing(stage: Make, target: str) -> No
     made.patch.setattr(made.service, "events", no_events)
     status, text = made.run("after", "a", "v1")
     assert (status, "(its events cannot be read: not for you)" in text) == (1, True)
-    assert "did not become steady" in text
+    assert "did not become healthy" in text
 
 
 @both
@@ -175,7 +175,10 @@ def test_a_moment_without_an_answer_ends_nothing_and_a_refusal_does(
 
     made.patch.setattr(made.service, "step", refusing)
     status, text = made.run("after", "b", "v2")
-    assert (status, "The role may not do this: not for you." in text) == (1, True)
+    assert (status, "The role does not have permission to do this: not for you." in text) == (
+        1,
+        True,
+    )
 
 
 @both
@@ -278,5 +281,5 @@ def test_app_runner_that_is_closed_to_an_account_is_named(stage: Make) -> None:
 
     made.patch.setattr(made.module, "call", closed)
     status, text = made.run("after", "a", "v1")
-    assert (status, "It has taken no new customers since 2026-04-30" in text) == (1, True)
-    assert "deploy_to=ecs-express is the way" in text
+    assert (status, "AWS closed App Runner to new customers on 2026-04-30" in text) == (1, True)
+    assert "use ECS Express Mode (deploy_to=ecs-express)" in text

@@ -68,11 +68,12 @@ NAMED = ('make bootstrap ARGS="--repository octo-org/example-service"', "gh run 
 ANEW = ("gh release create vNEXT --target main --generate-notes",)
 DIFFERENCES = [
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "and the role trusts none", APPLY,
+        f"{IDS}:{TAG}", {"subject_prefix": BARE}, "numeric ids, but the role trusts none", APPLY,
         id="the role lacks the ids",
     ),
     pytest.param(
-        f"{BARE}:{TAG}", {}, "and GitHub presents none", APPLY, id="the repository has no ids",
+        f"{BARE}:{TAG}", {}, "numeric ids, but GitHub presents none", APPLY,
+        id="the repository has no ids",
     ),
     pytest.param(
         f"{IDS.replace('456789', '9')}:{TAG}", {}, "deleted and created again", NAMED,
@@ -83,39 +84,39 @@ DIFFERENCES = [
         id="another owner id",
     ),
     pytest.param(
-        f"{IDS}:{TAG}", {"subject_prefix": None}, "Nobody has asked GitHub", APPLY,
+        f"{IDS}:{TAG}", {"subject_prefix": None}, "because nobody has asked GitHub for it", APPLY,
         id="nobody has asked",
     ),
     pytest.param(
         f"{IDS}:environment:prod%3Aeu", {},
-        'the environment "prod:eu", and the role trusts ref:refs/tags/v*. Write "environment":',
+        'the environment "prod:eu", but the role trusts ref:refs/tags/v*. Either write ',
         APPLY, id="an environment only in the job",
     ),
     pytest.param(
         f"{IDS}:{TAG}", {"environment": "prod: 1"},
-        'in no environment. Write this in the job of deploy.yml, commit it, and publish a new '
+        'in no environment. Write this in the job in deploy.yml, commit it, and publish a new '
         'version: environment: "prod: 1"', ANEW, id="an environment only in the entry",
     ),
     pytest.param(
-        f"{IDS}:environment:test", {"environment": "prod"}, "and the role trusts environment:prod",
+        f"{IDS}:environment:test", {"environment": "prod"}, "but the role trusts environment:prod",
         APPLY, id="another environment",
     ),
     pytest.param(
         f"{IDS}:{TAG}", {"refs": ["refs/heads/main"]},
-        "The role trusts ref:refs/heads/main, and the run is for refs/tags/v0.1.0.",
+        "The role trusts ref:refs/heads/main, but this run is for refs/tags/v0.1.0.",
         ("gh workflow run deploy.yml --ref main",), id="another ref",
     ),
     pytest.param(
-        f"{IDS}:ref:refs/tags/V1", {}, "for refs/tags/V1. Upper and lower case count.",
+        f"{IDS}:ref:refs/tags/V1", {}, "for refs/tags/V1. Upper and lower case must match.",
         ("gh workflow run deploy.yml --ref vTAG",), id="a tag in another case",
     ),
     pytest.param(
-        f"{IDS}:pull_request", {}, "and the run is for pull_request.",
+        f"{IDS}:pull_request", {}, "but this run is for pull_request.",
         ("gh workflow run deploy.yml --ref vTAG",), id="a pull request",
     ),
     *[
         pytest.param(
-            sub, {}, "has customised what the subject holds",
+            sub, {}, "has customised the subject, so the role cannot trust it",
             ("gh api repos/octo-org/example-service/actions/oidc/customization/sub",), id=sub,
         )
         for sub in (
@@ -145,8 +146,8 @@ def test_a_difference_is_named_with_what_mends_it(
         ("Octo-Org/example-service", BARE, "differs in upper and lower case", False),
         ("octo-org/renamed", IDS, "is octo-org/renamed now", False),
         ("other-org/example-service", IDS, "is other-org/example-service now", False),
-        ("octo-org/renamed", BARE, "a fork or a copy must not be given the role", True),
-        ("octo-org/renamed", None, "Nobody has asked GitHub", True),
+        ("octo-org/renamed", BARE, "A fork or a copy must not get the role", True),
+        ("octo-org/renamed", None, "because nobody has asked GitHub for it", True),
     ],
 )
 def test_a_changed_name_is_told_from_a_changed_case(
@@ -183,21 +184,21 @@ def test_a_fork_is_not_told_to_take_the_role(judge: Judge) -> None:
             "does not know the audience", ("make doctor",), id="the provider knows another one",
         ),
         pytest.param(
-            "ExpiredTokenException: Token expired", "too old when AWS read it",
+            "ExpiredTokenException: Token expired", "had expired when AWS read it",
             ("gh run rerun 4711",), id="the token has expired",
         ),
         pytest.param(
             "InvalidIdentityToken: Couldn't retrieve verification key from your identity provider",
-            "STS could not judge the token: Inv", ("gh run rerun 4711",), id="a hiccup",
+            "STS could not check the token: Inv", ("gh run rerun 4711",), id="a hiccup",
         ),
         pytest.param(
-            "Could not connect to the endpoint URL", "STS could not judge the token: Could",
+            "Could not connect to the endpoint URL", "STS could not check the token: Could",
             ("gh run rerun 4711",), id="STS is not to be reached",
         ),
         pytest.param(DENIED, "make bootstrap was never run", APPLY, id="nothing was applied"),
         pytest.param(
-            "it gives the role", "given to this job now", ("gh run rerun 4711", "make check"),
-            id="it is given now",
+            "the job can assume the role", "The job can assume the role now",
+            ("gh run rerun 4711", "make check"), id="it is given now",
         ),
     ],
 )  # fmt: skip
@@ -210,8 +211,8 @@ def test_where_the_subjects_agree_the_reason_is_taken_from_sts(
 
 
 def test_a_role_that_is_given_now_is_no_reason_to_ask_for_ids(judge: Judge) -> None:
-    found = judge(f"{IDS}:{TAG}", "it gives the role", subject_prefix=None)
-    assert "given to this job now" in found[0]
+    found = judge(f"{IDS}:{TAG}", "the job can assume the role", subject_prefix=None)
+    assert "The job can assume the role now" in found[0]
 
 
 def test_a_provider_that_is_looked_up_and_missing_is_to_be_created(
@@ -220,13 +221,13 @@ def test_a_provider_that_is_looked_up_and_missing_is_to_be_created(
     path = root / paths.TFVARS
     path.write_text(path.read_text().replace('_provider": true', '_provider": false'))
     found = judge(f"{IDS}:{TAG}", "InvalidIdentityToken: No OpenIDConnect provider found")
-    assert 'write "create_oidc_provider": true' in found[0]
+    assert 'Write "create_oidc_provider": true' in found[0]
 
 
 def test_an_issuer_of_an_enterprise_is_named(judge: Judge) -> None:
     issuer = "https://token.actions.githubusercontent.com/acme"
     found = judge(f"{IDS}:{TAG}", "No OpenIDConnect provider found", claims={"iss": issuer})
-    assert f"The tokens come from {issuer}, and infra/ trusts" in found[0]
+    assert f"The token comes from {issuer}, but infra/ trusts" in found[0]
 
 
 def test_what_terraform_would_refuse_is_said_first(judge: Judge) -> None:
@@ -238,7 +239,7 @@ def test_what_terraform_would_refuse_is_said_first(judge: Judge) -> None:
 def test_the_ref_beside_an_environment_is_compared_too(judge: Judge) -> None:
     sub = f"{IDS}:environment:prod"
     found = judge(sub, environment="prod", claims={"ref": "refs/heads/main"})
-    assert "tests ref for refs/tags/v*, and it is refs/heads/main" in found[0]
+    assert "expects the claim ref to be refs/tags/v*. It is refs/heads/main" in found[0]
     assert found[1] == ("gh workflow run deploy.yml --ref vTAG",)
     agreeing = judge(sub, environment="prod")
     assert "make bootstrap was never run" in agreeing[0]
@@ -339,7 +340,7 @@ def test_sts_is_asked_as_the_job_has_asked(root: Path, monkeypatch: pytest.Monke
         (
             "ValidationError: Value 'a b' at 'roleSessionName' failed to satisfy constraint",
             {"name": "a b"},
-            "AWS refuses the name of the session, 'a b'",
+            "AWS refuses the session name 'a b'",
             "role-session-name: run-${{ github.run_id }}",
         ),
         (
@@ -351,7 +352,7 @@ def test_sts_is_asked_as_the_job_has_asked(root: Path, monkeypatch: pytest.Monke
         (
             GIVEN,
             {"role": ARN.replace("-push", "")},
-            "The job asks for the role arn:aws:iam::111122223333:role/example-service, and",
+            "The job asks for the role arn:aws:iam::111122223333:role/example-service, but",
             f"role-to-assume: {ARN}",
         ),
     ],
@@ -373,7 +374,7 @@ def test_a_run_of_dependabot_gets_no_token_and_one_is_started_by_hand(
     monkeypatch.setenv("GITHUB_ACTOR", "dependabot[bot]")
     monkeypatch.setenv("GITHUB_REF_NAME", "main")
     found = explain_difference({}, {}, "")
-    assert "GitHub gives its runs no OIDC token, also when somebody runs them again" in str(found)
+    assert "GitHub gives such a run no OIDC token, even if somebody runs it again" in str(found)
     assert found.commands == ("gh workflow run deploy.yml --ref main",)
 
 
@@ -390,7 +391,7 @@ def test_a_runner_without_the_aws_cli_is_told_what_it_needs(
 def test_ids_that_are_tested_beside_the_subject_are_compared(judge: Judge, claim: str) -> None:
     known = {"repository_id": "456789", "repository_owner_id": "123456"}
     found = judge(f"{IDS}:{TAG}", claims={**known, claim: "1"}, test_ids=True)
-    assert f"The role tests {claim} for {known[claim]}, and it is 1." in found[0]
+    assert f"The role expects the claim {claim} to be {known[claim]}. It is 1." in found[0]
     assert "make bootstrap was never run" in judge(f"{IDS}:{TAG}", claims=known, test_ids=True)[0]
 
 
@@ -419,6 +420,6 @@ def test_a_checkout_without_infra_still_says_what_to_do(
     summary = root / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert diagnose.main() == 1
-    reason = "Why cannot be found out: infra/terraform.tfvars.json: cannot be read"
+    reason = "The reason cannot be found: infra/terraform.tfvars.json: cannot be read"
     assert reason in summary.read_text()
     assert "::error title=The role was refused::" in capsys.readouterr().out

@@ -64,7 +64,7 @@ def test_a_runner_without_the_aws_cli_is_told_before_anything_is_done(registry: 
     ran = registry.run("name", "v1", PATH="/nowhere")
     assert ran.status == 1
     needs = "git, Docker with Buildx, Python 3.9 or newer, and the AWS CLI 2"
-    assert "This runner has no AWS CLI, so ECR cannot be asked and nothing was" in ran.summary
+    assert "This runner has no AWS CLI, so it cannot contact ECR and nothing was" in ran.summary
     assert needs in ran.summary
     again = registry.run("before", "v1", PATH="/nowhere")
     assert needs in again.summary
@@ -94,11 +94,11 @@ def test_a_git_tag_that_was_moved_is_refused_with_what_to_do(registry: Registry,
     digest = registry.push("v1.0.0", TWO)
     ran = registry.run(word)
     assert (ran.status, ran.outputs) == (1, {})
-    assert f"v1.0.0 already names the image of commit {TWO}, and this run is for commit {ONE}" in (
+    assert f"v1.0.0 already names the image of commit {TWO}, but this run is for commit {ONE}" in (
         ran.summary
     )
     assert f"\ngh release create vNEXT --target {ONE} --generate-notes\n" in ran.summary
-    assert f"\ngit push --force origin {TWO}:refs/tags/v1.0.0 # the tag as it" in ran.summary
+    assert f"\ngit push --force origin {TWO}:refs/tags/v1.0.0 # restores the tag" in ran.summary
     assert registry.tags == {"v1.0.0": digest}
 
 
@@ -127,7 +127,7 @@ def test_what_an_image_says_is_pasted_into_nothing(registry: Registry) -> None:
     registry.push("v1.0.0", "$(touch x)\n::warning::[x](y)")
     ran = registry.run("before")
     assert "touch" not in ran.printed + ran.summary
-    assert "an image of no known commit" in ran.summary
+    assert "an image that names no commit" in ran.summary
 
 
 def test_an_annotation_keeps_its_percent_signs(registry: Registry) -> None:
@@ -146,14 +146,17 @@ def test_an_image_that_does_not_say_its_commit_is_known_by_the_commits_tag(
 def test_a_version_of_no_known_commit_is_refused(registry: Registry) -> None:
     registry.push("v1.0.0")
     ran = registry.run("before")
-    assert (ran.status, "an image of no known commit" in ran.summary) == (1, True)
+    assert (ran.status, "an image that names no commit" in ran.summary) == (1, True)
     assert "git push" not in ran.summary  # without a commit that would delete the Git tag
 
 
 def test_a_number_of_a_run_that_comes_twice_is_explained(registry: Registry) -> None:
     registry.push("main-3", TWO)
     ran = registry.run("before", "main-3")
-    assert (ran.status, "begin again when the workflow is renamed" in ran.summary) == (1, True)
+    assert (
+        ran.status,
+        "If the workflow was renamed, its run numbers started again at 1." in ran.summary,
+    ) == (1, True)
     assert "git commit --allow-empty --message Release && git push" in ran.summary
 
 
@@ -188,7 +191,7 @@ def test_the_summary_shows_what_is_there(registry: Registry) -> None:
     digest = registry.push(ONE, ONE)
     uri = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/{registry.name}@{digest}"
     assert registry.run("after", BUILD="skipped").summary.splitlines() == [
-        "### Published v1.0.0: the image of this commit was there",
+        "### Published v1.0.0: ECR already had the image of this commit",
         "",
         "| | |",
         "| --- | --- |",
@@ -199,10 +202,10 @@ def test_the_summary_shows_what_is_there(registry: Registry) -> None:
         "| Role session | `run-4711-1` |",
     ]
     for outcome, title in {
-        "skipped": "Published v1.0.0 before: nothing was built",
-        "": "Published v1.0.0 before: nothing was built",
+        "skipped": "v1.0.0 was already published: nothing was built",
+        "": "v1.0.0 was already published: nothing was built",
         "success": "Published v1.0.0",
-        "failure": "Published v1.0.0: the push has reported an error, but the image is there",
+        "failure": "Published v1.0.0: the push reported an error, but ECR has the image",
     }.items():
         assert registry.run("after", BUILD=outcome).summary.splitlines()[0] == f"### {title}"
 

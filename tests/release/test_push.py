@@ -97,14 +97,14 @@ def test_a_missing_platform_is_named(push: Push, docker: Docker, images: Path, l
     if left == "an empty folder":
         (images / "image-arm64").mkdir()
     said = refused(push, docker, **kept)
-    assert "The job that builds for linux/arm64 has handed on no image" in said
-    assert "GitHub deletes it after its retention-days. Build all again." in said
+    assert "The build job for linux/arm64 left no image" in said
+    assert "GitHub deletes an artifact after its retention-days. Build" in said
     assert "\ngh run rerun 4711\n" in said
 
 
 def test_a_build_that_has_put_out_no_digest_is_named(push: Push, docker: Docker) -> None:
     said = refused(push, docker, DIGEST_AMD64="")
-    assert "The job that builds for linux/amd64 has put out no digest" in said
+    assert "The build job for linux/amd64 has no output digest" in said
 
 
 def test_another_digest_than_the_one_that_was_built_is_refused(
@@ -113,8 +113,8 @@ def test_another_digest_than_the_one_that_was_built_is_refused(
     built = digest_in(images / "image-arm64")
     other = layout(images / "image-arm64", ONE, "arm64", seed="replaced")
     said = refused(push, docker, DIGEST_ARM64=built)
-    assert f"has built {built}, and its artifact holds {other}" in said
-    assert "Something else has replaced the artifact" in said
+    assert f"built {built}, but its artifact holds {other}" in said
+    assert "Something else replaced the artifact" in said
 
 
 def test_the_image_of_the_other_platform_is_refused(
@@ -122,27 +122,27 @@ def test_the_image_of_the_other_platform_is_refused(
 ) -> None:
     layout(images / "image-arm64", ONE, "amd64")
     said = refused(push, docker)
-    assert "The image for linux/arm64 is one for linux/amd64" in said
-    assert "Write platforms: linux/arm64 into its build." in said
+    assert "The image for linux/arm64 was built for linux/amd64" in said
+    assert "Write platforms: linux/arm64 into its build step." in said
 
 
 def test_an_image_of_another_system_is_refused(push: Push, docker: Docker, images: Path) -> None:
     layout(images / "image-amd64", ONE, "amd64", system="windows")
-    assert "The image for linux/amd64 is one for windows/amd64" in refused(push, docker)
+    assert "The image for linux/amd64 was built for windows/amd64" in refused(push, docker)
     layout(images / "image-amd64", ONE, "amd64", system="::error::x")
-    assert "'::error::x/amd64' is no platform" in refused(push, docker)
+    assert "'::error::x/amd64' is not a platform" in refused(push, docker)
 
 
 @pytest.mark.parametrize(
     ("commit", "named"),
-    [(TWO, f"commit {TWO}"), ("", "no known commit"), ("$(id)\n::error::", "no known commit")],
+    [(TWO, f"commit {TWO}"), ("", "no commit"), ("$(id)\n::error::", "no commit")],
 )
 def test_the_image_of_another_commit_is_refused(
     push: Push, docker: Docker, images: Path, commit: str, named: str
 ) -> None:
     layout(images / "image-amd64", commit, "amd64")
     said = refused(push, docker)
-    assert f"linux/amd64 is of {named}, and this run is for commit {ONE}" in said
+    assert f"linux/amd64 names {named}, but this run is for commit {ONE}" in said
     assert "$(id)" not in said
     assert f"annotations: {REVISION}=${{{{ github.sha }}}}" in said
     assert "\ngh release create vNEXT --target main --generate-notes\n" in said
@@ -151,7 +151,7 @@ def test_the_image_of_another_commit_is_refused(
 def test_an_index_in_place_of_an_image_is_refused(push: Push, docker: Docker, images: Path) -> None:
     nested(images / "image-amd64")
     said = refused(push, docker)
-    assert "linux/amd64 has handed on an index, not one image" in said
+    assert "linux/amd64 holds an index and not one image" in said
     assert "provenance: false" in said
 
 
@@ -188,7 +188,7 @@ def test_a_digest_that_is_a_path_opens_no_file(push: Push, docker: Docker, image
     index = json.loads((folder / "index.json").read_text())
     index["manifests"][0]["digest"] = "sha256:../../index.json"
     (folder / "index.json").write_text(json.dumps(index))
-    assert "'sha256:../../index.json' is no digest" in refused(push, docker)
+    assert "'sha256:../../index.json' is not a digest" in refused(push, docker)
 
 
 # The push itself
@@ -198,8 +198,8 @@ def test_a_push_that_fails_is_explained_with_its_last_line(push: Push, docker: D
     docker.answers("#1 pushing\nERROR: 503 Service\n unknown: down\n\n", 1)
     ran = push()
     assert ran.status == 1
-    assert "The images were built, and not pushed" in ran.summary
-    assert "Buildx says: 503 Service unknown: down. Run the jobs again" in ran.summary
+    assert "The images were built but not pushed" in ran.summary
+    assert "Buildx reports: 503 Service unknown: down. Run the failed jobs" in ran.summary
     assert "\ngh run rerun 4711 --failed\n" in ran.summary
     assert "#1 pushing\n" in ran.printed
 
@@ -209,7 +209,7 @@ def test_a_push_that_loses_a_race_is_green(push: Push, docker: Docker, registry:
     docker.answers("ERROR: the tag is taken\n", 1)
     ran = push()
     assert (ran.status, ran.summary) == (0, "")
-    assert "The push has reported an error, but an image of this commit is there." in ran.printed
+    assert "The push reported an error, but ECR has an image of this commit." in ran.printed
     assert registry.run("after", BUILD="success").outputs["digest"] == digest
 
 

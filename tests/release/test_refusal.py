@@ -42,7 +42,7 @@ def test_another_region_than_that_of_infra_is_named(registry: Registry, root: Pa
     values = root / "infra/terraform.tfvars.json"
     values.write_text('{"aws_region": "eu-central-1"}')
     ran = registry.run("before", ECR_REPOSITORY="nowhere")
-    assert "in us-east-1, and infra/terraform.tfvars.json says eu-central-1" in ran.summary
+    assert "in us-east-1, but infra/terraform.tfvars.json says eu-central-1" in ran.summary
     assert "Write aws-region: eu-central-1 in deploy.yml" in ran.summary
     values.write_text("no JSON")
     assert "There is no ECR repository" in registry.run("before", ECR_REPOSITORY="nowhere").summary
@@ -51,11 +51,19 @@ def test_another_region_than_that_of_infra_is_named(registry: Registry, root: Pa
 @pytest.mark.parametrize(
     ("code", "says", "mend"),
     [
-        ("AccessDeniedException", "The role may not do this: said AWS.", "make bootstrap"),
-        ("ExpiredTokenException", "The session of the role has ended", "gh run rerun 4711"),
-        ("ExpiredTokenException", "less into timeout-minutes or more into role-duration-", "vNEXT"),
-        ("ServerException", "did not do what it was asked", "gh run rerun 4711"),
-        ("", "did not do what it was asked", "gh run rerun 4711"),
+        (
+            "AccessDeniedException",
+            "The role does not have permission to do this: said AWS.",
+            "make bootstrap",
+        ),
+        ("ExpiredTokenException", "The session of the role ended", "gh run rerun 4711"),
+        ("ExpiredTokenException", "lower timeout-minutes or raise role-duration-", "vNEXT"),
+        (
+            "ServerException",
+            "A request to ECR for ",
+            "gh run rerun 4711",
+        ),
+        ("", "A request to ECR for ", "gh run rerun 4711"),
     ],
 )
 def test_an_answer_of_aws_is_explained(
@@ -78,7 +86,7 @@ def test_what_make_apply_cannot_mend_is_not_sent_there() -> None:
     job = Release("", "", "v1", ONE, ONE)
     refused = Refused("AccessDeniedException", "with an explicit deny in a service policy")
     problem = explain_refusal(job, refused)
-    assert "forbids it: ask who runs them" in str(problem)
+    assert "forbids it. Ask your AWS administrator." in str(problem)
     assert "make bootstrap" not in problem.commands
 
 
@@ -118,7 +126,7 @@ def test_a_push_that_left_nothing_is_told_apart_from_one_that_was_denied(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, denied: str
 ) -> None:
     allowed = registry.run("after", BUILD="failure")
-    assert (allowed.status, "although the role may push it" in allowed.summary) == (1, True)
+    assert (allowed.status, "the role has permission to push" in allowed.summary) == (1, True)
     commands = "gh run rerun 4711\ngh release create vNEXT --target main --generate-notes"
     assert f"\n{commands}\n" in allowed.summary
     branch = registry.run("after", "main-1", BUILD="failure")

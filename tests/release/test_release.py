@@ -48,9 +48,9 @@ def test_a_session_name_that_sts_refuses_is_named_and_not_said_to_be_given(start
     run = made.publish()
     assert run.status == 1
     (error,) = errors(run)
-    assert error.startswith("The role was refused::AWS refuses the name of the session, 'run ")
+    assert error.startswith("The role was refused::AWS refuses the session name 'run ")
     assert "role-session-name: run-${{ github.run_id }}" in error
-    assert "given to this job now" not in run.log
+    assert "The job can assume the role now" not in run.log
 
 
 # Releases that are as they should be
@@ -81,7 +81,7 @@ def test_the_same_run_again_builds_nothing_and_is_green(start: Start) -> None:
     again = made.publish(run_attempt=2)
     assert (again.status, again.outcome(BUILD), made.built()) == (0, "skipped", 0)
     assert made.tags == before
-    assert again.summary.startswith("### Published v0.1.0 before: nothing was built\n")
+    assert again.summary.startswith("### v0.1.0 was already published: nothing was built\n")
     assert before["v0.1.0"] in again.summary
 
 
@@ -93,7 +93,7 @@ def test_a_second_tag_on_a_commit_names_its_image_without_a_build(start: Start) 
     second = made.publish("v0.2.0")
     assert (second.status, second.outcome(BUILD), made.built()) == (0, "skipped", 0)
     assert made.tags == {**before, "v0.2.0": before["v0.1.0"]}
-    assert "### Published v0.2.0: the image of this commit was there\n" in second.summary
+    assert "### Published v0.2.0: ECR already had the image of this commit\n" in second.summary
 
 
 def test_a_new_commit_is_a_new_image_and_the_old_one_stays(start: Start) -> None:
@@ -150,7 +150,7 @@ def test_who_loses_a_race_takes_the_winners_image(start: Start) -> None:
     assert (run.status, run.outcome(BUILD)) == (0, "failure"), run.log
     assert made.tags == {sha: made.tags[sha], "v0.1.0": made.tags[sha]}
     assert errors(run) == []
-    assert "the push has reported an error, but the image is there" in run.summary
+    assert "the push reported an error, but ECR has the image" in run.summary
     assert f"@{made.tags[sha]}" in run.summary
 
 
@@ -251,7 +251,7 @@ def test_a_tag_that_no_image_can_have_stops_before_any_call_to_aws(
 @pytest.mark.parametrize(
     ("ref", "event", "advice"),
     [
-        ("nightly", "release", "gh release create vNEXT --generate-notes"),
+        ("nightly", "release", "make release VERSION=vNEXT"),
         ("main", "workflow_dispatch", "gh workflow run deploy.yml --ref vTAG"),
     ],
 )
@@ -302,7 +302,11 @@ def test_a_timer_of_the_action_holds_up_the_reason(start: Start) -> None:
 @pytest.mark.parametrize(
     ("prefix", "why", "mend"),
     [
-        ("repo:octo-org/example-service", "GitHub presents the numeric ids", "make bootstrap\n"),
+        (
+            "repo:octo-org/example-service",
+            "GitHub presents a subject with numeric ids",
+            "make bootstrap\n",
+        ),
         (
             "repo:octo-org@123456/example-service@1",
             "deleted and created again",
@@ -338,7 +342,7 @@ def test_an_environment_that_only_the_job_has_is_named(start: Start) -> None:
     made.commit("v0.1.0")
     said = refused(made)
     assert f"{REPOSITORY.subject_prefix}:environment:prod" in said
-    assert 'Write "environment": "prod" in infra/terraform.tfvars.json' in said
+    assert 'write "environment": "prod" in infra/terraform.tfvars.json' in said
 
 
 def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
@@ -346,7 +350,7 @@ def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
     made.edit(TFVARS, "refs/tags/v*", "refs/heads/main")
     made.commit("v0.1.0")
     said = refused(made)
-    assert "The role trusts ref:refs/heads/main, and the run is for refs/tags/v0.1.0." in said
+    assert "The role trusts ref:refs/heads/main, but this run is for refs/tags/v0.1.0." in said
     assert "gh workflow run deploy.yml --ref main" in said
 
 
@@ -354,7 +358,7 @@ def test_a_ref_that_the_role_does_not_trust_is_named(start: Start) -> None:
     ("name", "why"),
     [
         ("Octo-Org/example-service", "upper and lower case"),
-        ("octo-org/renamed", "The repository is octo-org/renamed now"),
+        ("octo-org/renamed", "it is octo-org/renamed now"),
     ],
 )
 def test_a_repository_of_another_name_is_named(start: Start, name: str, why: str) -> None:
@@ -389,7 +393,7 @@ def test_an_expired_token_is_named(start: Start) -> None:
     made = start()
     made.commit("v0.1.0")
     said = refused(made, lifetime=-60)
-    assert "The token was too old" in said
+    assert "The token had expired" in said
     assert "gh run rerun " in said
 
 
@@ -420,7 +424,7 @@ def test_another_region_in_the_workflow_is_named(start: Start) -> None:
     run = made.publish()
     (error,) = errors(run)
     assert (run.status, run.outcome(BUILD), made.tags) == (1, "skipped", {})
-    assert "in eu-west-1, and infra/terraform.tfvars.json says us-east-1" in error
+    assert "in eu-west-1, but infra/terraform.tfvars.json says us-east-1" in error
     assert "Write aws-region: us-east-1 in deploy.yml" in error
 
 
@@ -431,7 +435,7 @@ def test_a_role_that_may_not_push_is_named(bake: Bake, start: Start, missing: st
     run = made.publish()
     (error,) = errors(run)
     assert (run.status, made.tags) == (1, {})
-    assert "The role may not do this" in error
+    assert "The role does not have permission to do this" in error
     assert missing in error
     assert "make bootstrap" in error
 
@@ -453,7 +457,7 @@ def test_a_tag_that_somebody_else_has_taken_is_named(start: Start) -> None:
     made.commit("v0.2.0")
     run = made.publish("v0.2.0")
     assert (run.status, made.tags) == (1, before)
-    assert "v0.2.0 already names an image of no known commit" in run.summary
+    assert "v0.2.0 already names an image that names no commit" in run.summary
 
 
 def test_a_registry_that_is_down_is_told_from_a_role_that_may_not_push(start: Start) -> None:
@@ -463,7 +467,7 @@ def test_a_registry_that_is_down_is_told_from_a_role_that_may_not_push(start: St
     assert (run.status, run.outcome(BUILD), made.tags) == (1, "failure", {})
     (error,) = errors(run)
     assert error.startswith("The release is not complete::")
-    assert "although the role may push it" in error
+    assert "the role has permission to push" in error
     assert "gh run rerun" in error
     assert made.publish(run_attempt=2).status == 0
     assert set(made.tags) == {"v0.1.0", sha}
@@ -476,7 +480,7 @@ def test_an_image_that_cannot_be_built_is_no_green_job(start: Start) -> None:
     made.commit("v0.1.0")
     run = made.publish()
     assert (run.status, run.jobs["publish"], made.tags) == (1, "failure", {})
-    assert "where the Dockerfile fails" in run.summary
+    assert "If the Dockerfile fails" in run.summary
 
 
 def test_a_push_that_stops_between_its_tags_is_completed(start: Start) -> None:
@@ -485,4 +489,4 @@ def test_a_push_that_stops_between_its_tags_is_completed(start: Start) -> None:
     run = made.publish(failing=(("manifests/v0.1.0 PUT", 503, 1),))
     assert (run.status, run.outcome(BUILD)) == (0, "failure")
     assert made.tags == {sha: made.tags[sha], "v0.1.0": made.tags[sha]}
-    assert "the push has reported an error, but the image is there" in run.summary
+    assert "the push reported an error, but ECR has the image" in run.summary

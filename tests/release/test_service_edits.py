@@ -15,8 +15,8 @@ from tests.support.service import write
 LOOK = "        run: python3 .github/keyless deploy before\n"
 RUN = "        run: python3 .github/keyless deploy after\n"
 DIGEST = "DIGEST: ${{ steps.published.outputs.digest }}"
-ALONE = "keyless deploy is not run once before the build and once after, alone in its step"
-GREEN = "may leave the job green where nothing was deployed"
+ALONE = "keyless deploy must run once before and once after the build, alone in its step"
+GREEN = "can leave the job green although nothing runs"
 STEP = "      - name: Deploy the image and wait until it is steady\n"
 ACTION = "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c # v6.2.3"
 ROLE = f"""      - uses: {ACTION}
@@ -44,28 +44,36 @@ EDITS: dict[str, tuple[str, str, str]] = {
     "only sometimes": (RUN, f"{RUN}        if: ${{{{ always() }}}}\n", GREEN),
     "a look only sometimes": (LOOK, f"{LOOK}        if: ${{{{ github.actor != 'x' }}}}\n", GREEN),
     "a tag instead": (DIGEST, DIGEST.replace("digest", "tag"), "DIGEST is ${{ steps."),
-    "an input": (DIGEST, "DIGEST: ${{ inputs.digest }}", "DIGEST is ${{ inputs.digest }}, so"),
+    "an input": (
+        DIGEST,
+        "DIGEST: ${{ inputs.digest }}",
+        "DIGEST is ${{ inputs.digest }}, which is not what",
+    ),
     "what the push said": (DIGEST, DIGEST.replace("published", "image"), "DIGEST is ${{ steps."),
     "no version before": (
         "          BEFORE: ${{ steps.service.outputs.image }}\n",
         "",
-        "BEFORE is missing, so it is not what was published",
+        "BEFORE is missing, which is not what was published",
     ),
     "another name of the look": ("        id: service\n", "        id: look\n", "BEFORE is"),
     "another registry": (REGISTRY, "REGISTRY: 444455556666\n          DIGEST", "REGISTRY is 4444"),
     "another version": (
         f"          {DIGEST}",
         f"          IMAGE_TAG: v9\n          {DIGEST}",
-        "IMAGE_TAG is another one than that of the steps before",
+        "IMAGE_TAG differs from that of the steps before",
     ),
     "no number": ('WAIT_MINUTES: "25"', 'WAIT_MINUTES: "25m"', "WAIT_MINUTES is 25m"),
     "longer than the job": ('WAIT_MINUTES: "25"', 'WAIT_MINUTES: "60"', "ends after 60 minutes"),
     "another platform": (
         "platforms: ${{ env.PLATFORM }}",
         "platforms: linux/arm64",
-        "PLATFORM is linux/amd64, and the image is built for another one",
+        "PLATFORM is linux/amd64, but the image is built for another one",
     ),
-    "another role": (STEP, ROLE + STEP, "another role is assumed beside that which may deploy"),
+    "another role": (
+        STEP,
+        ROLE + STEP,
+        "the job assumes another role besides the one that can deploy",
+    ),
 }
 
 
@@ -94,7 +102,7 @@ def test_a_look_behind_the_build_and_another_workflow_that_deploys_are_caught(co
     end = "      - name: Check both tags and report the image\n"
     path.write_text(text.replace(look, "").replace(end, look + end))
     ((rule, message),) = found(project.path)
-    assert (rule, "noted behind the build" in message) == ("same-service", True)
+    assert (rule, "version is recorded too late" in message) == ("same-service", True)
     # What is no harm.
     for before, after in (
         ("python3 .github/keyless deploy", "python .github/keyless deploy"),
@@ -123,7 +131,7 @@ def test_a_role_that_is_passed_on_is_given_nothing_more_and_the_applications_own
     for name in (f'"example-service-{role}"', f"aws_iam_role.{role}[local.service.entry].name"):
         more.write_text(policy.replace("NAME", name))
         ((rule, message),) = found(project.path)
-        says = f"example-service-{role} has the policies of" in message
+        says = f"example-service-{role} has the policies " in message
         assert (rule, says) == ("least-actions", True)
     more.write_text(policy.replace("NAME", "aws_iam_role.task[local.service.entry].name"))
     assert found(project.path) == []
@@ -140,11 +148,11 @@ def test_what_is_missing_or_was_rewritten_is_named(
     infra.write_text(text.replace('values   = ["ecs-tasks', 'values   = ["*", "ecs-tasks'))
     judged = found(project.path)
     assert {rule for rule, _ in judged} == {"least-actions"}
-    assert any("so no image could be run" in message for _, message in judged)
+    assert any("so no image can run" in message for _, message in judged)
     infra.unlink()
     judged = found(project.path)
     assert {rule for rule, _ in judged} == {"least-actions", "same-service"}
-    assert any("example-service-task is not trusted by" in message for _, message in judged)
+    assert any("example-service-task does not trust" in message for _, message in judged)
 
 
 def test_settings_for_another_target_than_that_of_infra_are_named(
@@ -154,7 +162,7 @@ def test_settings_for_another_target_than_that_of_infra_are_named(
     write(project.path, deploy_to="app-runner", cpu=1024, memory=2048)
     judged = found(project.path)
     assert {rule for rule, _ in judged} == {"same-service", "least-actions"}
-    message = "service.json deploy_to is app-runner, and infra/service.tf is that of ecs-express"
+    message = "service.json deploy_to is app-runner, but infra/service.tf is for ecs-express"
     assert dict(judged)["same-service"] == message
 
 

@@ -54,7 +54,9 @@ def test_a_plan_is_what_is_derived_and_each_weakening_of_it_is_caught(
     assert judged(plan) == [], "what the application may do is its owner's to say"
     project.run_with(secrets={"A": SECRET.replace("main", "other")})
     ((rule, message),) = judged(first)
-    said = f"example-service-{reader} may do something else than read the secrets of service.json"
+    said = (
+        f"example-service-{reader} has other permissions than to read the secrets of service.json"
+    )
     assert (rule, message) == ("least-actions", said)
 
 

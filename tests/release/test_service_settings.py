@@ -29,22 +29,38 @@ GOOD: list[dict[str, Any]] = [
 MULTILINE = {"environment": {"A": f"{HOSTILE}\n::error::y"}}
 # What is wrong, for both targets: the rule, and what the message must name.
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no port": ({"port": 0}, "service-settings", "port 0 is no port"),
+    "no port": ({"port": 0}, "service-settings", "port 0 is not a port"),
     "text as port": ({"port": "8080"}, "cannot-be-judged", "port is '8080'"),
     "true as port": ({"port": True}, "cannot-be-judged", "port is 'True'"),
-    "no name": ({"name": "a b"}, "service-settings", "'a b' is no name of a service"),
-    "a name with a line": ({"name": "abcd\n"}, "service-settings", "is no name of a service"),
-    "a path without /": ({"health_check_path": "healthz"}, "service-settings", "is no path"),
-    "a path with a space": ({"health_check_path": "/a b"}, "service-settings", "is no path"),
-    "half a vCPU too much": ({"cpu": 300}, "service-settings", "cpu 300 is not what it can have"),
+    "no name": ({"name": "a b"}, "service-settings", "'a b' is not a valid name for a service"),
+    "a name with a line": (
+        {"name": "abcd\n"},
+        "service-settings",
+        "is not a valid name for a service",
+    ),
+    "a path without /": ({"health_check_path": "healthz"}, "service-settings", "is not a path"),
+    "a path with a space": ({"health_check_path": "/a b"}, "service-settings", "is not a path"),
+    "half a vCPU too much": (
+        {"cpu": 300},
+        "service-settings",
+        "cpu 300 is not a size that AWS offers",
+    ),
     "memory that does not fit": (
         {"memory": 500},
         "service-settings",
-        "memory 500 does not go with",
+        "memory 500 is not possible with cpu",
     ),
-    "none": ({"min_instances": 0}, "service-settings", "min_instances 0 is not 1 to 3"),
-    "more least than most": ({"min_instances": 4}, "service-settings", "4 is not 1 to 3 (max"),
-    "too many": ({"max_instances": 1001}, "service-settings", "max_instances 1001 is not 1 to"),
+    "none": ({"min_instances": 0}, "service-settings", "min_instances 0 is not between 1 and 3"),
+    "more least than most": (
+        {"min_instances": 4},
+        "service-settings",
+        "4 is not between 1 and 3 (max",
+    ),
+    "too many": (
+        {"max_instances": 1001},
+        "service-settings",
+        "max_instances 1001 is not between 1 and",
+    ),
     "a key of AWS": (
         {"environment": {"AWS_ACCESS_KEY_ID": ""}},
         "service-settings",
@@ -53,19 +69,23 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "the port as variable": ({"environment": {"PORT": "1"}}, "service-settings", "PORT is set by"),
     "half an ARN": ({"secrets": {"A": SECRET[:-7]}}, "service-settings", "A is not the ARN"),
     "a key without ::": ({"secrets": {"A": f"{SECRET}:key"}}, "service-settings", "ARN:KEY::"),
-    "a number as variable": ({"environment": {"A": 1}}, "service-settings", "A is no text"),
-    "a NUL": ({"environment": {"A": "x\0y"}}, "service-settings", "A is no text"),
-    "a variable with -": ({"environment": {"A-B": ""}}, "service-settings", "'A-B' is no name"),
+    "a number as variable": ({"environment": {"A": 1}}, "service-settings", "A is not text"),
+    "a NUL": ({"environment": {"A": "x\0y"}}, "service-settings", "A is not text"),
+    "a variable with -": (
+        {"environment": {"A-B": ""}},
+        "service-settings",
+        "'A-B' is not a valid name",
+    ),
     "the pipeline's own": (
         {"environment": {"IMAGE_TAG": ""}},
         "service-settings",
         "IMAGE_TAG is set",
     ),
-    "too much": ({"environment": {"A": "x" * 33000}}, "service-settings", "33,015 bytes as JSON"),
+    "too much": ({"environment": {"A": "x" * 33000}}, "service-settings", "33,015 bytes together"),
     "in both": (
         {"environment": {"A": ""}, "secrets": {"A": SECRET}},
         "service-settings",
-        "A stands in environment, too",
+        "A is in environment, too",
     ),
     "a secret itself": ({"secrets": {"A": "hunter2"}}, "service-settings", "A is not the ARN"),
     "all secrets": ({"secrets": {"A": f"{SECRET[:-9]}*"}}, "service-settings", "A is not the ARN"),
@@ -77,27 +97,27 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a secret elsewhere": (
         {"secrets": {"A": SECRET.replace("us-east-1", "eu-west-1")}},
         "service-settings",
-        "A is not the ARN of a secret or parameter in us-east-1",
+        "A is not the ARN of a secret, of one key in it (ARN:KEY::) or of a parameter in us-east-1",
     ),
     "a secret of another service": (
         {"secrets": {"A": SECRET.replace("secretsmanager", "ssm")}},
         "service-settings",
         "A is not the ARN",
     ),
-    "a key too many": ({"colour": "red"}, "cannot-be-judged", "'colour' is no setting"),
+    "a key too many": ({"colour": "red"}, "cannot-be-judged", "'colour' is not a setting"),
     "a key too few": ({"memory": None}, "cannot-be-judged", "memory is missing"),
     "another target": ({"deploy_to": "lambda"}, "cannot-be-judged", "deploy_to is 'lambda'"),
-    "another entry": ({"entry": "web"}, "cannot-be-judged", "entry 'web' is none of"),
+    "another entry": ({"entry": "web"}, "cannot-be-judged", "entry 'web' is not in"),
     "a list": ({"environment": ["A"]}, "cannot-be-judged", "environment is"),
     "nothing as secrets": ({"secrets": []}, "cannot-be-judged", "secrets is"),
 }
 ONLY: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "ecs-express": [({"cpu": 1024, "memory": 1024}, "memory 1024 does not go with 1024 of cpu")],
+    "ecs-express": [({"cpu": 1024, "memory": 1024}, "memory 1024 is not possible with cpu 1024")],
     "app-runner": [
         ({"environment": {"A": "x\ny"}}, "A has several lines, which App Runner refuses"),
-        ({"cpu": 512, "memory": 2048}, "memory 2048 does not go with 512 of cpu"),
-        ({"max_instances": 26}, "max_instances 26 is not 1 to 25"),
-        ({"cpu": 8192, "memory": 16384}, "cpu 8192 is not what it can have"),
+        ({"cpu": 512, "memory": 2048}, "memory 2048 is not possible with cpu 512"),
+        ({"max_instances": 26}, "max_instances 26 is not between 1 and 25"),
+        ({"cpu": 8192, "memory": 16384}, "cpu 8192 is not a size that AWS offers"),
         ({"environment": {"AWSAPPRUNNER_X": ""}}, "AWSAPPRUNNER_X is set by"),
     ],
 }
@@ -123,7 +143,7 @@ def test_each_setting_that_aws_would_refuse_is_caught_by_its_rule(copy: Copy, ta
     write(project.path, **first)
     (project.path / "service.json").write_text('{"port": 1, "port": 2}')
     ((rule, text),) = found(project.path)
-    assert (rule, "a key stands there twice" in text) == ("cannot-be-judged", True)
+    assert (rule, "a key appears twice" in text) == ("cannot-be-judged", True)
 
 
 def test_what_runs_there_must_fit_to_image_registry_and_roles(copy: Copy) -> None:
@@ -132,13 +152,16 @@ def test_what_runs_there_must_fit_to_image_registry_and_roles(copy: Copy) -> Non
     text = deploy.read_text()
     deploy.write_text(text.replace("PLATFORM: linux/amd64", "PLATFORM: linux/arm64"))
     ((rule, message),) = found(project.path)
-    assert (rule, "App Runner runs linux/amd64 alone" in message) == ("service-settings", True)
+    assert (rule, "App Runner runs only linux/amd64" in message) == ("service-settings", True)
     deploy.write_text(text)
     values = project.path / "infra/terraform.tfvars.json"
     before = values.read_text()
     values.write_text(before.replace('"example-service-push"', '"example-service-access"'))
     assert ("service-settings", True) in [
-        (rule, "makes the role example-service-access, which an entry has" in message)
+        (
+            rule,
+            "would create the role example-service-access, which an entry already has" in message,
+        )
         for rule, message in found(project.path)
     ]
     values.write_text(before.replace('"us-east-1"', '"cn-north-1"'))

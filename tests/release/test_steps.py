@@ -31,9 +31,9 @@ def test_a_step_that_does_not_exist_prints_the_usage(
         (["publish", "name"], 1, "This runner has no AWS CLI"),
         (["publish", "before"], 1, "This runner has no AWS CLI"),
         (["publish", "after"], 1, "This runner has no AWS CLI"),
-        (["diagnose"], 1, "The job may not ask GitHub for a token"),
-        (["deploy", "before"], 1, "service.json is missing, so it is not known what to run"),
-        (["deploy", "after"], 1, "service.json is missing, so it is not known what to run"),
+        (["diagnose"], 1, "The job has no permission to ask GitHub for a token"),
+        (["deploy", "before"], 1, "service.json is missing, so the job does not know what to run"),
+        (["deploy", "after"], 1, "service.json is missing, so the job does not know what to run"),
     ],
 )
 def test_a_step_needs_neither_pyyaml_nor_another_folder(

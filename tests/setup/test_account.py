@@ -40,7 +40,7 @@ def test_a_provider_that_somebody_else_made_is_looked_up(desk: Desk) -> None:
     provider(desk)
     ended = desk.bootstrap("--plan")
     assert "  create_oidc_provider: true -> false\n" in ended.out
-    assert "exists already, so it is looked up and not created: there is one per account." in (
+    assert "exists already, so Terraform uses it and creates none (an account has only one)." in (
         " ".join(ended.out.split())
     )
     assert "OIDC identity provider for GitHub" not in ended.out
@@ -61,7 +61,7 @@ def test_a_provider_of_this_state_stays_in_it(ready: Desk) -> None:
     path.write_text(path.read_text().replace('provider": true', 'provider": false'))
     again = ready.bootstrap("--yes")
     assert again.status == 0, again.out
-    assert "was made by this state, so it stays in it." in " ".join(again.out.split())
+    assert "was created by this state, so it stays there." in " ".join(again.out.split())
     assert ready.project.tfvars["create_oidc_provider"] is True
     assert ready.changes() == []
 
@@ -69,7 +69,7 @@ def test_a_provider_of_this_state_stays_in_it(ready: Desk) -> None:
 def test_a_provider_without_the_audience_is_named_with_what_adds_it(desk: Desk) -> None:
     provider(desk, "https://github.com/octo-org")
     said = refused(desk, "--yes")
-    assert "does not know the audience sts.amazonaws.com" in said
+    assert "does not accept the audience sts.amazonaws.com" in " ".join(said.split())
     assert said.endswith(
         "\n  aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
         " arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
@@ -77,33 +77,33 @@ def test_a_provider_without_the_audience_is_named_with_what_adds_it(desk: Desk) 
     )
 
 
-def test_a_lost_state_is_imported_on_somebodys_word(ready: Desk) -> None:
+def test_resources_of_a_lost_state_are_imported_after_a_yes(ready: Desk) -> None:
     for path in (ready.path / "infra").glob("terraform.tfstate*"):
         path.unlink()
     said = refused(ready, "--yes")
     words = " ".join(said.split())
     assert (
-        "The role example-service-push exists already, and Terraform's state here does not" in words
+        "The role example-service-push exists already, but Terraform's state here does not" in words
     )
     assert f"It trusts {IDS}:ref:refs/tags/v*." in words
     assert said.endswith(f'\n  {AGAIN} ARGS="--yes --import"\n')
-    ended = ready.typed({"Do this?": "yes"}, "bootstrap")
+    ended = ready.typed({'Type "yes" to continue: ': "yes"}, "bootstrap")
     assert ended.status == 0, ended.out
     assert "  take over  role example-service-push\n" in ended.out
-    assert "  take over  registry example-service\n" in ended.out
+    assert "  take over  ECR repository example-service\n" in ended.out
     assert "Resources: 3 imported, 2 added, 0 changed, 0 destroyed." in re.sub(
         r"\x1b\[\d*m", "", ended.out
     )
     assert not (ready.path / "infra/bootstrap_imports.tf").exists()
 
 
-def test_a_role_of_somebody_else_is_shown_with_whom_it_trusts(desk: Desk) -> None:
+def test_a_role_of_somebody_else_is_shown_with_the_subject_that_it_trusts(desk: Desk) -> None:
     role(desk)
     ended = desk.bootstrap("--plan")
     words = " ".join(ended.out.split())
     assert "It trusts repo:somebody/else:ref:refs/heads/main. It will be taken over." in words
     assert "take over role example-service-push" in words
-    assert "create registry example-service" in words
+    assert "create ECR repository example-service" in words
 
 
 def test_a_plan_that_destroys_what_others_rely_on_is_refused(ready: Desk) -> None:
@@ -113,13 +113,13 @@ def test_a_plan_that_destroys_what_others_rely_on_is_refused(ready: Desk) -> Non
     deploy.write_text(text.replace("role/example-service-push", "role/other-push"))
     said = refused(ready, "--yes")
     assert said.startswith(
-        "Terraform would destroy what others rely on, so nothing was changed in AWS:\n"
+        "Terraform would destroy what others may use, so nothing was changed in AWS:\n"
     )
-    assert "  REPLACE    registry other" in said
+    assert "  REPLACE    ECR repository other" in said
     assert "  REPLACE    role other-push" in said
     assert said.endswith(f'\n  {AGAIN} ARGS="--allow-destroy"\n')
     ended = ready.bootstrap("--plan", "--allow-destroy")
-    assert "      REPLACE    registry other\n" in ended.out
+    assert "      REPLACE    ECR repository other\n" in ended.out
 
 
 def test_expired_credentials_during_the_apply_leave_a_state_to_go_on_from(desk: Desk) -> None:
@@ -128,23 +128,25 @@ def test_expired_credentials_during_the_apply_leave_a_state_to_go_on_from(desk: 
     assert ended.status == 1
     assert "ExpiredTokenException" in ended.out
     words = " ".join(ended.out.split())
-    assert "What it has made is in its state, and this goes on from there: make bootstrap" in words
+    assert "The state contains what was created. To continue: make bootstrap" in words
     where = "It stopped at: in AWS account 111122223333, region us-east-1."
-    assert words.endswith(f"{where} What was done before stays.")
+    assert words.endswith(f"{where} The steps before it are done.")
     assert desk.changes() == [CREATE, APPLY]
     desk.emulator.clear()
     desk.hub.clear()
     again = desk.bootstrap("--yes")
     assert again.status == 0, again.out
-    assert "create     registry example-service" in again.out
+    assert "create     ECR repository example-service" in again.out
     assert "create     role example-service-push" not in again.out
     assert desk.changes() == [APPLY, *FIRST, KEEP]
 
 
-def test_what_aws_may_not_be_asked_is_told(desk: Desk) -> None:
+def test_a_missing_permission_in_aws_is_reported(desk: Desk) -> None:
     desk.emulator.fail("GetRole", 403, 99, "AccessDenied")
     said = refused(desk, "--yes")
-    assert said.startswith("Your AWS user or role may not do this: AccessDenied: ")
+    assert said.startswith(
+        "Your AWS user or role does not have permission for this: AccessDenied: "
+    )
 
 
 def test_a_plan_that_fails_shows_why(desk: Desk) -> None:

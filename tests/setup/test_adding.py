@@ -14,85 +14,89 @@ from tests.support.entries import SECOND, keys, refused
 
 # What the list says, and the lines that are printed: each wrong line is told in one.
 BAD_LISTS: dict[str, tuple[list[str], list[str]]] = {
-    "no name": (
+    "not a name": (
         ["octo-org/api", "example", "octo org/web"],
         [
-            "list.txt:2: 'example' is not OWNER/NAME, as GitHub shows it",
-            "list.txt:3: 'octo org/web' is not OWNER/NAME, as GitHub shows it",
+            "list.txt:2: 'example' is not the name of a repository: OWNER/NAME",
+            "list.txt:3: 'octo org/web' is not the name of a repository: OWNER/NAME",
         ],
     ),
     "template syntax": (
         ["octo-org/${x}", "octo-org/%{if}", "octo-org/a\U0001f680", "a/b/c"],
         [
-            "list.txt:1: 'octo-org/${x}' is not OWNER/NAME, as GitHub shows it",
-            "list.txt:2: 'octo-org/%{if}' is not OWNER/NAME, as GitHub shows it",
-            "list.txt:3: 'octo-org/a\\U0001f680' is not OWNER/NAME, as GitHub shows it",
-            "list.txt:4: 'a/b/c' is not OWNER/NAME, as GitHub shows it",
+            "list.txt:1: 'octo-org/${x}' is not the name of a repository: OWNER/NAME",
+            "list.txt:2: 'octo-org/%{if}' is not the name of a repository: OWNER/NAME",
+            "list.txt:3: 'octo-org/a\\U0001f680' is not the name of a repository: OWNER/NAME",
+            "list.txt:4: 'a/b/c' is not the name of a repository: OWNER/NAME",
         ],
     ),
     "duplicates": (
         ["octo-org/api", "octo-org/web", "octo-org/api"],
-        ["list.txt:3: octo-org/api stands in line 1, too"],
+        ["list.txt:3: octo-org/api is already listed in line 1"],
     ),
     "another case": (
         ["octo-org/api", "Octo-Org/API"],
-        ["list.txt:2: Octo-Org/API stands in line 1 as octo-org/api, too"],
+        ["list.txt:2: Octo-Org/API is already listed in line 1 as octo-org/api"],
     ),
-    "nobody knows it": (
+    "unknown repositories": (
         ["octo-org/api", "octo-org/no-api", "octo-org/none"],
         [
-            "list.txt:2: GitHub shows no repository octo-org/no-api: gh repo view octo-org/no-api",
-            "list.txt:3: GitHub shows no repository octo-org/none: gh repo view octo-org/none",
-            "Nothing was written: 2 of 3 cannot be added.",
+            "list.txt:2: GitHub has no repository octo-org/no-api, or you do not have access to it:"
+            " gh repo view octo-org/no-api",
+            "list.txt:3: GitHub has no repository octo-org/none, or you do not have access to it:"
+            " gh repo view octo-org/none",
+            "Nothing was changed: 2 of 3 cannot be added.",
         ],
     ),
     "one role": (
         [f"octo-org/{'a' * 58}-one", f"octo-org/{'a' * 58}-two"],
         [
-            f"list.txt:2: octo-org/{'a' * 58}-two: its role_name {'a' * 58}--push is that of"
-            f" '{'a' * 58}-one', too: make add REPO=octo-org/{'a' * 58}-two"
+            f"list.txt:2: octo-org/{'a' * 58}-two: its role_name {'a' * 58}--push is already"
+            f" that of '{'a' * 58}-one': make add REPO=octo-org/{'a' * 58}-two"
             ' ARGS="--key KEY"',
-            "Nothing was written: 1 of 2 cannot be added.",
+            "Nothing was changed: 1 of 2 cannot be added.",
         ],
     ),
     "an older name": (
         ["octo-org/moved", "octo-org/web"],
         [
-            "list.txt:2: octo-org/web is an older name of octo-org/moved, as is octo-org/moved",
-            "Nothing was written: 1 of 2 cannot be added.",
+            "list.txt:2: octo-org/web and octo-org/moved are both names of"
+            " octo-org/moved; list it once",
+            "Nothing was changed: 1 of 2 cannot be added.",
         ],
     ),
     "a name that ECR does not take": (
         ["octo-org/.github"],
         [
-            "list.txt:1: octo-org/.github: ecr_repository '.github' is no name that ECR takes;"
-            " write it in lower case",
-            "Nothing was written: 1 of 1 cannot be added.",
+            "list.txt:1: octo-org/.github: ecr_repository '.github' is not a valid ECR repository"
+            " name; write it in lower case",
+            "Nothing was changed: 1 of 1 cannot be added.",
         ],
     ),
     "archived": (
         ["octo-org/old"],
         [
-            "list.txt:1: octo-org/old is archived, so nothing is published from it",
-            "Nothing was written: 1 of 1 cannot be added.",
+            "list.txt:1: octo-org/old is archived, so it cannot publish",
+            "Nothing was changed: 1 of 1 cannot be added.",
         ],
     ),
     "customised": (
         ["octo-org/custom"],
         [
-            "list.txt:1: The subject of octo-org/custom was customised: it holds repository_id, not"
-            " repository and context. A role that trusts repository and ref could not be assumed."
-            " This undoes it, for this repository alone; ask first who needs it: gh api --method"
-            " PUT repos/octo-org/custom/actions/oidc/customization/sub -F use_default=true",
-            "Nothing was written: 1 of 1 cannot be added.",
+            "list.txt:1: The subject of octo-org/custom was customised: it contains"
+            " repository_id, instead of repository and context. No job could assume a role that"
+            " trusts repository and ref. Ask who needs this setting. To undo it for this repository"
+            " only: gh api --method PUT repos/octo-org/custom/actions/oidc/customization/sub"
+            " -F use_default=true",
+            "Nothing was changed: 1 of 1 cannot be added.",
         ],
     ),
     "a stranger's": (
         ["facebook/react"],
         [
-            "list.txt:1: facebook/react belongs to nobody who has an entry here, and you may not"
-            " push to it: gh repo view facebook/react",
-            "Nothing was written: 1 of 1 cannot be added.",
+            "list.txt:1: facebook/react has another owner than all entries here, and you do not"
+            " have permission to push to it: gh repo view facebook/react",
+            "Nothing was changed: 1 of 1 cannot be added.",
         ],
     ),
 }
@@ -101,7 +105,7 @@ BAD_LISTS: dict[str, tuple[list[str], list[str]]] = {
 MIXED = ("--ref", "refs/heads/main", "--ref", "refs/tags/v*")
 
 
-def test_an_entry_is_added_as_a_few_lines_at_its_place(without_aws: Desk) -> None:
+def test_an_entry_is_added_as_a_few_lines_in_the_order_of_the_keys(without_aws: Desk) -> None:
     without_aws.git("init", "--quiet")
     without_aws.git("add", "--all")
     without_aws.git("commit", "--quiet", "--message=before")
@@ -124,40 +128,43 @@ def test_an_entry_is_added_as_a_few_lines_at_its_place(without_aws: Desk) -> Non
     # The name is GitHub's, whatever was typed, and what is there already stays.
     again = without_aws.keyless("add", "OCTO-ORG/zebra", "octo-org/API", "octo-org/web")
     assert again.status == 0, again.out
-    assert "There already: api\n" in again.out
+    assert "Already there: api\n" in again.out
     assert keys(without_aws) == ["api", "example-service", "web", "zebra"]
     values = json.loads((without_aws.path / TFVARS).read_text())["repositories"]
     assert values["zebra"]["github_repository"] == "octo-org/Zebra"
     assert without_aws.keyless("check").status == 0
 
 
-def test_an_entry_that_is_there_is_changed_by_what_is_asked_for(without_aws: Desk) -> None:
+def test_an_existing_entry_is_changed_as_the_options_say(without_aws: Desk) -> None:
     assert without_aws.keyless("add", "octo-org/api").status == 0
     ended = without_aws.keyless("add", "octo-org/api", "octo-org/web", "--ref", "refs/heads/main")
     assert ended.status == 0, ended.out
-    assert "\nChanged as said: api\n" in ended.out
-    assert "There already" not in ended.out
+    assert "\nChanged: api\n" in ended.out
+    assert "Already there" not in ended.out
     values = json.loads((without_aws.path / TFVARS).read_text())["repositories"]
     assert values["api"]["refs"] == values["web"]["refs"] == ["refs/heads/main"]
     said = refused(without_aws, "add", "octo-org/api", "--environment", "a*")
-    assert said[0].startswith("api: environment 'a*' does not name one environment")
+    assert said[0].startswith("api: environment 'a*' is not the name of an environment")
 
 
-def test_a_file_of_somebody_else_in_services_is_left_alone(without_aws: Desk) -> None:
+def test_a_file_in_services_that_the_tool_did_not_write_is_left_alone(without_aws: Desk) -> None:
     (without_aws.path / "services").mkdir()
     (without_aws.path / "services/api.json").write_text('{"mine": true}')
     said = refused(without_aws, "add", "octo-org/api")
-    assert said[0] == "services/api.json is not from here, so nothing was written. Move it away."
+    assert (
+        said[0]
+        == "services/api.json was not written by this tool, so nothing was changed. Move it away."
+    )
     assert without_aws.keyless("add", "octo-org/web").status == 0
     assert (without_aws.path / "services/api.json").read_text() == '{"mine": true}'
     assert without_aws.keyless("outputs").status == 0
     shutil.rmtree(without_aws.path / "services")
     (without_aws.path / "services").touch()
     said = refused(without_aws, "add", "octo-org/api")
-    assert said[0].startswith("This machine refuses: ")
+    assert said[0].startswith("This machine reported an error: ")
 
 
-def test_line_ends_links_and_marks_of_others_stay(without_aws: Desk) -> None:
+def test_line_ends_symbolic_links_and_byte_order_marks_stay(without_aws: Desk) -> None:
     path, real = without_aws.path / TFVARS, without_aws.path / "infra/values.json"
     values = json.loads(path.read_text())
     own = values["repositories"]["example-service"]
@@ -175,13 +182,13 @@ def test_line_ends_links_and_marks_of_others_stay(without_aws: Desk) -> None:
     assert '    "w\u00e9b": {\r\n' in after
 
 
-def test_nobody_reads_to_the_end(without_aws: Desk) -> None:
+def test_a_reader_that_stops_early_causes_no_error(without_aws: Desk) -> None:
     command = f"{sys.executable} {TOOL} add octo-org/api 2>&1 | head -n 0"
     assert without_aws.run("sh", "-c", command).out == ""
 
 
 @pytest.mark.slow
-def test_where_infra_cannot_be_planned_the_entry_is_added_and_the_rest_told(
+def test_if_infra_cannot_be_planned_the_entry_is_added_and_the_rest_reported(
     without_aws: Desk,
 ) -> None:
     more = without_aws.path / "infra/more.tf"
@@ -193,7 +200,7 @@ def test_where_infra_cannot_be_planned_the_entry_is_added_and_the_rest_told(
     assert not (without_aws.path / "services").exists()
 
 
-def test_a_list_may_have_remarks_and_options_are_for_all_of_it(without_aws: Desk) -> None:
+def test_a_list_can_have_comments_and_options_apply_to_all_of_it(without_aws: Desk) -> None:
     (without_aws.path / "list.txt").write_text(
         "# services\n\n  octo-org/web  # the front\nocto-org/api\n"
     )
@@ -211,16 +218,16 @@ def test_two_repositories_of_one_name_get_keys_of_their_own(without_aws: Desk) -
     assert without_aws.keyless("add", "octo-org/api").status == 0
     said, nothing, *_ = refused(without_aws, "add", "octo-org-2/api")
     assert said == (
-        "octo-org-2/api would be 'api', as is octo-org/api: "
+        "octo-org-2/api would get the key 'api', which octo-org/api has: "
         'make add REPO=octo-org-2/api ARGS="--key octo-org-2-api"'
     )
-    assert nothing == "Nothing was written: 1 of 1 cannot be added."
+    assert nothing == "Nothing was changed: 1 of 1 cannot be added."
     assert without_aws.keyless("add", "octo-org-2/api", "--key", "octo-org-2-api").status == 0
     assert keys(without_aws) == ["api", "example-service", "octo-org-2-api"]
 
 
 @pytest.mark.parametrize("name", BAD_LISTS)
-def test_each_bad_line_of_a_list_is_told_in_one_line_and_nothing_is_written(
+def test_each_bad_line_of_a_list_is_reported_in_one_line_and_nothing_is_written(
     without_aws: Desk, name: str
 ) -> None:
     lines, said = BAD_LISTS[name]
@@ -243,39 +250,39 @@ def test_each_bad_line_of_a_list_is_told_in_one_line_and_nothing_is_written(
     )
 
 
-def test_a_list_is_longer_than_an_account_or_an_hour_of_github_before_anything_is_asked(
+def test_a_list_that_is_too_long_is_refused_before_github_is_asked(
     without_aws: Desk,
 ) -> None:
     (without_aws.path / "list.txt").write_text("\n".join(f"octo-org/r{n}" for n in range(10_000)))
     words = " ".join(refused(without_aws, "add", "--file", "list.txt"))
-    assert words.startswith("That would be 10,001 entries, each with a role, and of the IAM quota")
-    assert "'Roles per account' an account has 1,000, and 10,000 at most." in words
+    assert words.startswith("That would be 10,001 entries, each with a role. The IAM quota")
+    assert "'Roles per account' is 1,000, and AWS raises it to 10,000 at most." in words
     (without_aws.path / "list.txt").write_text("\n".join(f"octo-org/r{n}" for n in range(2_001)))
     words = " ".join(refused(without_aws, "add", "--file", "list.txt"))
-    assert words.startswith("That is 2,001 at a time, and GitHub is asked twice for each")
+    assert words.startswith("The list has 2,001 repositories. Each needs two requests to GitHub")
     assert without_aws.hub.calls() == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("add",), "No repository was named."),
-        (("add", "--file", "nowhere.txt"), "There is no file nowhere.txt."),
+        (("add",), "No repository was given."),
+        (("add", "--file", "nowhere.txt"), "The file nowhere.txt does not exist."),
         (
             ("add", "octo-org/api", "--calls", "refs/tags/v1"),
-            "refs/tags/v1 is a version of this repository: to push it publishes an image",
+            "refs/tags/v1 is a version of this repository. Pushing it publishes an image",
         ),
         (
             ("add", "octo-org/example-service", "--calls", "refs/heads/main"),
-            "This repository's own deploy.yml publishes it.",
+            "This repository publishes with its own deploy.yml",
         ),
         (
             ("add", "octo-org/api", "--calls", "refs/heads/main", *MIXED),
-            "octo-org/api: refs are tags and branches, and one caller has one kind of version",
+            "octo-org/api: refs are both tags and branches. A caller can publish only one kind",
         ),
         (
             ("add", "octo-org/api", "octo-org/web", "--key", "one"),
-            "--key and --registry are for one",
+            "--key and --registry work only if you add one repository at a time",
         ),
         (
             ("add", "octo-org/api", "--ref", "main"),
@@ -283,19 +290,19 @@ def test_a_list_is_longer_than_an_account_or_an_hour_of_github_before_anything_i
         ),
         (
             ("add", "octo-org/api", "--environment", "*"),
-            "octo-org/api: environment '*' does not name",
+            "octo-org/api: environment '*' is not the name of an environment",
         ),
-        (("add", "octo-org/api", "--calls", "v1"), "'v1' is not refs/tags/NAME or refs/heads/NAME"),
-        (("add", "octo-org/api", "--key", "../api"), "'../api' is no key, which names a file in"),
+        (("add", "octo-org/api", "--calls", "v1"), "'v1' is not a ref that can be called."),
+        (("add", "octo-org/api", "--key", "../api"), "'../api' is not a valid key. A key names a"),
         (("remove", "octo-org/nobody"), "There is no entry for octo-org/nobody."),
         (("remove", "octo-org/example-service"), "example-service is this repository's own entry."),
         (("move", "nobody", SECOND), "There is no entry 'nobody'."),
-        (("move", "example-service", "infra/x.json"), "'infra/x.json' is no file of entries."),
-        (("move", "example-service", TFVARS), f"example-service stands in {TFVARS} already."),
+        (("move", "example-service", "infra/x.json"), "'infra/x.json' is not a file of entries."),
+        (("move", "example-service", TFVARS), f"example-service is already in {TFVARS}."),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_done_is_told_before_anything_is_written(
+def test_what_cannot_be_done_is_reported_before_anything_is_written(
     without_aws: Desk, arguments: tuple[str, ...], said: str
 ) -> None:
     assert refused(without_aws, *arguments)[0].startswith(said)
@@ -304,7 +311,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_written(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--key", "worker"), "with --key example-service, and --key worker would be a second one"),
+        (("--key", "worker"), "with --key example-service, and --key worker would need a second"),
         (("--registry", "worker"), "with --registry example-service, and --registry worker would"),
     ],
 )
@@ -315,12 +322,12 @@ def test_a_second_entry_of_a_repository_is_refused_with_the_way_that_works(
     assert ended.status == 1
     words = " ".join(ended.out.split())
     assert said in words
-    assert "copy the entry in infra/terraform.tfvars.json under another key" in words
+    assert "in infra/terraform.tfvars.json, copy the entry under another key" in words
     guide = (without_aws.path / TOOL / "docs/many-repositories.md").read_text()
     assert "\n## Two images from one repository\n" in guide
-    assert "Nothing to add" not in ended.out
+    assert "Nothing to do" not in ended.out
     same = without_aws.keyless("add", "octo-org/example-service", "--key", "example-service")
-    assert (same.status, "Nothing to add." in same.out) == (0, True)
+    assert (same.status, "Nothing to do: everything is in place." in same.out) == (0, True)
 
 
 def test_two_images_from_one_repository_work_as_the_guide_says(without_aws: Desk) -> None:
@@ -350,4 +357,4 @@ def test_two_images_from_one_repository_work_as_the_guide_says(without_aws: Desk
 
 def test_without_github_nothing_is_written(without_aws: Desk) -> None:
     without_aws.hub.user(logged_in=False)
-    assert "GitHub does not know who you are" in refused(without_aws, "add", "octo-org/api")[0]
+    assert "You have no valid login to GitHub" in refused(without_aws, "add", "octo-org/api")[0]

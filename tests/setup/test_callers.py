@@ -1,4 +1,4 @@
-"""Repositories that publish by a workflow of this one: the workflow, and their whole deploy.yml."""
+"""Repositories that call a workflow of this one to publish: the workflow, and their deploy.yml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.support.entries import refused, values
 CALLED = "octo-org/example-service/.github/workflows/publish-image.yml@refs/tags/publish-v1"
 
 
-def test_callers_are_written_for_those_who_publish_by_a_workflow_here(without_aws: Desk) -> None:
+def test_callers_are_written_for_repositories_that_call_the_workflow(
+    without_aws: Desk,
+) -> None:
     ended = without_aws.keyless(
         "add", "octo-org/web", "octo-org/api", "--calls", "refs/tags/publish-v1"
     )
@@ -65,7 +67,7 @@ def test_callers_are_written_for_those_who_publish_by_a_workflow_here(without_aw
     assert values["third"]["job_workflow_ref"] == CALLED
     said = refused(without_aws, "add", "octo-org/third", "--calls", "refs/heads/main")
     assert said[0].startswith(
-        ".github/workflows/publish-image.yml takes .github/keyless from another"
+        ".github/workflows/publish-image.yml uses .github/keyless at another ref"
     )
 
 
@@ -93,7 +95,7 @@ def test_callers_are_written_for_those_who_publish_by_a_workflow_here(without_aw
     ],
     ids=["a branch", "two, and an environment", "quotes"],
 )
-def test_a_caller_fits_to_its_entry(
+def test_a_caller_matches_its_entry(
     refs: list[str], environment: str | None, events: list[str], condition: str
 ) -> None:
     account = parse_account({TFVARS: values()})

@@ -46,13 +46,13 @@ def on_master(desk: Desk) -> None:
 def test_a_branch_that_github_lacks_is_reported_before_anything_is_done(branch_desk: Desk) -> None:
     on_master(branch_desk)
     said = words(branch_desk.bootstrap("--yes"))
-    assert "A push to the branch main publishes, and octo-org/example-service has no such" in said
+    assert "A push to the branch main publishes, but octo-org/example-service has no such" in said
     assert "its default branch is master." in said
     assert branch_desk.changes() == []
 
 
 @pytest.mark.parametrize("way", ["rename", "trust"])
-def test_both_ways_out_of_master_lead_to_a_run(branch_desk: Desk, way: str) -> None:
+def test_both_commands_for_a_master_branch_lead_to_a_run(branch_desk: Desk, way: str) -> None:
     on_master(branch_desk)
     first = branch_desk.bootstrap("--yes")
     printed = "\n".join(commands_of(first))
@@ -61,7 +61,7 @@ def test_both_ways_out_of_master_lead_to_a_run(branch_desk: Desk, way: str) -> N
     ended = branch_desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     branch = "main" if way == "rename" else "master"
-    assert f"whoever may push to branch {branch}" in ended.out
+    assert f"Anyone who can push to branch {branch}" in " ".join(ended.out.split())
     assert published(f"{branch}-1", branch_desk.git("rev-parse", "HEAD")) in ended.out
     assert f"[{branch}]" in (branch_desk.path / DEPLOY).read_text()
     assert doctor_says(branch_desk, "branch") == [
@@ -87,8 +87,8 @@ SELECTED = {"github_owned_allowed": True, "verified_allowed": False, "patterns_a
 
 def test_actions_that_are_not_selected_are_named_and_allowed_by_the_line(ready: Desk) -> None:
     ready.hub.change(NAME, allowed_actions="selected", selected_actions=SELECTED)
-    said = refused(ready, "--yes")
-    assert "allows only some actions, and not hashicorp/setup-terraform" in said
+    said = " ".join(refused(ready, "--yes").split())
+    assert "allows only some actions, but its workflows also use hashicorp/setup-terraform" in said
     assert "actions/checkout" not in said, "GitHub's own are allowed"
     (line,) = doctor_says(ready, "actions")
     follow(ready, line.commands[0])
@@ -105,8 +105,8 @@ def test_actions_that_are_not_selected_are_named_and_allowed_by_the_line(ready: 
         (
             {**SELECTED, "verified_allowed": True},
             "ok",
-            "GitHub Actions run, with the actions that the workflows use, if aws-actions and docker"
-            " and hashicorp are still verified creators",
+            "GitHub Actions is switched on, and allows the actions that the workflows use, if"
+            " aws-actions and docker and hashicorp are still verified creators",
         ),
         ({**SELECTED, "verified_allowed": True, "patterns_allowed": ["!docker/*"]}, "wrong", ""),
         ({**SELECTED, "patterns_allowed": ["*"]}, "ok", ""),
@@ -132,7 +132,7 @@ CURED = [
 
 
 @pytest.mark.parametrize(("breaks", "concern"), CURED)
-def test_a_line_of_doctor_cures_what_it_stands_below(
+def test_the_command_below_a_line_of_doctor_corrects_it(
     ready: Desk, breaks: Callable[[Desk], object], concern: str
 ) -> None:
     breaks(ready)
@@ -160,7 +160,7 @@ AGAIN_CURES = [
 
 
 @pytest.mark.parametrize(("breaks", "concern"), AGAIN_CURES)
-def test_where_doctor_says_make_bootstrap_that_cures_it(
+def test_where_doctor_prints_make_bootstrap_it_corrects_the_line(
     guarded: Desk, breaks: Callable[[Desk], object], concern: str
 ) -> None:
     breaks(guarded)
@@ -196,14 +196,14 @@ def test_a_problem_does_not_only_say_that_the_same_is_to_be_typed_again() -> Non
 def test_only_admins_may_ask_about_actions_and_that_is_unknown_and_not_ok(ready: Desk) -> None:
     ready.hub.change(NAME, permissions={"admin": False, "push": True, "pull": True})
     (line,) = doctor_says(ready, "actions")
-    assert (line.state, "Only admins of the repository may ask this" in line.text) == (
+    assert (line.state, "Only admins of the repository can see this" in line.text) == (
         "unknown",
         True,
     )
     assert ready.doctor().status == 2
     ended = ready.bootstrap("--yes")
     assert ended.status == 0
-    assert f"Whether GitHub Actions run in {NAME} is unknown" in words(ended)
+    assert f"It is unknown whether GitHub Actions is switched on in {NAME}" in words(ended)
 
 
 def push_tag(desk: Desk, tag: str, message: str) -> None:
@@ -215,10 +215,10 @@ def push_tag(desk: Desk, tag: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("tag_project", "message", "released", "reason"),
     [
-        (True, "Fix [skip ci]", [], "The message of its commit holds [skip ci]"),
-        (True, "Fix", [], "more than three tags are pushed at once"),
-        (False, "Fix", [], "No release was published for it"),
-        (False, "Fix", ["v0.2.0"], "a workflow has published with its GITHUB_TOKEN"),
+        (True, "Fix [skip ci]", [], "The commit message contains [skip ci]"),
+        (True, "Fix", [], "more than three tags were pushed at once"),
+        (False, "Fix", [], "There is no release for v0.2.0"),
+        (False, "Fix", ["v0.2.0"], "a workflow has published the release with its GITHUB_TOKEN"),
     ],
     ids=["skipped", "many tags", "no release", "its own token"],
 )
@@ -230,22 +230,22 @@ def test_a_version_that_started_nothing_is_reported_and_published_by_the_line(
         on = "  release:\n    types: [published]\n"
         path.write_text(path.read_text().replace(on, '  push:\n    tags: ["v*"]\n'))
         ready.git("commit", "--quiet", "--all", "--message=on tags")
-    assert doctor_says(ready, "versions") == [("ok", "1 of 1 versions have a run or an image", [])]
+    assert doctor_says(ready, "versions") == [("ok", "1 of 1 version was published", [])]
     push_tag(ready, "v0.2.0", message)
     ready.hub.change(NAME, releases=released, course={"never": True})
     (line,) = doctor_says(ready, "versions")
     assert line.state == "wrong"
-    assert line.text.startswith("v0.2.0 is on GitHub, and has neither a run of deploy.yml nor")
+    assert line.text.startswith("v0.2.0 is on GitHub, but has neither a run of deploy.yml nor")
     assert reason in line.text
     ready.hub.change(NAME, course={})
     follow(ready, line.commands[0])
-    assert doctor_says(ready, "versions") == [("ok", "2 of 2 versions have a run or an image", [])]
+    assert doctor_says(ready, "versions") == [("ok", "2 of 2 versions were published", [])]
 
 
 def test_a_version_without_deploy_yml_is_from_before_and_no_failure(ready: Desk) -> None:
     unpublished(ready).git("rm", "--quiet", DEPLOY)
     push_tag(ready, "v0.0.1", "before")
-    text = "0 of 1 versions have a run or an image; the others have no deploy.yml"
+    text = "0 of 1 version were published; 1 has no deploy.yml"
     assert doctor_says(ready, "versions") == [("ok", text, [])]
 
 
@@ -287,54 +287,66 @@ def test_terraform_gets_the_credentials_that_the_aws_cli_alone_has(
     assert "No valid credential sources found" in alone.out, "without the tool there are none"
     ended = desk.bootstrap("--yes", **environment)
     assert ended.status == 0, ended.out
-    assert "terraform gets the credentials of the AWS CLI, for this run only." in ended.out
+    assert "terraform uses the credentials of the AWS CLI, for this run only." in ended.out
     (line,) = [one for one in desk.doctor(**environment).out.splitlines() if " tools " in one]
-    assert line.startswith("ok  tools")
+    assert line.startswith("ok       tools")
 
 
-def test_credentials_that_are_not_handed_on_are_reported_before_anything_is_done(
+def test_credentials_that_are_not_exported_are_reported_before_anything_is_done(
     desk: Desk, tmp_path: Path
 ) -> None:
     environment = cli_alone(tmp_path / "cli", "echo 'MFA is needed' >&2; exit 255")
     environment["PATH"] = f"{tmp_path / 'cli'}:{desk.environment()['PATH']}"
     said = refused(desk, "--yes", **environment)
-    assert said.startswith("The AWS CLI does not hand its credentials on, so Terraform would have")
+    assert said.startswith("The AWS CLI does not export its credentials, so Terraform would have")
     assert "MFA is needed" in said
     assert said.splitlines()[-1].startswith('  eval "$(aws configure export-credentials')
 
 
-def test_version_1_of_the_aws_cli_hands_nothing_on_and_that_is_seen_first(
+def test_version_1_of_the_aws_cli_exports_nothing_and_that_is_reported_first(
     desk: Desk, tmp_path: Path
 ) -> None:
     environment = cli_alone(tmp_path / "cli", "true")
     environment["PATH"] = f"{tmp_path / 'cli'}:{desk.environment()['PATH']}"
     said = refused(desk, "--yes", **environment)
-    assert "it finds no AWS credentials that are valid" in " ".join(said.split())
+    assert "it finds no valid AWS credentials" in " ".join(said.split())
     assert [call for call in desk.hub.calls() if call.startswith("gh repo create")] == []
-    assert "AWS CLI, for which that must be version 2" in " ".join(said.split())
+    assert "the AWS CLI, which must be version 2" in " ".join(said.split())
 
 
-def test_what_stops_terraform_is_seen_before_the_repository_is_created(desk: Desk) -> None:
+def test_an_error_of_terraform_is_reported_before_the_repository_is_created(desk: Desk) -> None:
     main = desk.path / "infra/main.tf"
     main.write_text(main.read_text() + 'output "x" {\n  value = local.nothing\n}\n')
     said = refused(desk, "--yes")
     assert "local.nothing" in said
 
 
-def test_what_aws_refuses_is_seen_before_the_repository_is_created(desk: Desk) -> None:
+def test_an_error_of_aws_is_reported_before_the_repository_is_created(desk: Desk) -> None:
     desk.emulator.fail("DescribeRepositories", 400, 99, "AccessDeniedException")
     said = " ".join(refused(desk, "--yes").split())
-    assert "Your AWS user or role may not do this: AccessDeniedException" in said
+    assert "Your AWS user or role does not have permission for this: AccessDeniedException" in said
     assert "Ask an administrator" in said
 
 
 @pytest.mark.parametrize(
     ("user", "text", "mend"),
     [
-        ({"no_such_owners": ["octo-org"]}, "GitHub knows no octo-org", "OWNER/example-service"),
-        ({"people": ["octo-org"]}, "octo-org is another person than octocat", "OWNER/example-ser"),
-        ({"may_create": False}, "You cannot create private repositories in octo-org", ""),
-        ({"member": False}, "You cannot create private repositories in octo-org", ""),
+        (
+            {"no_such_owners": ["octo-org"]},
+            "GitHub has no user or organisation octo-org",
+            "OWNER/example-service",
+        ),
+        ({"people": ["octo-org"]}, "You are logged in to GitHub as octocat", "OWNER/example-ser"),
+        (
+            {"may_create": False},
+            "You do not have permission to create private repositories in octo-org",
+            "",
+        ),
+        (
+            {"member": False},
+            "You do not have permission to create private repositories in octo-org",
+            "",
+        ),
     ],
     ids=["no such owner", "another person's", "members may not", "no member"],
 )
@@ -360,7 +372,7 @@ def test_files_that_were_not_generated_are_listed_and_left(desk: Desk) -> None:
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     assert (
-        "Not generated, so not committed, and not in a release: app/more.py, credentials.json."
+        "so they are not committed, and not in a release: app/more.py, credentials.json."
         in words(ended)
     )
     listed = set(desk.git("ls-files").splitlines())
@@ -374,7 +386,7 @@ def test_everything_is_committed_where_that_is_asked_for(desk: Desk) -> None:
     ended = desk.bootstrap("--yes", "--all")
     assert ended.status == 0, ended.out
     assert "app/more.py" in desk.git("ls-files").splitlines()
-    assert "Not generated" not in ended.out
+    assert "not generated" not in ended.out
 
 
 def test_an_answer_of_gh_that_is_an_error_is_never_ok(ready: Desk, tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ from tests.support.desk import Desk, Ended
 
 KEY, ROLE = "example-service", "example-service-push"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
-BY_NAME, LAST = f"Type {KEY} to destroy it: ", 'Only "yes" does: '
+BY_NAME, LAST = f"Type {KEY} to destroy it: ", 'Type "yes" to '
 GOES = f"""\
-goes    module.repository["{KEY}"].aws_ecr_lifecycle_policy.image
-goes    module.repository["{KEY}"].aws_ecr_repository.image
-goes    module.repository["{KEY}"].aws_iam_role.push
-goes    module.repository["{KEY}"].aws_iam_role_policy.push
-stays   the GitHub repository octo-org/{KEY}, whose next deployment will fail: take
-        deploy.yml away
-stays   the entry '{KEY}' in infra/terraform.tfvars.json
-stays   GitHub's OIDC identity provider, """
+destroy  module.repository["{KEY}"].aws_ecr_lifecycle_policy.image
+destroy  module.repository["{KEY}"].aws_ecr_repository.image
+destroy  module.repository["{KEY}"].aws_iam_role.push
+destroy  module.repository["{KEY}"].aws_iam_role_policy.push
+keep     the GitHub repository octo-org/{KEY}. Its next deployment will fail, so delete
+         its deploy.yml
+keep     the entry '{KEY}' in infra/terraform.tfvars.json
+keep     GitHub's OIDC identity provider, """
 GONE = f"{KEY} is gone from account 111122223333. To create it again:\n  make bootstrap\n"
 
 
@@ -82,8 +82,8 @@ def destroy(desk: Desk, *answers: str) -> Ended:
 def test_without_a_terminal_it_says_what_would_go_and_refuses(desk: Desk, account: Account) -> None:
     files = desk.files()
     assert desk.destroy() == (1, f"""\
-{GOES}which no other role trusts, and you are asked about it
-Nothing was changed: this asks, and there is no terminal.
+{GOES}which no other role trusts. You will be asked about it
+Nothing was changed, because there is no terminal to ask at. In a terminal, run:
   make destroy
 """)  # fmt: skip
     assert desk.changes() == []
@@ -118,8 +118,8 @@ def test_images_stand_in_the_way_until_the_printed_command_has_removed_them(
     remove = f"aws ecr delete-repository --repository-name {KEY} --region us-east-1 --force"
     assert blocked.status == 1
     assert blocked.out.endswith(f"""
-The registry {KEY} holds 2 images, so it cannot go, and nothing was changed. If nobody
-runs them any more, this deletes it with them:
+The ECR repository {KEY} holds 2 images, so it cannot be destroyed, and nothing was
+changed. If nobody runs these images any more, delete it with its images first:
   {remove}
   make destroy
 """)
@@ -127,7 +127,7 @@ runs them any more, this deletes it with them:
     assert whole(account)
     assert desk.run(*shlex.split(remove)).status == 0
     assert account.registries() == set()
-    assert "\nNothing was changed: this asks, and " in desk.destroy().out
+    assert "\nNothing was changed, because there is no terminal to ask at. " in desk.destroy().out
 
 
 def test_a_registry_that_may_be_deleted_by_force_goes_with_its_images(
@@ -139,19 +139,19 @@ def test_a_registry_that_may_be_deleted_by_force_goes_with_its_images(
     assert before.count('"force_delete": false') == 1
     state.write_text(before.replace('"force_delete": false', '"force_delete": true'))
     ended = destroy(desk, KEY, "no")
-    assert "goes    every image in example-service (force_delete)" in ended.out
+    assert "destroy  every image in example-service (force_delete)" in ended.out
     assert ended.status == 0, ended.out
     assert account.registries() == set()
 
 
-def test_a_provider_that_nobody_else_trusts_is_deleted_on_the_word(
+def test_a_provider_that_nobody_else_trusts_is_deleted_after_a_yes(
     desk: Desk, account: Account
 ) -> None:
     desk.emulator.fail("DeleteOpenIDConnectProvider", 403, 9, "AccessDenied")
     refused = destroy(desk, KEY, "yes")
-    assert "Delete GitHub's OIDC identity provider, which no role trusts any more?" in refused.out
+    assert "\nNo role trusts GitHub's OIDC identity provider any more.\n" in refused.out
     assert refused.status == 1
-    assert "Your AWS user or role may not do this: AccessDenied" in refused.out
+    assert "Your AWS user or role does not have permission for this: AccessDenied" in refused.out
     assert (account.roles(), account.registries()) == (set(), set())
     assert account.state() == {"aws_iam_openid_connect_provider"}
     desk.emulator.clear()
@@ -161,14 +161,15 @@ def test_a_provider_that_nobody_else_trusts_is_deleted_on_the_word(
     assert (account.state(), account.providers()) == (set(), [])
 
 
-def test_a_provider_that_another_role_trusts_stays_and_leaves_the_state_on_the_word(
+def test_a_provider_that_another_role_trusts_stays_and_leaves_the_state_after_a_yes(
     desk: Desk, account: Account
 ) -> None:
     account.role("billing-push")
     kept = destroy(desk, KEY, "no")
     assert kept.status == 0
-    assert f"{GOES}trusted by billing-push, and you are asked about it\n" in kept.out
-    assert "Take the provider out of this state? It stays for billing-push." in kept.out
+    assert f"{GOES}trusted by billing-push. You will be asked about it\n" in kept.out
+    assert "These roles still trust GitHub's OIDC identity provider: billing-push\n" in kept.out
+    assert 'Type "yes" to remove it from this state and keep it in AWS: ' in kept.out
     assert kept.out.endswith(GONE)
     assert (account.roles(), account.registries()) == ({"billing-push"}, set())
     assert account.state() == {"aws_iam_openid_connect_provider"}
@@ -191,7 +192,7 @@ def test_of_several_entries_only_the_own_one_goes(desk: Desk, account: Account) 
     assert (account.roles(), account.registries()) == ({"second-push"}, {"second"})
     assert account.providers() == [PROVIDER]
     assert len(account.state()) == 5
-    nothing = f"Nothing to destroy: Terraform's state knows nothing of {KEY}.\n"
+    nothing = f"Nothing to destroy: Terraform's state contains nothing of {KEY}.\n"
     assert desk.destroy() == (0, nothing)
 
 
@@ -200,18 +201,18 @@ def test_a_destroy_that_failed_goes_on_from_there(desk: Desk, account: Account) 
     failed = destroy(desk, KEY)
     assert failed.status == 1
     assert failed.out.endswith(
-        "terraform apply ended with the error above. What is gone is noted in the state, and this"
-        " goes on\nfrom there:\n  make destroy\n"
+        "terraform apply failed with the error above. The state records what is already destroyed."
+        " To\ncontinue:\n  make destroy\n"
     )
     assert (account.roles(), account.registries()) == ({ROLE}, set())
     desk.emulator.clear()
     again = destroy(desk, KEY, "no")
-    assert again.out.startswith(f'goes    module.repository["{KEY}"].aws_iam_role.push\n')
+    assert again.out.startswith(f'destroy  module.repository["{KEY}"].aws_iam_role.push\n')
     assert again.status == 0
     assert account.roles() == set()
 
 
-def test_a_registry_that_is_not_in_the_state_stands_not_in_the_way(
+def test_an_ecr_repository_that_is_not_in_the_state_does_not_block_destroy(
     desk: Desk, account: Account
 ) -> None:
     kinds = ("aws_ecr_lifecycle_policy", "aws_ecr_repository")
@@ -221,11 +222,11 @@ def test_a_registry_that_is_not_in_the_state_stands_not_in_the_way(
         repositoryName=KEY, imageManifest='{"schemaVersion": 2}', imageTag="v0.1.0"
     )
     ended = destroy(desk, "no")
-    assert ended.out.startswith(f'goes    module.repository["{KEY}"].aws_iam_role.push\n')
+    assert ended.out.startswith(f'destroy  module.repository["{KEY}"].aws_iam_role.push\n')
     assert ended.out.endswith("\nNothing was changed.\n")
 
 
-def test_a_backend_that_cannot_be_reached_is_told_with_what_to_type(desk: Desk) -> None:
+def test_a_backend_that_cannot_be_reached_is_reported(desk: Desk) -> None:
     broken = desk.path / "infra/backend.tf"
     broken.write_text('terraform {\n  backend "nowhere" {}\n}\n')
     try:
@@ -235,7 +236,7 @@ def test_a_backend_that_cannot_be_reached_is_told_with_what_to_type(desk: Desk) 
     assert ended.status == 1
     assert ended.out.startswith("Terraform's state cannot be read:\n")
     assert "There is no backend type named" in ended.out
-    assert ended.out.endswith("\nCorrect what it names, then go on.\n  make destroy\n")
+    assert ended.out.endswith("\nCorrect what it reports, then try again.\n  make destroy\n")
 
 
 def test_it_can_only_say_what_would_go(desk: Desk, account: Account) -> None:
@@ -248,10 +249,10 @@ def test_it_can_only_say_what_would_go(desk: Desk, account: Account) -> None:
 
 
 @pytest.mark.usefixtures("account")
-def test_what_the_state_does_not_know_is_said_to_be_there(desk: Desk) -> None:
+def test_what_exists_in_aws_but_not_in_the_state_is_reported(desk: Desk) -> None:
     (desk.path / "infra/terraform.tfstate").unlink()
     ended = desk.destroy()
     assert ended.status == 1
     words = " ".join(ended.out.split())
-    assert f"In AWS there are the role {ROLE} and the registry {KEY}." in words
+    assert f"But AWS has the role {ROLE} and the ECR repository {KEY}." in words
     assert ended.out.endswith("\n  make bootstrap\n  make destroy\n")

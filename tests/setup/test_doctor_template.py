@@ -1,4 +1,4 @@
-"""Doctor's line on the template: which version this is, and what is newer. Git is real."""
+"""Doctor's line about the template: which version this is, and what is newer. Git is real."""
 
 from __future__ import annotations
 
@@ -87,10 +87,14 @@ def looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lin
 
 def test_the_newest_version_is_ok(published: list[str], looked: Callable[..., Line]) -> None:
     line = looked(source=ADDRESS, version="0.3.0", commit=published[2])
-    assert (line.state.name, line.text, line.commands) == ("OK", "0.3.0, the newest version", ())
+    assert (line.state.name, line.text, line.commands) == (
+        "OK",
+        "this is version 0.3.0, the newest",
+        (),
+    )
 
 
-def test_a_newer_version_is_a_warning_in_the_words_of_the_changelog(
+def test_a_newer_version_is_a_warning_that_quotes_the_changelog(
     published: list[str], looked: Callable[..., Line]
 ) -> None:
     line = looked(source=ADDRESS, version="0.1.0", commit=published[0])
@@ -99,7 +103,7 @@ def test_a_newer_version_is_a_warning_in_the_words_of_the_changelog(
     assert (
         line.text
         == """\
-0.1.0, and there is 0.3.0:
+this is version 0.1.0, and 0.3.0 is available:
 0.3.0 - 2027-02-01
 - `make doctor` reports an image that nobody pulls.
 0.2.0 - 2027-01-01
@@ -109,16 +113,16 @@ def test_a_newer_version_is_a_warning_in_the_words_of_the_changelog(
     assert one.text.splitlines() == line.text.replace("0.1.0", "0.2.0").splitlines()[:3]
 
 
-def test_a_template_from_a_zip_knows_its_version_alone(
+def test_a_project_from_a_zip_knows_only_its_version(
     published: list[str], looked: Callable[..., Line]
 ) -> None:
     """Its commit is that of the tag."""
     assert published
     line = looked(source=ADDRESS, version="0.2.0", commit=None)
-    assert line.text.startswith("0.2.0, and there is 0.3.0:")
+    assert line.text.startswith("this is version 0.2.0, and 0.3.0 is available:")
 
 
-def test_what_cannot_be_fetched_is_unknown_with_what_git_says(
+def test_a_template_that_cannot_be_fetched_is_unknown_with_the_error_of_git(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked: Callable[..., Line]
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
@@ -131,7 +135,7 @@ def test_what_cannot_be_fetched_is_unknown_with_what_git_says(
     assert line.commands == (f"git ls-remote {ADDRESS} HEAD",)
 
 
-def test_a_commit_that_the_template_has_not_is_unknown(
+def test_a_commit_that_the_template_does_not_have_is_unknown(
     published: list[str], looked: Callable[..., Line]
 ) -> None:
     assert published
@@ -141,12 +145,12 @@ def test_a_commit_that_the_template_has_not_is_unknown(
     assert line.commands[0].endswith('ARGS="--from v0.1.0"')
 
 
-def test_a_record_that_is_wrong_is_wrong(looked: Callable[..., Line]) -> None:
+def test_a_record_with_an_invalid_address_is_wrong(looked: Callable[..., Line]) -> None:
     line = looked(source="ext::sh -c true", version="0.1.0", commit=None)
     assert line.state.name == "WRONG"
 
 
-def test_without_an_address_newer_versions_are_not_known_which_is_no_error(
+def test_without_an_address_newer_versions_are_unknown_which_is_only_a_warning(
     looked: Callable[..., Line],
 ) -> None:
     line = looked(source=None, version="0.1.0", commit=None)

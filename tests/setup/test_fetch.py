@@ -1,4 +1,4 @@
-"""fetch and caller: a repository without infra/ takes what another one has written for it."""
+"""fetch and caller: a repository without infra/ fetches what the central one wrote for it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def written(desk: Desk, key: str = "web", **values: str) -> str:
     return text
 
 
-def test_it_is_taken_and_judged_and_names_where_it_comes_from(served: Desk) -> None:
+def test_infra_json_is_fetched_and_checked_and_records_where_it_comes_from(served: Desk) -> None:
     text = written(served)
     ended = served.keyless("fetch", "--from", CENTRAL, "--key", "")
     assert ended.status == 0, ended.out
-    assert "agree: who may publish what, where" in ended.out
+    assert "agree: who can publish what, where" in ended.out
     assert (served.path / "infra.json").read_text() == text
     # From then on it knows where it comes from; the makefile hands empty values on.
     newer = written(served, image_tag_mutability="MUTABLE")
@@ -48,7 +48,7 @@ def test_it_is_taken_and_judged_and_names_where_it_comes_from(served: Desk) -> N
 
 
 @pytest.mark.parametrize("command", ["fetch", "caller"])
-def test_nothing_is_lost_where_github_has_no_such_file(served: Desk, command: str) -> None:
+def test_nothing_changes_if_github_has_no_such_file(served: Desk, command: str) -> None:
     before = served.files()
     ended = served.keyless(command, "--from", CENTRAL)
     assert ended.status == 1
@@ -61,13 +61,14 @@ def test_nothing_is_lost_where_github_has_no_such_file(served: Desk, command: st
 
 
 @pytest.mark.parametrize("command", ["fetch", "caller"])
-def test_it_says_what_to_type_where_nobody_is_named(served: Desk, command: str) -> None:
+def test_without_a_central_repository_it_prints_the_command(served: Desk, command: str) -> None:
     ended = served.keyless(command)
-    assert ended == (1, f"Say who holds infra/: make {command} FROM=OWNER/NAME\n")
+    text = "It is not known which repository has the infra/ for this one. Name it:"
+    assert ended == (1, f"{text}\n  make {command} FROM=OWNER/NAME\n")
     assert served.hub.calls() == []
 
 
-def test_the_whole_workflow_of_a_caller_is_taken_under_another_key(served: Desk) -> None:
+def test_the_workflow_of_a_caller_is_fetched_under_another_key(served: Desk) -> None:
     written(served, "front")
     ended = served.keyless("caller", "--from", CENTRAL, "--key", "front")
     assert (ended.status, ended.out) == (0, "")
@@ -75,10 +76,10 @@ def test_the_whole_workflow_of_a_caller_is_taken_under_another_key(served: Desk)
 
 
 @pytest.mark.parametrize("command", ["bootstrap", "doctor", "destroy", "outputs"])
-def test_what_needs_infra_says_where_it_is(served: Desk, command: str) -> None:
+def test_a_command_that_needs_infra_prints_where_it_is(served: Desk, command: str) -> None:
     (served.path / "infra.json").write_text(written(served))
     ended = served.keyless(command)
     typed = "python3 .github/keyless outputs" if command == "outputs" else f"make {command}"
     words = " ".join(ended.out.split())
-    assert f"infra/ of this repository stands in {CENTRAL}: type {typed} there" in words
+    assert f"infra/ of this repository is in {CENTRAL}. Type {typed} there." in words
     assert ended.status == 1

@@ -47,9 +47,11 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
         "\n\n"
         "Role      arn:aws:iam::111122223333:role/example-service-push\n"
         "Registry  111122223333.dkr.ecr.us-east-1.amazonaws.com/example-service\n"
-        "Trust     A job of octo-org/example-service may assume it: whoever may push a tag v*.\n"
+        "Trust     Jobs of octo-org/example-service can assume the role."
+        " Anyone who can push a tag v* can\n"
+        "          start them.\n"
         "\n"
-        "Ctrl-C stops only the watching: the run goes on.\n"
+        "Ctrl-C only stops following: the run continues.\n"
         f"Run       {RUN}\n"
         "          success\n" + published("v0.1.0", desk.git("rev-parse", "HEAD"))
     )
@@ -70,29 +72,30 @@ def test_a_first_run_does_everything_in_order_and_a_second_one_nothing(desk: Des
     ran = [call.split()[2] for call in desk.hub.calls() if call.startswith("terraform -chdir")]
     assert ran == ["state", "plan"]  # each takes seconds, and no more is needed to know
     assert (again.status, desk.changes(), desk.files()) == (0, [], after)
-    assert "\nNothing to change: everything is there.\n" in again.out
-    assert "To leave that to admins: make bootstrap ARGS=--ruleset" in " ".join(again.out.split())
+    assert "\nNothing to do: everything is in place.\n" in again.out
+    assert "To limit this to admins: make bootstrap ARGS=--ruleset" in " ".join(again.out.split())
 
 
-def test_nothing_but_yes_does_it(desk: Desk) -> None:
+def test_only_yes_is_a_yes(desk: Desk) -> None:
     interrupted = (
-        f"\nInterrupted. Nothing is half-written, and this goes on from there:\n  {AGAIN}\n"
+        f"\nInterrupted. No file is half-written. To continue where it stopped:\n  {AGAIN}\n"
     )
     for answer, status, said in (
         ("y", 1, "Nothing was changed.\n"),
         ("\x03", 130, interrupted),
         ("\x04", 1, "Nothing was changed.\n"),
     ):
-        ended = desk.typed({'Do this? Only "yes" does: ': answer}, "bootstrap", "--public")
+        ended = desk.typed({'Type "yes" to continue: ': answer}, "bootstrap", "--public")
         assert (ended.status, desk.changes()) == (status, [])
         assert ended.out.startswith(f" 1. create the GitHub repository {NAME}, public and empty\n")
         assert ended.out.endswith(said)
 
 
-def test_without_a_terminal_nobody_is_asked(desk: Desk) -> None:
+def test_without_a_terminal_it_prints_the_command_that_does_not_ask(desk: Desk) -> None:
     said = refused(desk)
     assert said.endswith(
-        "Nothing was changed: there is no terminal to ask at. To do this without a terminal:\n"
+        "Nothing was changed, because there is no terminal to ask at."
+        " To do this without a question:\n"
         '  make bootstrap ARGS="--yes"\n'
     )
     said = refused(desk, "--all", "--public", "--repository", "octo-org/other")
@@ -104,7 +107,7 @@ def test_without_a_terminal_nobody_is_asked(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("shell", "says"), [("<&-", "there is no terminal to ask at"), ("| true", "")]
 )
-def test_no_input_and_no_reader_are_no_tracebacks(desk: Desk, shell: str, says: str) -> None:
+def test_a_closed_input_or_output_causes_no_traceback(desk: Desk, shell: str, says: str) -> None:
     ended = desk.run("bash", "-c", f"{sys.executable} {TOOL} bootstrap {shell}")
     assert says in ended.out
     assert "Traceback" not in ended.out
@@ -134,7 +137,7 @@ CUTS = [
 ]
 
 
-def test_after_any_interruption_it_goes_on_from_there(desk: Desk) -> None:
+def test_after_any_interruption_it_continues_where_it_stopped(desk: Desk) -> None:
     original = (desk.path / TFVARS).read_bytes()
     noted = original.replace(b'prefix": null', f'prefix": "{IDS}"'.encode())
     for number, cut in enumerate(CUTS):
@@ -143,7 +146,7 @@ def test_after_any_interruption_it_goes_on_from_there(desk: Desk) -> None:
         assert ended.status == 130, ended.out
         assert "INTERRUPTED AFTER" in ended.out
         assert (
-            f"\nInterrupted. Nothing is half-written, and this goes on from there:\n  {AGAIN}\n"
+            f"\nInterrupted. No file is half-written. To continue where it stopped:\n  {AGAIN}\n"
             in ended.out
         )
         assert "It stopped at: " in ended.out
@@ -155,7 +158,7 @@ def test_after_any_interruption_it_goes_on_from_there(desk: Desk) -> None:
     desk.hub.clear()
     ended = desk.bootstrap("--yes")
     assert (ended.status, desk.changes()) == (0, [])
-    assert "Nothing to change: everything is there." in ended.out
+    assert "Nothing to do: everything is in place." in ended.out
     assert desk.git("log", "--format=%s").splitlines() == ["First commit"]
     assert desk.git("rev-parse", "HEAD") == desk.git("ls-remote", "origin", "refs/heads/main")[:40]
 
@@ -195,7 +198,7 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def test_what_a_killed_run_left_is_taken_away(desk: Desk) -> None:
+def test_files_that_a_killed_run_left_are_removed(desk: Desk) -> None:
     (desk.path / "infra/bootstrap_imports.tf").write_text("import {\n")
     assert desk.bootstrap("--plan").status == 0
     assert not (desk.path / "infra/bootstrap_imports.tf").exists()
@@ -221,7 +224,7 @@ def test_an_edit_made_while_it_asks_is_not_overwritten(ready: Desk) -> None:
     )
     ended = ready.run(sys.executable, "-c", code)
     assert ended.status == 1
-    assert f"{TFVARS} was edited while this was asking, so it was not written." in ended.out
+    assert f"{TFVARS} was edited in the meantime, so it was not overwritten." in ended.out
     assert (ready.project.tfvars["create_oidc_provider"], ready.changes()) == (False, [])
 
 

@@ -26,7 +26,7 @@ def test_a_repository_with_commits_of_others_is_not_pushed_over(desk: Desk) -> N
     desk.hub.create(NAME)
     desk.hub.push(NAME, {"README.md": "mine\n"})
     said = refused(desk, "--yes")
-    assert f"{NAME} is not empty, and this folder does not come from it" in said
+    assert f"{NAME} is not empty, and this folder is not a clone of it, so nothing" in said
     assert said.endswith(f"  gh repo clone {NAME}\n")
     desk.git("init", "--quiet", "--initial-branch=main")
     desk.git("commit", "--quiet", "--allow-empty", "--message=mine")  # another history
@@ -37,7 +37,7 @@ def test_a_remote_of_somebody_else_is_not_pushed_to(desk: Desk) -> None:
     desk.git("init", "--quiet", "--initial-branch=main")
     desk.git("remote", "add", "origin", "https://somebody:secret@github.com/other/thing.git")
     said = refused(desk, "--yes")
-    assert "The remote origin of this folder is https://github.com/other/thing.git, and not" in said
+    assert "The remote origin of this folder is https://github.com/other/thing.git instead" in said
     assert "secret" not in said
     assert said.endswith(f"\n  git remote rename origin upstream\n  {AGAIN}\n")
 
@@ -45,13 +45,13 @@ def test_a_remote_of_somebody_else_is_not_pushed_to(desk: Desk) -> None:
 def test_a_second_push_url_of_a_stranger_is_not_pushed_to(ready: Desk) -> None:
     ready.git("remote", "set-url", "--push", "origin", "https://github.com/stranger/public.git")
     words = " ".join(refused(ready, "--yes").split())
-    assert "is https://github.com/stranger/public.git, and not octo-org/example-service" in words
+    assert "is https://github.com/stranger/public.git instead of octo-org/example-service" in words
 
 
 def test_an_empty_repository_gets_main_and_no_other_branch(desk: Desk) -> None:
     desk.git("init", "--quiet", "--initial-branch=master")
     said = refused(desk, "--yes")
-    assert "is empty, and the branch here is master: the first push must be of main." in said
+    assert "is empty, so the first push must be of main, but the branch here is master:" in said
     assert said.endswith(f"\n  git branch -m main\n  {AGAIN}\n")
 
 
@@ -79,8 +79,8 @@ def test_values_that_somebody_is_editing_are_written_and_not_committed(ready: De
     deploy.write_text(deploy.read_text().replace("'refs/tags/v'", "'refs/tags/v1'"))
     ended = ready.bootstrap("--yes")
     assert ended.status == 0, ended.out
-    assert f" -  {TFVARS} holds edits of yours, which are yours to commit." in ended.out
-    stated = 'states the trust once more, for "refs/tags/v*", and the role trusts "refs/tags/v1*"'
+    assert f" -  {TFVARS} contains edits of yours. Commit them yourself." in ended.out
+    stated = 'expects that the role trusts "refs/tags/v*", but it trusts "refs/tags/v1*"'
     assert f"infra/tests/trust.tftest.hcl {stated}" in words(ended)
     assert ready.changes() == [APPLY]
     assert ready.entry["subject_prefix"] == IDS
@@ -89,13 +89,13 @@ def test_values_that_somebody_is_editing_are_written_and_not_committed(ready: De
     ]
 
 
-def test_a_push_that_github_refuses_is_told_with_a_way_round(ready: Desk) -> None:
+def test_a_push_that_github_refuses_is_reported_with_another_way(ready: Desk) -> None:
     ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
     rule = "GH013: Repository rule violations found for refs/heads/main."
     ready.hub.refuse_pushes(NAME, rule)
     ended = ready.bootstrap("--yes")
     assert (ended.status, ready.changes()) == (1, [FIRST[-1]])
-    assert "GitHub does not take the push, and everything before it is done:\n" in ended.out
+    assert "GitHub refused the push. Everything before it is done.\n" in ended.out
     assert rule in ended.out
     assert "  git push origin HEAD:refs/heads/bootstrap\n  gh pr create --head boot" in ended.out
     ready.hub.allow_pushes(NAME)
@@ -123,18 +123,18 @@ def test_a_branch_that_takes_no_push_is_reported_before_the_first_step(
     assert "is protected" not in ready.bootstrap("--plan").out, "where nothing is pushed"
     ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
     planned = words(ready.bootstrap("--plan"))
-    assert (f"main of {NAME} is protected, so the push may be refused" in planned) is noted
+    assert (f"main of {NAME} is protected, so GitHub may refuse the push" in planned) is noted
 
 
 def test_commits_that_are_missing_here_stand_in_the_way_of_a_push(ready: Desk) -> None:
     ready.hub.push(NAME, {"theirs.txt": "theirs\n"})
     ready.hub.rename(NAME, "octo-org/renamed")
     said = refused(ready, "--yes")
-    assert "main of octo-org/renamed holds commits that this folder lacks" in said
+    assert "main of octo-org/renamed has commits that this folder does not have" in said
     assert said.endswith(f"\n  git pull --rebase origin main\n  {AGAIN}\n")
 
 
-def test_branches_that_have_parted_are_told(ready: Desk) -> None:
+def test_branches_that_have_diverged_are_reported(ready: Desk) -> None:
     ready.hub.push(NAME, {"theirs.txt": "theirs\n"})
     ready.git("commit", "--quiet", "--allow-empty", "--message=mine")
     said = refused(ready, "--yes")
@@ -161,7 +161,7 @@ def test_a_folder_inside_another_repository_becomes_its_own(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("state", ["detached", "merging"])
-def test_nothing_is_begun_where_nothing_can_be_committed(ready: Desk, state: str) -> None:
+def test_nothing_is_started_if_nothing_can_be_committed(ready: Desk, state: str) -> None:
     ready.hub.rename(NAME, "octo-org/renamed")
     if state == "detached":
         ready.git("checkout", "--quiet", "--detach")
@@ -180,18 +180,18 @@ def test_what_is_not_committed_is_named_before_the_release(ready: Desk) -> None:
     ended = ready.bootstrap("--yes")
     assert (ended.status, ready.changes()) == (0, [])
     words = " ".join(ended.out.split())
-    assert f"so a release will not have it: Dockerfile, {LOCK}, a, b, c and 2 more." in words
+    assert f"so a release will not contain them: Dockerfile, {LOCK}, a, b, c and 2 more." in words
 
 
 def test_an_option_that_changes_nothing_says_why(ready: Desk) -> None:
     said = words(ready.bootstrap("--plan", "--all", "--public"))
-    assert "--all changes nothing: it is for the first commit, and there is one." in said
-    assert f"--public changes nothing: {NAME} exists." in said
+    assert "--all has no effect: it applies to the first commit, which exists already." in said
+    assert f"--public has no effect: {NAME} exists." in said
     deploy = ready.path / ".github/workflows/deploy.yml"
     on = "  release:\n    types: [published]\n"
     deploy.write_text(deploy.read_text().replace(on, '  push:\n    tags: ["v*"]\n'))
     said = words(ready.bootstrap("--plan", "--immutable-releases"))
-    assert "--immutable-releases changes nothing: no workflow here starts on a release." in said
+    assert "--immutable-releases has no effect: no workflow here starts on a release." in said
 
 
 def test_commits_that_will_be_pushed_are_counted(ready: Desk) -> None:

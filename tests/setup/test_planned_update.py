@@ -140,16 +140,16 @@ def test_each_action_is_said_and_what_is_lost_has_its_address(copy: Copy, provid
     assert sorted(found.lines) == sorted(
         [
             "DESTROY    OIDC identity provider for GitHub",
-            "DESTROY    lifecycle policy of registry removed",
+            "DESTROY    lifecycle policy of ECR repository removed",
             "DESTROY    push policy of role removed-push",
-            "DESTROY    registry removed",
+            "DESTROY    ECR repository removed",
             "DESTROY    role removed-push",
-            "REPLACE    lifecycle policy of registry other (the policy alone)",
+            "REPLACE    lifecycle policy of ECR repository other (only the policy)",
             "REPLACE    push policy of role other-push",
-            "REPLACE    registry other",
+            "REPLACE    ECR repository other",
             "REPLACE    role other-push",
-            "REPLACE    lifecycle policy of registry kept (the policy alone)",
-            "change     registry kept: force_delete",
+            "REPLACE    lifecycle policy of ECR repository kept (only the policy)",
+            "change     ECR repository kept: force_delete",
             "change     push policy of role registry-push: policy",
             *moves,
             "change     role moved-push: max_session_duration (moved from"
@@ -172,11 +172,11 @@ def test_in_another_region_a_registry_is_new_and_the_former_one_stays(
     found = planned(bake().path, bake(aws_region="eu-west-1").path, providers)
     assert found == Planned(
         [
-            "create     lifecycle policy of registry example-service",
-            "create     registry example-service",
+            "create     lifecycle policy of ECR repository example-service",
+            "create     ECR repository example-service",
             "change     push policy of role example-service-push: policy",
-            "What stands in region us-east-1 stays there: registry, with all images. Nothing"
-            " updates them.",
+            "The ECR repository in region us-east-1 stays there, with all images. Nothing updates"
+            " them.",
         ],
         [],
         "",
@@ -188,8 +188,8 @@ def test_where_infra_comes_to_a_repository_everything_is_new(bake: Bake, provide
     assert found == Planned(
         [
             "create     OIDC identity provider for GitHub",
-            "create     lifecycle policy of registry example-service",
-            "create     registry example-service",
+            "create     lifecycle policy of ECR repository example-service",
+            "create     ECR repository example-service",
             "create     role example-service-push",
             "create     push policy of role example-service-push",
         ],
@@ -259,7 +259,7 @@ def test_without_terraform_nothing_is_known_and_it_is_said_where_to_get_it(
         file.write("\n")
     found = planned(bake(**known).path, after.path)
     assert (found.lines, found.lost) == ([], [])
-    assert found.unknown.startswith(f"{program} is not installed, so it is not known what this ")
+    assert found.unknown.startswith(f"{program} is not installed, so it is unknown what this ")
     assert "/install" in found.unknown
 
 
@@ -274,10 +274,10 @@ def test_what_terraform_reads_outside_of_infra_may_differ(copy: Copy) -> None:
 @pytest.mark.usefixtures("no_program")
 def test_without_an_infra_nothing_is_planned(bake: Bake) -> None:
     own, elsewhere = bake().path, bake(iac_tool="none").path
-    same = "infra/ is in another repository, so nothing changes in AWS by this update."
+    same = "infra/ is in another repository, so this update changes nothing in AWS."
     assert planned(elsewhere, elsewhere) == Planned([same], [], "")
-    leaves = "infra/ leaves this repository. What it has made stays in AWS, and its state still"
-    assert planned(own, elsewhere) == Planned([f"{leaves} knows that."], [], "")
+    leaves = "infra/ is removed from this repository. Everything that it has created stays in AWS,"
+    assert planned(own, elsewhere) == Planned([f"{leaves} and in Terraform's state."], [], "")
 
 
 def test_what_cannot_be_read_is_said(

@@ -17,7 +17,7 @@ def test_an_environment_is_created_for_the_trusted_refs_alone(guarded: Desk) -> 
     guarded.hub.change(NAME, environments={})
     ended = guarded.bootstrap("--yes")
     assert ended.status == 0, ended.out
-    assert "create the environment eu: prod on GitHub, for refs/tags/v* alone" in ended.out
+    assert "create the environment eu: prod on GitHub, for refs/tags/v* only" in ended.out
     made = guarded.hub.repository(NAME)["environments"][ENVIRONMENT]
     assert made["deployment_branch_policy"] == {
         "protected_branches": False,
@@ -40,50 +40,54 @@ def test_an_environment_that_exists_keeps_its_protection(guarded: Desk) -> None:
     guarded.hub.change(NAME, environments={ENVIRONMENT: {**there, "policies": policies}})
     ended = guarded.bootstrap("--yes")
     assert ended.status == 0, ended.out
-    assert "let v* use the environment eu: prod" in ended.out
-    assert " -  The environment eu: prod admits main, too." in ended.out
+    assert "allow v* to use the environment eu: prod" in ended.out
+    assert " -  The environment eu: prod also admits main." in ended.out
     made = guarded.hub.repository(NAME)["environments"][ENVIRONMENT]
     assert made["wait_timer"] == 5
     assert ("v*", "tag") in [(one["name"], one["type"]) for one in made["policies"]]
 
 
-def test_an_environment_without_limits_is_told_and_not_changed(guarded: Desk) -> None:
+def test_an_environment_without_limits_is_reported_and_not_changed(guarded: Desk) -> None:
     without: dict[str, Any] = {"deployment_branch_policy": None, "policies": []}
     guarded.hub.change(NAME, environments={ENVIRONMENT: without})
     ended = guarded.bootstrap("--yes")
-    assert "The environment eu: prod admits other refs than refs/tags/v*:" in ended.out
+    assert "The environment eu: prod also admits refs that the role does not trust" in ended.out
     assert (ended.status, guarded.changes()) == (0, [])
 
 
-def test_a_plan_of_github_that_allows_no_protection_is_no_failure(guarded: Desk) -> None:
+def test_a_github_plan_without_protection_is_not_a_failure(guarded: Desk) -> None:
     guarded.hub.change(NAME, environments={})
     guarded.hub.user(plan="free")
     ended = guarded.bootstrap("--yes", "--ruleset")
     assert ended.status == 0, ended.out
-    assert ended.out.count("\n    GitHub refuses that (") == 1
-    assert "the trust then rests on who may push the ref, which the role tests." in ended.out
-    assert f"GitHub has no rulesets for {NAME} (Upgrade to GitHub Pro" in words(ended)
+    assert ended.out.count("\n    GitHub refused this step (") == 1
+    assert "). So anyone who can push a trusted ref can publish." in ended.out
+    assert f"GitHub offers no rulesets for {NAME} (Upgrade to GitHub Pro" in words(ended)
     assert "can move or delete a published tag. The images stay as they are." in words(ended)
 
 
-def test_a_plan_of_github_without_rulesets_is_said_once_when_it_is_created(desk: Desk) -> None:
+def test_a_github_plan_without_rulesets_is_reported(desk: Desk) -> None:
     desk.hub.user(plan="free")
     first = desk.bootstrap("--yes")
     assert first.status == 0, first.out
-    assert "GitHub refuses that (Upgrade to GitHub Pro" in words(first)
-    assert "so whoever may write to the repository can move and delete what is" in words(first)
+    assert "GitHub refused this step (Upgrade to GitHub Pro" in words(first)
+    assert "So anyone who can write to the repository can move and delete published refs." in words(
+        first
+    )
     again = desk.bootstrap("--yes")
     assert "create the ruleset" not in again.out
-    assert f"GitHub has no rulesets for {NAME}" in words(again)
+    assert f"GitHub offers no rulesets for {NAME}" in words(again)
 
 
-def test_that_published_tags_stay_is_a_step_for_everybody(ready: Desk) -> None:
+def test_protecting_published_tags_is_a_step_by_default(ready: Desk) -> None:
     ready.hub.change(NAME, rulesets=[])
     assert [line.state for line in doctor_says(ready, "tags")] == ["warning"]
     ended = ready.bootstrap("--yes")
     assert ended.status == 0, ended.out
     assert ready.changes() == [KEEP]
-    assert f"Whoever may write to {NAME} can publish, with refs/tags/v*. To leave" in words(ended)
+    assert f"Anyone who can write to {NAME} can publish, with refs/tags/v*. To limit" in words(
+        ended
+    )
     assert [line.state for line in doctor_says(ready, "tags")] == ["ok"]
     assert [line.state for line in doctor_says(ready, "refs")] == ["warning"]
     assert ready.doctor().status == 0, "a choice is no failure"
@@ -111,7 +115,7 @@ def test_a_ruleset_that_does_not_keep_tags_is_seen(
     ended = ready.bootstrap("--yes")
     assert (ended.status, ready.changes()) == (0, [])
     edited = state == "warning" and "bypass_actors" not in change
-    assert ("exists, and does not protect refs/tags/v*" in words(ended)) is edited
+    assert ("exists, but does not protect refs/tags/v*" in words(ended)) is edited
 
 
 def test_immutable_releases_lock_tags_and_no_ruleset_is_needed(ready: Desk) -> None:
@@ -133,7 +137,7 @@ def test_immutable_releases_lock_tags_and_no_ruleset_is_needed(ready: Desk) -> N
     )
 
 
-def test_only_an_admin_can_make_a_ruleset_and_others_are_told_so(ready: Desk) -> None:
+def test_others_read_that_only_an_admin_can_create_a_ruleset(ready: Desk) -> None:
     push = {"admin": False, "push": True, "pull": True}
     ready.hub.change(NAME, rulesets=[], permissions=push)
     ended = ready.bootstrap("--yes")
@@ -163,10 +167,10 @@ def test_rulesets_are_made_where_they_are_asked_for(ready: Desk) -> None:
     again = ready.bootstrap("--yes", "--ruleset")
     assert (again.status, ready.changes()) == (0, [])
     explained = ready.keyless("explain")
-    assert "the ruleset 'only admins publish (tag)' limits who that is." in explained.out
+    assert "the ruleset 'only admins publish (tag)' limits who can push it." in explained.out
 
 
-def test_a_rate_limit_is_no_plan_of_github() -> None:
+def test_a_rate_limit_is_not_taken_for_a_missing_feature() -> None:
     limit = Denied(403, "You have exceeded a secondary rate limit")
     with pytest.raises(Denied, match="secondary rate limit"):
         accept_refusal(limit, "the trust then rests on nobody")

@@ -25,7 +25,7 @@ from tests.support.remedies import commands_of, follow, words
 
 AGAIN = "make release VERSION=v0.1.0"
 STEP = " 1. publish v0.1.0 as a GitHub release, and follow the run of deploy.yml that this starts\n"
-YES = {'Do this? Only "yes" does: ': "yes"}
+YES = {'Type "yes" to continue: ': "yes"}
 
 
 def releases(desk: Desk) -> list[str]:
@@ -48,8 +48,8 @@ def test_one_yes_leads_to_the_first_image(ready: Desk) -> None:
     assert (tags(desk), len(releases(desk))) == ({"v0.1.0": head}, 1)
     again = desk.bootstrap("--yes")
     assert again.status == 0
-    assert "Nothing to change: everything is there." in again.out
-    assert again.out.endswith("\nThe next version:\n  make release VERSION=v0.1.1\n")
+    assert "Nothing to do: everything is in place." in again.out
+    assert again.out.endswith("\nTo publish the next version:\n  make release VERSION=v0.1.1\n")
     assert len(releases(desk)) == 1
 
 
@@ -71,7 +71,7 @@ def test_a_run_that_never_appears_is_explained(ready: Desk) -> None:
     desk.hub.change(NAME, course={"never": True})
     ended = desk.hurried("bootstrap", "--yes")
     assert ended.status == 1
-    assert "GitHub has started no run of deploy.yml for v0.1.0 in 2 minutes" in words(ended)
+    assert "GitHub has not started a run of deploy.yml for v0.1.0 in 2 minutes" in words(ended)
     assert commands_of(ended)[-1] == AGAIN
 
 
@@ -80,7 +80,7 @@ def test_ctrl_c_leaves_the_run_alone(ready: Desk) -> None:
     desk.hub.change(NAME, course={"states": ["in_progress"] * 3})
     ended = desk.typed({**YES, "in progress": "\x03"}, "bootstrap")
     assert ended.status == 130
-    assert "\nInterrupted. On GitHub everything goes on. To look again:\n" in ended.out
+    assert "\nInterrupted. The run continues on GitHub. To follow it again:\n" in ended.out
     assert commands_of(ended) == [f"gh run view 4712 --repo {NAME}", AGAIN]
     assert desk.hurried("release", "v0.1.0").status == 0
     assert len(releases(desk)) == 1
@@ -90,17 +90,17 @@ def test_no_release_publishes_nothing_and_says_what_does(ready: Desk) -> None:
     desk = unpublished(ready)
     ended = desk.bootstrap("--yes", "--no-release")
     assert (ended.status, tags(desk)) == (0, {})
-    assert "Nothing to change: everything is there." in ended.out
-    assert ended.out.endswith(f"\nThe first image:\n  {AGAIN}\n")
+    assert "Nothing to do: everything is in place." in ended.out
+    assert ended.out.endswith(f"\nTo publish the first image:\n  {AGAIN}\n")
     said = words(desk.bootstrap("--plan"))
-    assert "To set up all this and publish nothing: make bootstrap ARGS=--no-release" in said
+    assert "To set all this up without publishing: make bootstrap ARGS=--no-release" in said
     commit(desk, push=False)
     asked = desk.bootstrap("--no-release")
     assert asked.out.endswith('  make bootstrap ARGS="--yes --no-release"\n')
     assert desk.bootstrap("--yes", "--no-release").status == 0
     assert desk.hurried("release", "v0.1.0").status == 0
     said = words(desk.bootstrap("--plan", "--no-release"))
-    assert "--no-release changes nothing: v0.1.0 is published." in said
+    assert "--no-release has no effect: v0.1.0 is already published." in said
 
 
 def test_a_trusted_tag_that_is_here_alone_is_left_to_its_owner(ready: Desk) -> None:
@@ -108,8 +108,8 @@ def test_a_trusted_tag_that_is_here_alone_is_left_to_its_owner(ready: Desk) -> N
     desk.git("tag", "v0.3.0")
     ended = desk.bootstrap("--yes")
     assert (ended.status, tags(desk)) == (0, {})
-    said = "The tag v0.3.0 is here and not on GitHub, so nothing is published. To: make release"
-    assert f"{said} VERSION=v0.3.0" in words(ended)
+    said = "The tag v0.3.0 exists here but not on GitHub, so nothing is published. To publish it:"
+    assert f"{said} make release VERSION=v0.3.0" in words(ended)
 
 
 def test_other_branches_and_older_commits_publish_nothing(ready: Desk) -> None:
@@ -131,8 +131,10 @@ def test_what_is_not_committed_publishes_nothing_and_is_named(ready: Desk) -> No
     (desk.path / "Dockerfile").write_text("FROM scratch\n")
     ended = desk.bootstrap("--yes")
     assert (ended.status, tags(desk)) == (0, {})
-    said = "Not committed, so no version is published: Dockerfile. Commit what belongs to it, then:"
-    assert f"{said} {AGAIN}" in words(ended)
+    said = (
+        "No version is published, because these files are not committed: Dockerfile. Commit those"
+    )
+    assert f"{said} that belong to it, then: {AGAIN}" in words(ended)
 
 
 def test_what_bootstrap_commits_itself_is_published(ready: Desk) -> None:
@@ -147,7 +149,7 @@ def test_what_bootstrap_commits_itself_is_published(ready: Desk) -> None:
 def test_files_that_the_first_commit_leaves_out_keep_the_first_version_back(desk: Desk) -> None:
     (desk.path / "mine.txt").write_text("mine\n")
     said = words(desk.bootstrap("--plan"))
-    assert "Not committed, so no version is published: mine.txt." in said
+    assert "No version is published, because these files are not committed: mine.txt." in said
     assert ". publish v0.1.0 as a GitHub release" not in said
     assert ". publish v0.1.0 as a GitHub release" in words(desk.bootstrap("--plan", "--all"))
 
@@ -217,12 +219,14 @@ def test_each_way_to_publish_ends_with_the_image(
     version = {"tag": "v0.1.0", "branch": "main-1"}[deploy_on]
     assert ended.out.endswith(published(version, desk.git("rev-parse", "HEAD")))
     again = desk.hurried("bootstrap", "--yes")
-    assert "Nothing to change: everything is there." in again.out
+    assert "Nothing to do: everything is in place." in again.out
     if deploy_on == "branch":
-        assert again.out.endswith("\nThe run of the newest commit:\n  make release\n")
+        assert again.out.endswith("\nTo follow the run of the newest commit:\n  make release\n")
         commit(desk, push=False)
         said = words(desk.bootstrap("--yes", "--no-release"))
-        assert "--no-release keeps no push to main from publishing. It only follows no run." in said
-        assert "--no-release changes nothing: nothing is published here." in words(
+        assert (
+            "The push to main publishes, also with --no-release. Its run is not followed." in said
+        )
+        assert "--no-release has no effect: bootstrap publishes nothing here." in words(
             desk.bootstrap("--plan", "--no-release")
         )

@@ -43,7 +43,7 @@ def test_a_version_is_published_followed_and_shown(desk: Desk) -> None:
     said = (
         f"v0.1.0 is commit {head[:12]} of main: mine\n"
         f"v0.1.0 is on GitHub now: {page}\n"
-        "Ctrl-C stops only the watching: the run goes on.\n"
+        "Ctrl-C only stops following: the run continues.\n"
         f"Run       {RUN}\n          success\n"
     )
     assert ended == (0, said + published("v0.1.0", head))
@@ -58,19 +58,19 @@ def test_a_version_that_exists_is_shown_and_not_published_again(desk: Desk) -> N
     desk.hub.clear()
     ended = desk.hurried("release", "v0.1.0")
     assert ended.status == 0
-    assert "v0.1.0 is on GitHub already, at this commit, so it is not released again." in ended.out
+    assert "v0.1.0 is already on GitHub for this commit, so it is not released again." in ended.out
     assert ended.out.endswith(published("v0.1.0", desk.git("rev-parse", "HEAD")))
     assert not [call for call in desk.hub.calls() if "release create" in call or " push " in call]
     (desk.path / "notes.txt").write_text("mine\n")
     ended = desk.hurried("release", "v0.1.0")
-    assert "It does not have what is not committed: notes.txt" in ended.out
+    assert "It does not contain what is not committed: notes.txt" in ended.out
 
 
-def test_a_version_of_another_commit_is_taken(desk: Desk) -> None:
+def test_a_version_that_names_another_commit_is_refused(desk: Desk) -> None:
     desk.hurried("release", "v0.1.0")
     commit(desk)
     ended = refused(desk, "v0.1.0")
-    assert "v0.1.0 is on GitHub already, for another commit" in words(ended)
+    assert "v0.1.0 is already on GitHub for another commit" in words(ended)
     again, runs = commands_of(ended)
     assert again == "make release VERSION=v0.1.1"
     assert "v0.1.0" in follow(desk, f"{runs} --json headBranch").out
@@ -84,37 +84,37 @@ def test_two_versions_of_a_commit_have_a_run_each(desk: Desk) -> None:
     assert followed(desk.hurried("release", "v0.1.0").out)[0] == RUN
 
 
-def test_an_older_version_must_be_meant(desk: Desk) -> None:
+def test_an_older_version_needs_an_option(desk: Desk) -> None:
     desk.hurried("release", "v0.10.0")
     for version in ("v0.9.0", "v0.10.0-rc.1", "v0.10"):
         ended = refused(desk, version)
         how = "the same version as" if version == "v0.10" else "older than"
-        assert f"{version} is {how} v0.10.0, which is published." in words(ended)
-        assert "If you mean it, add ARGS=--older." in words(ended)
+        assert f"{version} is {how} v0.10.0, which is already published." in words(ended)
+        assert "Publish a newer version. To publish it anyway, add ARGS=--older." in words(ended)
         assert commands_of(ended) == ["make release VERSION=v0.10.1"]
         assert desk.hurried("release", version, "--older").status == 0
     assert desk.hurried("release", "v0.11.0-rc.1").status == 0
 
 
-def test_what_is_not_committed_stands_in_the_way(desk: Desk) -> None:
+def test_uncommitted_files_stop_a_release(desk: Desk) -> None:
     (desk.path / "Dockerfile").write_text("FROM scratch\n")
     (desk.path / "notes.txt").write_text("mine\n")
     ended = refused(desk, "v0.1.0")
-    assert "Not committed, so v0.1.0 would not have it: Dockerfile, notes.txt." in words(ended)
+    assert "v0.1.0 would not contain what is not committed: Dockerfile, notes.txt." in words(ended)
     commands = commands_of(ended)
     assert commands[0] == "git add FILE && git commit && git push"
-    assert "To publish without it, add ARGS=--leave-uncommitted." in words(ended)
+    assert "To publish anyway, add ARGS=--leave-uncommitted." in words(ended)
     assert desk.hurried("release", "v0.1.0", "--leave-uncommitted").status == 0
     assert tags(desk)["v0.1.0"] == desk.git("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize("branch", ["main", "feature"])
-def test_what_is_not_pushed_stands_in_the_way(desk: Desk, branch: str) -> None:
+def test_a_commit_that_is_not_pushed_stops_a_release(desk: Desk, branch: str) -> None:
     if branch != "main":
         desk.git("switch", "--quiet", "--create", branch)
     head = commit(desk, push=False)
     ended = refused(desk, "v0.1.0")
-    assert "The commits here are not on GitHub, so v0.1.0 would not have them." in ended.out
+    assert "Your last commit is not on GitHub, so v0.1.0 would not contain it." in ended.out
     push, again = commands_of(ended)
     follow(desk, push)
     assert again == "make release VERSION=v0.1.0"
@@ -122,7 +122,7 @@ def test_what_is_not_pushed_stands_in_the_way(desk: Desk, branch: str) -> None:
     assert tags(desk) == {"v0.1.0": head}
 
 
-def test_a_commit_below_those_of_others_is_on_github(desk: Desk) -> None:
+def test_a_commit_is_on_github_even_if_others_have_pushed_since(desk: Desk) -> None:
     desk.hub.push(NAME, {"theirs.txt": "theirs\n"})
     ended = desk.hurried("release", "v0.1.0")
     assert ended.status == 0, ended.out
@@ -132,14 +132,17 @@ def test_a_commit_below_those_of_others_is_on_github(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        ("", "No version is published yet. Name the one to publish:"),
-        ("1.0.0", "The role trusts the tags v*, and not 1.0.0, so nothing would be published."),
-        ("v1/web", "v1/web cannot be the tag of an image, which holds letters, digits, _ . and -"),
-        ("v", "v has no number, so no version could follow it."),
+        ("", "No version is published yet. Enter the version to publish:"),
+        ("1.0.0", "The role trusts the tags v*, but not 1.0.0, so the release would fail."),
+        (
+            "v1/web",
+            "v1/web is not a valid tag of an image, so the release would fail. Use only letters",
+        ),
+        ("v", "v contains no number, so there is no next version."),
     ],
-    ids=["none", "untrusted", "no tag of an image", "no number"],
+    ids=["none", "untrusted", "not a tag of an image", "no number"],
 )
-def test_a_name_that_cannot_publish_is_refused_with_one_that_can(
+def test_a_version_that_cannot_be_published_is_refused_with_one_that_can(
     desk: Desk, version: str, says: str
 ) -> None:
     ended = refused(desk, *filter(None, [version]))
@@ -147,29 +150,27 @@ def test_a_name_that_cannot_publish_is_refused_with_one_that_can(
     assert commands_of(ended) == ["make release VERSION=v0.1.0"]
 
 
-def test_findings_of_the_check_stop_it(desk: Desk) -> None:
+def test_findings_of_the_check_stop_a_release(desk: Desk) -> None:
     path = desk.path / ".github/workflows/deploy.yml"
     path.write_text(path.read_text().replace('aws-region: "us-east-1"', "aws-region: eu-west-1"))
     desk.git("commit", "--quiet", "--all", "--message=broken")
     desk.git("push", "--quiet", "origin", "main")
     ended = refused(desk, "v0.1.0")
-    assert "make check has found this, so nothing is published:" in ended.out
+    assert "make check has findings, so nothing is published:" in ended.out
     assert "same-region" in ended.out
     assert commands_of(ended) == ["make check ARGS=--fix", "make release VERSION=v0.1.0"]
 
 
-def test_a_tag_of_another_commit_here_is_not_published(desk: Desk) -> None:
+def test_a_local_tag_of_another_commit_is_not_published(desk: Desk) -> None:
     desk.git("tag", "v0.1.0")
     commit(desk)
     ended = refused(desk, "v0.1.0")
-    assert "The tag v0.1.0 is here, for another commit" in words(ended)
+    assert "In this folder, the tag v0.1.0 names another commit" in words(ended)
     assert commands_of(ended) == ["make release VERSION=v0.1.1"]
 
 
 @pytest.mark.parametrize("deploy_on", ["release", "tag"])
-def test_a_tag_that_is_here_is_published_as_it_is(
-    copy: Copy, tmp_path: Path, deploy_on: str
-) -> None:
+def test_a_local_tag_is_published_unchanged(copy: Copy, tmp_path: Path, deploy_on: str) -> None:
     desk = pushed(copy(deploy_on=deploy_on), Hub(tmp_path / "hub"))
     desk.git("tag", "--annotate", "--message=with a message", "v0.1.0")
     ended = desk.hurried("release", "v0.1.0")
@@ -181,7 +182,7 @@ def test_a_tag_that_is_here_is_published_as_it_is(
     assert desk.hurried("release", "v0.1.0").status == 0
 
 
-def test_where_tags_publish_one_is_made_and_pushed(copy: Copy, tmp_path: Path) -> None:
+def test_if_tags_publish_a_tag_is_created_and_pushed(copy: Copy, tmp_path: Path) -> None:
     desk = pushed(copy(deploy_on="tag"), Hub(tmp_path / "hub"))
     ended = desk.hurried("release", "v0.1.0")
     assert ended.status == 0, ended.out
@@ -189,13 +190,13 @@ def test_where_tags_publish_one_is_made_and_pushed(copy: Copy, tmp_path: Path) -
     assert "gh release create" not in "\n".join(desk.hub.calls())
 
 
-def test_where_pushes_publish_the_run_of_the_commit_is_followed(branch_desk: Desk) -> None:
+def test_if_pushes_publish_the_run_of_the_commit_is_followed(branch_desk: Desk) -> None:
     ended = branch_desk.hurried("release")
     assert ended.status == 0, ended.out
     assert followed(ended.out) == [RUN, "success"]
     assert ended.out.endswith(published("main-1", branch_desk.git("rev-parse", "HEAD")))
     ended = refused(branch_desk, "v0.1.0")
-    assert "so no version is named" in words(ended)
+    assert "So you cannot choose a version." in words(ended)
     assert commands_of(ended) == ["make release"]
     commit(branch_desk, push=False)
     ended = refused(branch_desk)
@@ -223,16 +224,19 @@ Published releases must have a valid tag"""
 def test_a_release_that_github_refuses_is_explained(desk: Desk) -> None:
     desk.hub.change(NAME, no_releases=IMMUTABLE)
     ended = refused(desk, "v0.1.0")
-    assert "v0.1.0: it was the tag of a release that is locked, and no other release can" in words(
+    assert "GitHub refused v0.1.0, because this tag belonged to an immutable release" in words(
         ended
     )
     assert commands_of(ended) == ["make release VERSION=v0.1.1"]
     desk.hub.change(NAME, no_releases="\n".join(IMMUTABLE.splitlines()[:2]))
     ended = refused(desk, "v0.1.0")
-    assert "GitHub refuses v0.1.0: a ruleset lets only some people create this tag" in words(ended)
+    assert (
+        "GitHub refused v0.1.0, because a ruleset lets only some people create this tag"
+        in words(ended)
+    )
     assert commands_of(ended) == ["make doctor"]
     desk.hub.change(NAME, no_releases="Resource not accessible by personal access token")
-    assert "Let it write Contents, or log in as yourself" in words(refused(desk, "v0.1.0"))
+    assert "Give it write access to Contents, or log in" in words(refused(desk, "v0.1.0"))
 
 
 def test_a_tag_that_github_refuses_is_explained(copy: Copy, tmp_path: Path) -> None:
@@ -240,20 +244,23 @@ def test_a_tag_that_github_refuses_is_explained(copy: Copy, tmp_path: Path) -> N
     rule = "GH013: Repository rule violations found for refs/tags/v0.1.0."
     desk.hub.refuse_pushes(NAME, f"{rule}\n- Cannot create ref due to creations being restricted.")
     ended = desk.hurried("release", "v0.1.0")
-    assert "GitHub refuses v0.1.0: a ruleset lets only some people create this tag" in words(ended)
+    assert (
+        "GitHub refused v0.1.0, because a ruleset lets only some people create this tag"
+        in words(ended)
+    )
     desk.hub.refuse_pushes(NAME, "no")
-    assert "GitHub refuses: " in desk.hurried("release", "v0.1.0").out
+    assert "GitHub refused the request: " in desk.hurried("release", "v0.1.0").out
     assert tags(desk) == {}
     desk.hub.allow_pushes(NAME)
     assert desk.hurried("release", "v0.1.0").status == 0
 
 
-def test_without_a_login_nothing_is_begun(desk: Desk) -> None:
+def test_without_a_login_nothing_is_started(desk: Desk) -> None:
     desk.hub.user(logged_in=False)
-    assert "GitHub does not know who you are" in refused(desk, "v0.1.0").out
+    assert "You have no valid login to GitHub" in refused(desk, "v0.1.0").out
 
 
-def test_make_hands_version_and_arguments_on(bake: Bake, run: Run) -> None:
+def test_make_passes_on_version_and_arguments(bake: Bake, run: Run) -> None:
     words = ("release", "VERSION=v0.9.0", "ARGS=--older --leave-uncommitted")
     for answers in ({}, {"iac_tool": "none"}):
         path = bake(**answers).path

@@ -26,15 +26,15 @@ TERRAFORM = [
     (LOCK.format(why="PreconditionFailed", path="b/o/n/repositories-2/o/n/terraform.tfstate"),
      "kim@laptop", "TF_WORKSPACE=repositories-2 terraform -chdir=infra force-unlock 5f2d9c1e"),
     (LOCK.format(why="resource temporarily unavailable", path="terraform.tfstate"),
-     "a program on this machine that still runs", "pgrep -fl terraform"),
-    ("Error: No valid credential sources found", "finds no AWS credentials", EXPORT),
+     "A program on this machine holds the lock and is still running.", "pgrep -fl terraform"),
+    ("Error: No valid credential sources found", "finds no valid AWS credentials", EXPORT),
     ("Error: Failed to query available provider packages", "cannot download the AWS provider",
      "terraform -chdir=infra init"),
     ("Error: Unsupported Terraform Core version", "it is too old for infra/",
      "https://developer.hashicorp.com/terraform/install"),
-    ("Error: Inconsistent dependency lock file", ".terraform.lock.hcl does not fit",
+    ("Error: Inconsistent dependency lock file", ".terraform.lock.hcl does not match",
      "terraform -chdir=infra init -upgrade"),
-    ("Error: Backend configuration changed", "names another place for the state",
+    ("Error: Backend configuration changed", "now names another place for the state",
      "terraform -chdir=infra init -migrate-state"),
 ]  # fmt: skip
 GITHUB = [
@@ -75,10 +75,10 @@ def test_an_error_of_terraform_is_explained(said: str, means: str, line: str) ->
     assert problem.commands[-1].startswith(line)
 
 
-def test_what_terraform_says_otherwise_is_to_be_corrected() -> None:
+def test_other_errors_of_terraform_are_shown_as_they_are() -> None:
     problem = failure(Done(1, "", "Error: Invalid value"), "terraform plan failed")
     assert (str(problem).splitlines()[-1], problem.commands) == (
-        "Correct what it names, then go on.",
+        "Correct what it reports, then try again.",
         (),
     )
 
@@ -89,7 +89,7 @@ def test_an_error_of_github_or_aws_is_explained(error: Denied | Refused, line: s
     assert commands[-1 if "profile" not in str(error) else 0].startswith(line)
 
 
-def test_what_wins_over_a_login_is_unset_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_override_a_login_are_unset_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GH_TOKEN", "x")
     monkeypatch.setenv("GH_HOST", "octo.ghe.com")
     assert meaning(Denied(401, "no")).commands == (

@@ -31,7 +31,8 @@ def test_an_empty_repository_is_taken(desk: Desk) -> None:
     [
         (
             {"permissions": {"pull": True, "push": False}},
-            *("exists, and you may not push", "gh auth login --scopes workflow"),
+            "exists, but you do not have permission to push to it",
+            "gh auth login --scopes workflow",
         ),
         ({"archived": True}, "is archived, so nothing can be published", "gh repo unarchive"),
         (
@@ -41,29 +42,29 @@ def test_an_empty_repository_is_taken(desk: Desk) -> None:
         ),
         (
             {"allowed_actions": "local_only"},
-            *("allows only some actions", "patterns_allowed[]=docker/"),
+            *("allows only some actions, but its workflows also use", "patterns_allowed[]=docker/"),
         ),
         (
             {"oidc": {"use_default": False, "include_claim_keys": ["repo", "job_workflow_ref"]}},
-            "was customised: it holds repo, job_workflow_ref, not repository and context.",
+            "customised: it contains repo, job_workflow_ref, instead of repository and context.",
             f"gh api --method PUT repos/{NAME}/actions/oidc/customization/sub -F use_default=true",
         ),
         (
             {"oidc": {"use_default": False}},
-            "was customised: it is the one that its organisation has chosen",
+            "was customised: it has the form that its organisation chose, instead of",
             f"gh api --method PUT repos/{NAME}/actions/oidc/customization/sub -F use_default=true",
         ),
         (
             {"oidc": {"sub_claim_prefix": "repo:octo-org@1/example-service@2"}},
-            f"begins with repo:octo-org@1/example-service@2, and that the repository is {IDS}.",
+            f"begins with repo:octo-org@1/example-service@2, but that the repository is {IDS}.",
             f"gh api repos/{NAME}/actions/oidc/customization/sub",
         ),
         (
             {"oidc": {"use_default": True, "sub_claim_prefix": "repo:octo-org/Example-Service"}},
-            "begins with repo:octo-org/Example-Service, and that",
+            "begins with repo:octo-org/Example-Service, but that",
             f"gh api repos/{NAME}/actions/oidc/customization/sub",
         ),
-        ({"oidc": None}, "so it would be a guess. May you see it?", f"repos/{NAME}/actions/oidc"),
+        ({"oidc": None}, "so it cannot be guessed.", f"repos/{NAME}/actions/oidc"),
     ],
     ids=[
         *("not yours", "archived", "actions off", "actions of others off", "customised"),
@@ -120,7 +121,7 @@ def test_the_name_is_written_as_github_writes_it(ready: Desk) -> None:
     assert (planned.status, ready.changes()) == (0, [])
 
 
-def test_a_name_that_is_none_is_refused_before_anything_is_asked(desk: Desk) -> None:
+def test_an_invalid_name_is_refused_before_anything_is_asked(desk: Desk) -> None:
     ended = desk.bootstrap("--repository", "example-service")
     assert ended.status == 2
     assert "'example-service' is not OWNER/NAME, as GitHub shows it" in ended.out
@@ -144,7 +145,7 @@ def test_github_may_refuse_to_create_it_for_a_reason_that_it_does_not_show(
     assert desk.changes() == []
 
 
-def test_actions_that_an_organisation_disables_are_told_at_the_end(ready: Desk) -> None:
+def test_actions_that_an_organisation_disables_are_reported_at_the_end(ready: Desk) -> None:
     ready.hub.change(NAME, actions_enabled=False)
     said = refused(ready, "--yes")
     assert said.startswith("GitHub Actions is switched off")
@@ -165,7 +166,7 @@ def test_a_renamed_repository_changes_one_role_in_place_and_keeps_its_images(rea
         f'      subject_prefix: "{IDS}" -> "{prefix}"\n'
         " 2. in AWS account 111122223333, region us-east-1:\n"
         "      change     role example-service-push: assume_role_policy, description\n"
-        " 3. let the remote origin name new-org/renamed\n"
+        " 3. change the remote origin to new-org/renamed\n"
         f" 4. commit {TFVARS}\n"
         " 5. push main to new-org/renamed\n"
     ) in ended.out
@@ -188,7 +189,7 @@ def test_another_repository_under_the_name_is_trusted_only_by_name(ready: Desk) 
     ready.hub.delete(NAME)
     ready.hub.create(NAME, repository_id=9)
     said = refused(ready, "--yes")
-    assert f"'example-service' trusts {IDS}, and {NAME} has the id 9." in " ".join(said.split())
+    assert f"'example-service' trusts {IDS}, but {NAME} has the id 9." in " ".join(said.split())
     assert said.endswith(f'\n  gh repo view {NAME}\n  {AGAIN} ARGS="--repository {NAME}"\n')
     ended = ready.bootstrap("--plan", "--repository", NAME)
     assert f'"{IDS}" -> "repo:octo-org@123456/example-service@9"\n' in ended.out
@@ -197,7 +198,7 @@ def test_another_repository_under_the_name_is_trusted_only_by_name(ready: Desk) 
 def test_a_repository_that_is_gone_is_created_again_only_by_name(ready: Desk) -> None:
     ready.hub.delete(NAME)
     said = refused(ready, "--yes")
-    assert f"GitHub shows no repository {NAME}, which the role trusts as {IDS}." in " ".join(
+    assert f"The role trusts {IDS}, but GitHub shows no repository {NAME}." in " ".join(
         said.split()
     )
     assert said.endswith(f'\n  gh auth status\n  {AGAIN} ARGS="--repository {NAME}"\n')
@@ -213,7 +214,7 @@ def test_a_new_name_can_be_given_by_hand(desk: Desk) -> None:
     assert f'      github_repository: "{NAME}" -> "octo-org/other"\n' in ended.out
 
 
-def test_a_prefix_that_fits_no_more_is_asked_anew(desk: Desk) -> None:
+def test_a_prefix_that_no_longer_matches_is_replaced(desk: Desk) -> None:
     desk.hub.create("octo-org/renamed")
     desk.edit(github_repository="octo-org/renamed", subject_prefix="repo:octo-org/example-service")
     planned = desk.bootstrap("--plan")
@@ -221,7 +222,7 @@ def test_a_prefix_that_fits_no_more_is_asked_anew(desk: Desk) -> None:
     assert '-> "repo:octo-org@123456/renamed@456789"\n' in planned.out
 
 
-def test_a_prefix_with_one_id_is_asked_anew(ready: Desk) -> None:
+def test_a_prefix_with_one_id_is_replaced(ready: Desk) -> None:
     ready.edit(subject_prefix="repo:octo-org@123456/example-service")
     assert f'-> "{IDS}"\n' in ready.bootstrap("--plan").out
 
@@ -232,12 +233,14 @@ def test_all_entries_are_asked_for_and_only_this_repository_is_created(desk: Des
     values["repositories"]["other"] = {**other, "role_name": "other-push"}
     (desk.path / TFVARS).write_text(json.dumps(values, indent=2))
     said = refused(desk, "--yes")
-    assert "GitHub shows no repository octo-org/other, which the entry 'other' names." in said
+    assert (
+        "The entry 'other' names the repository octo-org/other, which GitHub does not show." in said
+    )
     desk.hub.create("octo-org/other", repository_id=5)
     unseen = desk.bootstrap("--plan")  # Terraform plans with an id that is made up
     for name in ("example-service", "other"):
         assert f"      create     role {name}-push\n" in unseen.out
-        assert f"      create     registry {name}\n" in unseen.out
+        assert f"      create     ECR repository {name}\n" in unseen.out
     desk.hub.create(NAME)
     ended = desk.bootstrap("--plan")
     assert f'      subject_prefix: null -> "{IDS}"\n' in ended.out
@@ -245,7 +248,7 @@ def test_all_entries_are_asked_for_and_only_this_repository_is_created(desk: Des
     assert "create     role other-push\n" in ended.out
 
 
-def test_an_entry_that_nobody_knows_is_asked_for(desk: Desk) -> None:
+def test_entries_none_of_which_is_the_own_one_are_refused(desk: Desk) -> None:
     values = desk.project.tfvars
     entry = values["repositories"].pop("example-service")
     values["repositories"] = {
@@ -253,7 +256,7 @@ def test_an_entry_that_nobody_knows_is_asked_for(desk: Desk) -> None:
     }
     (desk.path / TFVARS).write_text(json.dumps(values, indent=2))
     said = refused(desk, "--yes")
-    assert "has no entry 'example-service', so it is not known which of its 2" in said
+    assert "has no entry 'example-service', so it is unknown which of its 2" in said
 
 
 def with_other(desk: Desk, **entry: Any) -> None:
@@ -270,14 +273,15 @@ def test_another_entrys_role_is_not_given_to_a_stranger(desk: Desk) -> None:
     desk.hub.create("octo-org/other", owner_id=666, permissions={"pull": True, "push": False})
     words = " ".join(refused(desk, "--yes").split())
     assert (
-        "The role of 'other' trusts repo:octo-org/other, and GitHub says repo:octo-org@6" in words
+        "The role of 'other' trusts repo:octo-org/other, but GitHub now reports repo:octo-org@6"
+        in words
     )
-    assert "You may not push to octo-org/other, so it may be a stranger's." in words
+    assert "You cannot push to octo-org/other, so it may belong to a stranger." in words
 
 
 def test_without_the_answers_the_own_entry_is_not_guessed(desk: Desk) -> None:
     with_other(desk)
     (desk.path / ".cookiecutter.json").unlink()
-    assert "so it is not known which of its 2 entries is" in " ".join(
+    assert "so it is unknown which of its 2 entries belongs" in " ".join(
         refused(desk, "--yes").split()
     )

@@ -39,21 +39,22 @@ def kept() -> Iterator[None]:
         (
             Denied(403, "no"),
             1,
-            "GitHub refuses: no. This shows as whom you ask:\n  gh auth status\n  make it\n",
+            "GitHub refused the request: no. To see which login you use:\n  gh auth status\n"
+            "  make it\n",
         ),
         (
             Refused("AccessDenied", "no"),
             1,
-            "Your AWS user or role may not do this: AccessDenied: no. The actions that are needed"
-            " are listed in\n.github/keyless/docs/permissions.md. Ask an administrator of the"
-            " account for them. This shows who\nyou are:\n  aws sts get-caller-identity\n"
-            "  make it\n",
+            "Your AWS user or role does not have permission for this: AccessDenied: no. All actions"
+            " that it needs\nare listed in .github/keyless/docs/permissions.md. Ask an"
+            " administrator of the account for them. To\nsee who you are:\n"
+            "  aws sts get-caller-identity\n  make it\n",
         ),
-        (OSError("disk full"), 1, "This machine refuses: disk full\n  make it\n"),
+        (OSError("disk full"), 1, "This machine reported an error: disk full\n  make it\n"),
         (
             KeyboardInterrupt(),
             130,
-            "\nInterrupted. Nothing is half-written, and this goes on from there:\n  make it\n",
+            "\nInterrupted. No file is half-written. To continue where it stopped:\n  make it\n",
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
@@ -73,11 +74,11 @@ def test_an_answer_that_cannot_be_read_lets_the_same_be_typed(
 ) -> None:
     ended = session.run("make it", lambda: len(parse_answer("GitHub", "<html>\n busy")))
     assert ended == 1
-    expected = "GitHub answered something else than JSON: <html> busy\n  make it\n"
+    expected = "GitHub's answer is not JSON, so it cannot be read: <html> busy\n  make it\n"
     assert capsys.readouterr().out == expected
 
 
-def test_a_command_may_say_otherwise_how_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_can_print_its_own_text_after_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt() -> int:
         raise KeyboardInterrupt
 
@@ -93,11 +94,11 @@ def test_an_interrupted_release_may_be_on_github(
 
     monkeypatch.setattr(release, "_release", interrupt)
     assert release.main("v1", older=False, leave_uncommitted=False) == 130
-    said = "If it is on GitHub already, nothing is published twice. This looks, and goes on:"
+    said = "Nothing is published twice. To continue, type the same command again:"
     assert capsys.readouterr().out == f"\nInterrupted. {said}\n  make release VERSION=v1\n"
 
 
-def test_a_signal_that_ends_it_is_taken_for_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_to_end_counts_as_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
     def ended_by_somebody() -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         return 0

@@ -23,7 +23,7 @@ def test_one_of_several_entries_of_a_repository_is_removed_by_its_key(without_aw
     (without_aws.path / TFVARS).write_text(json.dumps(values))
     said = refused(without_aws, "remove", "octo-org/web")
     assert said == [
-        "octo-org/web has several entries; name one by its key:",
+        "octo-org/web has several entries. Name one by its key:",
         "  make remove REPO=worker",
         "  make remove REPO=web",
     ]
@@ -39,15 +39,15 @@ def test_removing_an_entry_says_what_happens_to_role_and_images(shared: Desk) ->
     ended = shared.keyless("remove", "octo-org/WEB")
     assert ended.status == 0, ended.out
     assert ended.out == (
-        f"Removed the entry 'web' from {TFVARS}. In AWS nothing has changed yet:\n"
-        " -  The role web-push is still assumed by octo-org/web.\n"
-        " -  The registry web holds 1 image; whatever runs them still pulls.\n"
-        "To let both go, delete the images first:\n"
+        f"Removed the entry 'web' from {TFVARS}. Nothing has changed in AWS yet:\n"
+        " -  The role web-push can still be assumed by octo-org/web.\n"
+        " -  The ECR repository web holds 1 image, which can still be pulled.\n"
+        "To destroy both, delete the images first:\n"
         "  aws ecr delete-repository --repository-name web --region us-east-1 --force\n"
         '  make bootstrap ARGS="--allow-destroy"\n'
         "To keep both, without Terraform:\n"
         '  terraform -chdir=infra state rm "module.repository[\\"web\\"]"\n'
-        "To take it back:\n"
+        "To undo the removal:\n"
         f"  git checkout --patch -- {TFVARS} && python3 .github/keyless outputs\n"
     )
     assert keys(shared) == ["api", "example-service"]
@@ -55,15 +55,15 @@ def test_removing_an_entry_says_what_happens_to_role_and_images(shared: Desk) ->
     assert shared.changes() == []
     # Bootstrap does not begin with what would end half-way, also where it may destroy.
     words = " ".join(shared.bootstrap("--yes", "--allow-destroy").out.split())
-    assert "The registry web holds 1 image, so it cannot go." in words
+    assert "The ECR repository web holds 1 image, so it cannot be destroyed." in words
     assert "ecr delete-repository --repository-name web --region us-east-1 --force" in words
-    assert "nothing was changed in AWS: DESTROY registry web DESTROY role web-push" in words
+    assert "nothing was changed in AWS: DESTROY ECR repository web DESTROY role web-push" in words
     assert "apply" not in " ".join(shared.changes())
     # The printed line lets Terraform forget both, and they stay.
     (line,) = re.findall(r"^  (terraform .* state rm .*)$", ended.out, re.MULTILINE)
     assert shared.run("sh", "-c", line).status == 0
     planned = shared.bootstrap("--plan")
-    assert "\n      note the outputs in the state\n" in planned.out, planned.out
+    assert "\n      write the outputs into the state\n" in planned.out, planned.out
     assert ecr.describe_repositories(repositoryNames=["web"])["repositories"]
 
 
@@ -71,7 +71,9 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(shared: Desk) 
     shared.emulator.clear()
     moved = shared.keyless("move", "api", SECOND)
     assert moved.status == 0, moved.out
-    assert moved.out.startswith(f"Moved api from {TFVARS} to {SECOND}: what its state knows of it.")
+    assert moved.out.startswith(
+        f"Moved api from {TFVARS} to {SECOND}. Its state has moved with it."
+    )
     assert shared.emulator.calls() == []
     assert (keys(shared), keys(shared, SECOND)) == (["example-service", "web"], ["api"])
     # Each state knows its own alone.
@@ -86,32 +88,32 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(shared: Desk) 
     ended = shared.bootstrap("--yes")
     assert ended.status == 0, ended.out
     where = "in AWS account 111122223333, region us-east-1"
-    assert f" 2. {where}:\n      note the outputs in the state\n 3. {where} ({SECOND}):\n" in (
+    assert f" 2. {where}:\n      write the outputs into the state\n 3. {where} ({SECOND}):\n" in (
         ended.out
     )
     (step,) = re.findall(r"\. in AWS account .*-2.*\n((?:      .*\n)+)", ended.out)
     assert [each.split()[:3] for each in step.splitlines()] == [["change", "role", "api-push:"]]
     said = shared.doctor("--plan").out
-    assert (
-        f"ok  drift        AWS is what infra/ says\nok  drift        AWS is what {SECOND}" in said
-    )
+    lines = "ok       drift        AWS matches infra/\nok       drift        AWS matches"
+    assert f"{lines} {SECOND}\n" in said
     # An edit by hand that leaves the state behind is told, and so is an entry in two files, and a
     # file that is gone; a shell that names a workspace changes nothing.
     first, second = (json.loads((shared.path / path).read_text()) for path in (TFVARS, SECOND))
     both = {**first, "repositories": {**first["repositories"], **second["repositories"]}}
     (shared.path / TFVARS).write_text(json.dumps(both))
     ended = shared.bootstrap("--yes")
-    assert f"{SECOND}: has the entry api of {TFVARS}; remove one" in ended.out
+    assert f"{SECOND}: the entry api is also in {TFVARS}; remove one" in ended.out
     (shared.path / SECOND).unlink()
     words = " ".join(shared.bootstrap("--yes").out.split())
     assert (
-        f"The state repositories-2 knows roles and registries, and {SECOND} is not there" in words
+        f"The state repositories-2 contains roles and ECR repositories, but {SECOND} is missing"
+        in words
     )
     (shared.path / SECOND).write_text('{"repositories": {}}')
     ended = shared.bootstrap("--yes", TF_WORKSPACE="repositories-2")
     assert ended.status == 1
     words = " ".join(ended.out.split())
-    assert f"'api' stands in {TFVARS}, and the state of {SECOND} knows its role and its" in words
+    assert f"'api' is in {TFVARS}, but the state of {SECOND} contains its role and its" in words
     # The printed line brings them together, and an interrupted move goes on: both states know it.
     (line,) = re.findall(r"^  make (move) KEY=api TO=(.*)$", ended.out, re.MULTILINE)
     assert shared.keyless(line[0], "api", line[1]).status == 0
@@ -122,7 +124,7 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(shared: Desk) 
     assert shared.keyless("move", "api", TFVARS).status == 0
     two.write_bytes(before)  # as after the first half, with the file already moved
     words = " ".join(shared.bootstrap("--yes").out.split())
-    assert f"the state of {SECOND} knows its role and its registry, too: a move was" in words
+    assert f"the state of {SECOND} contains its role and its ECR repository, too: a move" in words
     assert shared.keyless("move", "api", SECOND).status == 0
     moved = shared.keyless("move", "api", TFVARS)
     assert moved.status == 0, moved.out
@@ -130,7 +132,7 @@ def test_an_entry_moves_between_two_states_and_aws_is_not_touched(shared: Desk) 
     assert listed.count('module.repository["api"].aws_iam_role.push') == 1
 
 
-def test_a_state_that_waits_for_the_provider_is_planned_behind_it(desk: Desk) -> None:
+def test_a_state_that_waits_for_the_provider_is_planned_after_it(desk: Desk) -> None:
     for number, name in enumerate(("example-service", "api"), 456789):
         desk.hub.create(f"octo-org/{name}", repository_id=number)
     assert desk.keyless("add", "octo-org/api").status == 0
@@ -143,7 +145,7 @@ def test_a_state_that_waits_for_the_provider_is_planned_behind_it(desk: Desk) ->
     assert SECOND in desk.git("ls-files")
 
 
-def test_what_exceeds_a_quota_is_told_by_its_name_before_a_plan(shared: Desk) -> None:
+def test_an_exceeded_quota_is_reported_by_its_name_before_a_plan(shared: Desk) -> None:
     text = json.loads((shared.path / TFVARS).read_text())
     refs = [f"refs/heads/{'release-' * 8}{n}" for n in range(25)]
     text["repositories"]["web"]["refs"] = refs
@@ -152,9 +154,8 @@ def test_what_exceeds_a_quota_is_told_by_its_name_before_a_plan(shared: Desk) ->
     ended = shared.bootstrap("--yes")
     assert ended.status == 1
     said = " ".join(ended.out.split())
-    found = re.search(
-        r"would have ([0-9,]+) of what the quota '([^']*)' allows ([0-9,]*[0-9])", said
-    )
+    quota = r"The quota '([^']*)' of account 111122223333 is ([0-9,]+), but ([0-9,]+) would be"
+    found = re.search(quota, said)
     assert found, said
     host = "token.actions.githubusercontent.com"
     subjects = [f"repo:octo-org@123456/web@6:ref:{ref}" for ref in refs]
@@ -166,13 +167,13 @@ def test_what_exceeds_a_quota_is_told_by_its_name_before_a_plan(shared: Desk) ->
         "Condition": {"StringEquals": equal},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-    assert found.groups() == (f"{len(policy):,}", "Role trust policy length", "2,048")
+    assert found.groups() == ("Role trust policy length", "2,048", f"{len(policy):,}")
     assert "terraform -chdir=infra plan" not in " ".join(shared.hub.calls())
     # What no account can have is the check's.
     text["repositories"]["web"]["refs"] = [f"{ref}{n}" for ref in refs for n in range(4)]
     (shared.path / TFVARS).write_text(json.dumps(text, indent=2))
     said = shared.keyless("check").out
-    assert "and the quota 'Role trust policy length' is at most 8,192" in said
+    assert "but the quota 'Role trust policy length' is at most 8,192" in said
 
 
 def test_many_roles_and_registries_are_counted_with_those_of_others(

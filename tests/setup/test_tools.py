@@ -26,10 +26,10 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
         "  https://cli.github.com",
         "aws is not installed, so nothing can be set up.",
         "  https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
-        "git does not know who you are, so it cannot commit.",
+        "Git has no name and email for commits, so it cannot commit. Set both:",
         '  git config --global user.name "YOUR NAME"',
         "  git config --global user.email YOU@HOST",
-        "terraform is 1.5.7, and infra/ needs 1.10 or newer.",
+        "The version of terraform is 1.5.7, but infra/ needs 1.10 or newer.",
         "  https://developer.hashicorp.com/terraform/install (1.10 or newer)",
     ]
     (tools / "brew").symlink_to("/bin/true")
@@ -42,7 +42,7 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
     [
         (
             {"logged_in": False},
-            "GitHub does not know who you are",
+            "You have no valid login to GitHub: gh reports",
             "gh auth login --scopes workflow",
         ),
         ({"bad_token": True}, "Bad credentials (HTTP 401)", "gh auth login --scopes workflow"),
@@ -51,12 +51,16 @@ def test_everything_that_is_missing_is_listed_at_once(desk: Desk, tmp_path: Path
             "GitHub cannot be reached: error connecting to api.github.com",
             "https://www.githubstatus.com",
         ),
-        ({"scopes": "repo"}, "lacks the scope workflow", "gh auth refresh --scopes workflow"),
-        ({"scopes": "gist"}, "scope repo and workflow", "gh auth refresh --scopes repo,workflow"),
+        (
+            {"scopes": "repo"},
+            "does not have the scope workflow, so it cannot push workflows.",
+            "gh auth refresh --scopes workflow",
+        ),
+        ({"scopes": "gist"}, "scopes repo and workflow", "gh auth refresh --scopes repo,workflow"),
     ],
     ids=["nobody", "old token", "offline", "no workflow", "no scopes"],
 )
-def test_a_login_to_github_that_does_not_do_is_told(
+def test_a_login_to_github_that_is_not_enough_is_reported(
     desk: Desk, user: dict[str, Any], says: str, mend: str
 ) -> None:
     desk.hub.user(**user)
@@ -75,18 +79,18 @@ def test_credentials_of_another_account_change_nothing(copy: Copy, tmp_path: Pat
         desk = Desk(copy(), other, Hub(tmp_path / "hub"))
         said = refused(desk, "--yes")
     words = " ".join(said.split())
-    assert "are those of account 444455556666 (arn:aws:iam::444455556666:root), and" in words
-    assert "infra/terraform.tfvars.json names account 111122223333, so nothing may be" in words
+    assert "belong to account 444455556666 (arn:aws:iam::444455556666:root), but" in words
+    assert "infra/terraform.tfvars.json names account 111122223333, so nothing can be" in words
     assert said.endswith("\n  export AWS_PROFILE=PROFILE-OF-111122223333\n")
 
 
 @pytest.mark.parametrize(
     ("code", "mend"), [("ExpiredToken", "aws sso login"), ("InvalidClientTokenId", "aws configure")]
 )
-def test_credentials_that_aws_refuses_are_told(desk: Desk, code: str, mend: str) -> None:
+def test_credentials_that_aws_refuses_are_reported(desk: Desk, code: str, mend: str) -> None:
     desk.emulator.fail("GetCallerIdentity", 403, 9, code)
     said = refused(desk, "--yes")
-    assert f"AWS does not know who you are: {code}: " in said
+    assert f"You have no valid AWS credentials: {code}: " in said
     assert said.endswith(f"\n  {mend}\n")
 
 
@@ -95,7 +99,7 @@ def test_credentials_of_another_partition_change_nothing(
 ) -> None:
     desk = Desk(copy(aws_region="cn-north-1"), emulator, Hub(tmp_path / "hub"))
     words = " ".join(refused(desk, "--yes").split())
-    assert "are of the partition aws, and the region cn-north-1 lies in aws-cn" in words
+    assert "belong to the partition aws, but the region cn-north-1 is in aws-cn" in words
 
 
 def test_nothing_is_done_before_the_check_agrees(desk: Desk) -> None:
@@ -115,7 +119,7 @@ def test_a_file_that_cannot_be_read_is_one_line(desk: Desk) -> None:
     assert refused(desk, "--yes").count("\n") == 1
 
 
-def test_answers_that_are_no_json_are_told(desk: Desk, tmp_path: Path) -> None:
+def test_an_answer_that_is_not_json_is_reported(desk: Desk, tmp_path: Path) -> None:
     odd = tmp_path / "odd"
     odd.mkdir()
     text = 'case "$*" in *repos/*) echo "<html>busy</html>";; *) exec {0} "$@";; esac\n'
@@ -124,4 +128,5 @@ def test_answers_that_are_no_json_are_told(desk: Desk, tmp_path: Path) -> None:
     )
     (odd / "gh").chmod(0o755)
     said = refused(desk, "--yes", PATH=f"{odd}:{desk.environment()['PATH']}")
-    assert said == "GitHub answered something else than JSON: <html>busy</html>\n  make bootstrap\n"
+    wrong = "GitHub's answer is not JSON, so it cannot be read: <html>busy</html>"
+    assert said == f"{wrong}\n  make bootstrap\n"

@@ -92,7 +92,7 @@ def test_every_other_address_is_refused(tmp_path: Path, address: str) -> None:
     write(tmp_path, {"default_context": ANSWERS, "template": {"source": address}})
     said = problem(tmp_path)
     assert f".cookiecutter.json has {address!a} for source" in str(said)
-    assert "which is not an address that others can fetch, so it is not known" in str(said)
+    assert "which is not an address that others can fetch, so it is unknown" in str(said)
     assert said.commands == ("git log --patch -- .cookiecutter.json",)
 
 
@@ -111,7 +111,7 @@ def test_every_other_address_is_refused(tmp_path: Path, address: str) -> None:
         ({"source": ["https://x.y/z"]}, "for source"),
         ({"source": False}, "False for source"),
         ({"edited": "no"}, "'no' for edited"),
-        ({"existing": []}, "no {...} where existing stands"),
+        ({"existing": []}, "no JSON object for existing"),
         ({"existing": {"kind": "generated"}}, "'generated' for kind"),
         ({"existing": {"kind": []}}, "[] for kind"),
         ({"existing": {"kept": []}}, "'' for kind"),
@@ -124,9 +124,9 @@ def test_every_other_address_is_refused(tmp_path: Path, address: str) -> None:
             ({"existing": {"kind": "started", "kept": [path]}}, "in kept")
             for path in (".GIT/hooks/x", "infra/.git", "a\nb", "a\\b", "C:x", 7, None, ["a"])
         ),
-        ([], "no {...} where template stands"),
-        ("0.1.0", "no {...} where template stands"),
-        (None, "no {...} where template stands"),
+        ([], "no JSON object for template"),
+        ("0.1.0", "no JSON object for template"),
+        (None, "no JSON object for template"),
     ],
 )
 def test_a_record_that_no_template_has_written_is_refused(
@@ -144,18 +144,21 @@ def test_a_record_that_no_template_has_written_is_refused(
         ("", "is not JSON"),
         ("<<<<<<< HEAD\n{}\n", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "no {...} where the file stands"),
-        ("{}", "no {...} where default_context stands"),
-        ({"default_context": ["a"]}, "no {...} where default_context stands"),
-        ({"default_context": {"second_tag": 7}}, "7 for second_tag, which is no text"),
-        ({"default_context": {"second_tag": ["a"]}}, "['a'] for second_tag, which is no text"),
-        ({"default_context": {"_extensions": "os.x"}}, "'_extensions', which is no question"),
-        ({"default_context": {"a\n": "x"}}, "'a\\n', which is no question"),
+        ("[]", "no JSON object for the whole file"),
+        ("{}", "no JSON object for default_context"),
+        ({"default_context": ["a"]}, "no JSON object for default_context"),
+        ({"default_context": {"second_tag": 7}}, "7 for second_tag, which is not text"),
+        ({"default_context": {"second_tag": ["a"]}}, "['a'] for second_tag, which is not text"),
+        ({"default_context": {"_extensions": "os.x"}}, "'_extensions', which is not a question"),
+        ({"default_context": {"a\n": "x"}}, "'a\\n', which is not a question"),
         *(
-            ({"default_context": {"project_slug": name}}, "for project_slug, which is no name")
+            ({"default_context": {"project_slug": name}}, "for project_slug, which is not the name")
             for name in ("..", "../web", "/web", "web/x", "web\n", "", ".git")
         ),
-        ({"default_context": {"second_tag": "latest"}}, "'' for project_slug, which is no name"),
+        (
+            {"default_context": {"second_tag": "latest"}},
+            "'' for project_slug, which is not the",
+        ),
     ],
 )
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: Any, named: str) -> None:

@@ -73,7 +73,7 @@ def test_a_newer_version_opens_an_issue_that_says_what_is_new_and_what_to_type(
     (opened,) = issues(hub)
     assert opened["title"] == "A newer version of the template is available"
     assert opened["body"].startswith("Version 0.2.0 of the template is available.")
-    assert "This repository was made with 0.1.0." in opened["body"]
+    assert "This repository has version 0.1.0." in opened["body"]
     assert "\n```sh\nmake update\n```\n" in opened["body"]
     assert f"\n```text\n{CHANGELOG.strip()}\n```\n" in opened["body"]
 
@@ -84,7 +84,7 @@ def test_the_second_week_sends_nothing_and_a_newer_version_edits_the_issue(
     issue.refresh(tmp_path, OLDER)
     hub.clear()
     said = issue.refresh(tmp_path, OLDER)
-    assert said == f"{URL}/1 says already that version 0.2.0 is available."
+    assert said == f"{URL}/1 already reports that version 0.2.0 is available."
     assert changing(hub) == []
     newer = {**OLDER, "newest": "0.3.0", "changelog": f"## 0.3.0\n\n{CHANGELOG}"}
     assert issue.refresh(tmp_path, newer) == f"Edited {URL}/1: version 0.3.0 is available."
@@ -100,7 +100,7 @@ def test_the_body_is_the_same_where_github_has_changed_its_line_ends(
     issue.refresh(tmp_path, OLDER)
     (known,) = issues(hub)
     hub.change(NAME, issues=[{**known, "body": known["body"].replace("\n", "\r\n")}])
-    assert "says already" in issue.refresh(tmp_path, OLDER)
+    assert "already reports" in issue.refresh(tmp_path, OLDER)
 
 
 def test_the_newest_version_closes_the_issue_with_a_comment(hub: Hub, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_is_not_known_changes_nothing(hub: Hub, tmp_path: Path) -> None:
     issue.refresh(tmp_path, OLDER)
     hub.clear()
     said = issue.refresh(tmp_path, UNKNOWN)
-    assert said.endswith("because the newest version is not known: no network")
+    assert said.endswith("because the newest version is unknown: no network")
     assert hub.calls() == []
 
 
@@ -228,7 +228,7 @@ def test_a_version_that_is_none_is_not_repeated(
     hub: Hub, tmp_path: Path, version: str | None
 ) -> None:
     said = issue.refresh(tmp_path, {**OLDER, "newest": version, "current": version})
-    assert said == f"Opened {URL}/1: version an unknown version is available."
+    assert said == f"Opened {URL}/1: version unknown is available."
     (opened,) = issues(hub)
     assert "octocat" not in opened["body"]
 
@@ -236,7 +236,7 @@ def test_a_version_that_is_none_is_not_repeated(
 def test_a_repository_without_issues_says_what_to_type(hub: Hub, tmp_path: Path) -> None:
     hub.change(NAME, has_issues=False)
     for check in (OLDER, NEWEST):
-        with pytest.raises(Problem, match="has no issues") as raised:
+        with pytest.raises(Problem, match="Issues are disabled in this repository") as raised:
             issue.refresh(tmp_path, check)
         assert raised.value.commands == ("gh repo edit --enable-issues",)
 
@@ -257,7 +257,7 @@ def test_without_a_known_name_nothing_is_asked(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_REPOSITORY")
-    with pytest.raises(Problem, match="not known whose repository"):
+    with pytest.raises(Problem, match="The name of this repository is unknown"):
         issue.refresh(tmp_path, OLDER)
     assert hub.calls() == []
 

@@ -27,8 +27,8 @@ def desk(request: pytest.FixtureRequest, copy: Copy, emulator: Emulator, tmp_pat
 
 def said(ended: Ended, start: str) -> str:
     """Return what doctor says of one thing, in one line."""
-    text = re.sub(r"\n {17}(?! )", " ", ended.out)
-    (line,) = [line for line in text.splitlines() if line[4:].startswith(start)]
+    text = re.sub(r"\n {22}(?! )", " ", ended.out)
+    (line,) = [line for line in text.splitlines() if line[9:].startswith(start)]
     return " ".join(line.split())
 
 
@@ -40,18 +40,18 @@ def named(desk: Desk) -> set[str]:
 
 
 @pytest.mark.parametrize("desk", ["ecs-express"], indirect=True)
-def test_a_service_is_set_up_looked_at_and_taken_away_again(desk: Desk) -> None:
+def test_a_service_is_set_up_inspected_and_destroyed(desk: Desk) -> None:
     # What is missing is said before anything is done, and no more than that is done.
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
     for kind in ("role example-service-execution", "cluster example-service"):
         assert f"      create     {kind}\n" in ended.out
     readable(ended)
-    assert "Service   example-service (ecs-express), from the first image on" in ended.out
+    assert "Service   example-service (ecs-express), which the first image starts" in ended.out
     made = {call for call in desk.emulator.calls() if not call.startswith("/")}
     assert made - {"GetCallerIdentity"} <= named(desk)
     assert made & {"CreateCluster", "AttachRolePolicy", "PutClusterCapacityProviders"}
-    assert "Nothing to change" in desk.bootstrap("--yes").out
+    assert "Nothing to do" in desk.bootstrap("--yes").out
     # After the apply a plan shows the policies twice, and is still what was said.
     desk.project.terraform("plan", "-input=false", "-out=x.tfplan", emulator=desk.emulator)
     shown = desk.project.terraform("show", "-json", "x.tfplan", emulator=desk.emulator)
@@ -61,27 +61,32 @@ def test_a_service_is_set_up_looked_at_and_taken_away_again(desk: Desk) -> None:
     # An image that nobody has deployed is named, with what does it.
     push_image(desk, "v0.1.0", "1" * 40)
     looked = desk.doctor()
-    assert said(looked, "service").startswith("-- service example-service does not exist; the")
+    assert said(looked, "service").startswith(
+        "wrong service the service example-service does not exist, but"
+    )
     assert "gh workflow run deploy.yml --ref v0.1.0" in looked.out
     # It is not taken its roles while it is there; the line that is printed deletes it.
     digest = start(desk)
     refused = desk.destroy()
     assert refused.status == 1
-    assert "The service example-service is there, or still being deleted" in refused.out
+    assert "The service example-service exists, or is still being deleted" in refused.out
     assert digest
     (line,) = re.findall(r"^  (aws ecs delete-.*)$", refused.out, re.MULTILINE)
     done = desk.run(*shlex.split(line))
     assert done.status == 0, done.out
     desk.emulator.client("ecr").delete_repository(repositoryName="example-service", force=True)
-    answers = {"Type example-service to destroy it: ": "example-service", 'Only "yes" does: ': "no"}
+    answers = {
+        "Type example-service to destroy it: ": "example-service",
+        'Type "yes" to delete it: ': "no",
+    }
     gone = desk.typed(answers, "destroy")
-    assert "goes    aws_iam_role_policy.deploy" in gone.out
+    assert "destroy  aws_iam_role_policy.deploy" in gone.out
     roles = desk.emulator.client("iam").list_roles()["Roles"]
     assert [one["RoleName"] for one in roles if "example-service" in one["RoleName"]] == []
 
 
 @pytest.mark.parametrize("desk", ["app-runner"], indirect=True)
-def test_what_runs_stands_beside_the_newest_image_and_a_lost_state_takes_the_roles_over(
+def test_doctor_compares_what_runs_with_the_newest_image_and_import_takes_over_roles(
     desk: Desk,
 ) -> None:
     ended = desk.bootstrap("--yes")
@@ -91,15 +96,20 @@ def test_what_runs_stands_beside_the_newest_image_and_a_lost_state_takes_the_rol
     push_image(desk, "v0.1.0", "1" * 40)
     digest = start(desk)
     line = said(desk.doctor(), "service")
-    assert line.startswith(f"ok service example-service runs {digest} (v0.1.0) https://")
+    assert line.startswith(
+        f"ok service the service example-service runs {digest} (v0.1.0) https://"
+    )
     push_image(desk, "v0.2.0", "2" * 40)
     line = said(desk.doctor(), "service")
-    assert line.startswith(f"-- service example-service runs {digest} (v0.1.0), and the newest")
+    assert line.startswith(f"wrong service the service example-service runs {digest} (v0.1.0), but")
     assert "(v0.2.0) gh workflow run deploy.yml --ref v0.2.0" in line
     moved = desk.keyless("move", "example-service", SECOND)
     assert moved.status == 1
     words = " ".join(moved.out.split())
-    assert "service.json runs the image of example-service, whose roles stay in the state" in words
+    assert (
+        "service.json runs the image of example-service. The roles of the service must stay"
+        in words
+    )
     (desk.path / "infra/terraform.tfstate").unlink()
     ended = desk.bootstrap("--yes", "--import")
     assert ended.status == 0, ended.out

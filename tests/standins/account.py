@@ -1,6 +1,7 @@
-"""The account that a project publishes to: what its Terraform would make there, made in a second.
+"""The account that a project publishes to, with the resources that its Terraform would make.
 
-The emulator is AWS; what is made are the identity provider, the role and the repository.
+They are the identity provider, the role and the repository. The emulator is AWS, and this takes a
+second.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""ECS Express Mode and App Runner, which MiniStack does not know: a stand-in in front of it.
+"""A stand-in for ECS Express Mode and App Runner, in front of MiniStack, which has neither.
 
-Each request is held against botocore's own model of the service, then against the policies of the
-role that has sent it, as AWS documents what a call needs; the answers are those of the models, too.
-A deployment takes a moment, and ends as the test has said.
+Each request is compared with botocore's model of the service. Then it is compared with the policies
+of the role that has sent it, and with the permissions that AWS documents for the call. The answers
+follow the models, too. A deployment takes a moment, and ends as the test has set.
 
-Of what AWS does it does not know: instances (nothing is started), tags, custom domains; a service
-that is deleted is gone at once.
+It does not have instances (nothing is started), tags or custom domains. A service that is deleted
+disappears at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GitHub's command line at the outermost edge: answers what this project types, and nothing else.
+"""A stand-in for GitHub's command line. It answers only what this project types.
 
 It answers from the folder $HUB (hub.py). An unknown command, flag or path is an error, as in
 the original [gh manual and cli/cli's sources]. What GitHub itself answers is in gh_api.py.

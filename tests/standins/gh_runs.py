@@ -1,7 +1,7 @@
-"""Runs of deploy.yml on the GitHub of hub.py: what starts one, how it goes, what its log holds.
+"""Runs of deploy.yml on the GitHub of hub.py: what starts a run, how it goes, what it logs.
 
-A test says with `hub.change(NAME, course={...})` how the next runs go; time is counted in the
-questions that are asked. A push is seen when runs are listed, as git itself tells nobody.
+A test sets with `hub.change(NAME, course={...})` how the next runs go. Time is counted in requests.
+A push is noticed when runs are listed, because git itself does not report it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""GitHub as a folder: what the stand-in for gh answers from, and the repositories of git.
+"""GitHub as a folder: the data for the stand-in of gh, and the Git repositories.
 
 `state.json` holds the user and the repositories by id, `calls.log` one line for each call of gh and
-aws, `git/OWNER/NAME.git` the bare repositories. Nothing is imported here that is slow to load: each
-call of gh loads this module.
+aws, `git/OWNER/NAME.git` the bare repositories. Each call of gh loads this module, so it
+imports nothing that is slow to load.
 """
 
 from __future__ import annotations

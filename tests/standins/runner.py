@@ -1,16 +1,16 @@
-"""Run a GitHub workflow on this machine: act is the runner, MiniStack is AWS, GitHub is played.
+"""Run a GitHub workflow on this machine: with act as the runner, and stand-ins for AWS and GitHub.
 
-The actions that a workflow uses are replaced by the stand-ins in tests/standins/actions. What act
-0.2.89 does otherwise than GitHub:
+The actions that a workflow uses are replaced by the stand-ins in tests/standins/actions. act 0.2.89
+differs from GitHub in these points:
 
-- `concurrency:` holds no run back;
-- `permissions:` decide nothing, and all jobs get one environment: the URL of the tokens is there
-  when any job has id-token: write. A stand-in tells a job without it so; its own commands would
-  find the URL;
+- `concurrency:` does not delay a run;
+- `permissions:` have no effect, and all jobs get one environment. It has the URL of the tokens if
+  any job has id-token: write. The stand-ins refuse a job without that permission, but its own
+  commands would find the URL;
 - a reusable workflow is refused here;
 - HOME is the same for all jobs of a run, and the programs are those of this machine;
 - it prints what a step writes to GITHUB_ENV and GITHUB_OUTPUT: those lines are left out of the log,
-  since GitHub does not show them.
+  because GitHub does not show them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The attack matrix: tokens for roles, each said by its construction to be meant or hostile.
+"""The attack matrix: tokens for roles. For each token it is known whether the role must accept it.
 
-A grant is a subject that a role is meant for. A family tries one kind of change of it. `cases`
-turns families and grants into tokens, each once. Two judges must say of each what is meant: in
-tests/infra/test_trust.py, and for each combination of answers in tests/template.
+A grant is a subject that a role is meant for. A family tries one kind of change of a grant. `cases`
+turns families and grants into tokens, each once. Two judges must decide as expected for each token:
+in tests/infra/test_trust.py, and for each combination of answers in tests/template.
 """
 
 from __future__ import annotations
@@ -393,7 +393,7 @@ def claims_of(grant: Grant, different: Claims) -> Claims:
 
 
 def cases(grants: list[Grant], families: list[Family]) -> list[Case]:
-    """Return the cases of some families, each once; none may be meant here and hostile there."""
+    """Return the cases of some families, each once; no case may be both meant and hostile."""
     found: dict[tuple[str, str], Case] = {}
     for family in families:
         for grant in grants:

@@ -1,4 +1,4 @@
-"""Bootstrap as its tests see it: names, the commands that change something, what is printed."""
+"""Helpers for the tests of bootstrap: names, commands that change something, the output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refused(desk: Desk, *arguments: str, **environment: Any) -> str:
 
 
 def readable(ended: Ended) -> None:
-    """What is printed fits 100 columns where it is ours, and holds no traceback and no secret."""
+    """Check that our output fits 100 columns, and contains no traceback and no secret."""
     assert "Traceback" not in ended.out
     ours = [
         line for line in ended.out.splitlines() if not re.match(r"  |\S+: |#|Image |Pull ", line)

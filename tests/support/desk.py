@@ -1,7 +1,7 @@
 """Somebody's desk: a generated project, with gh, git, the AWS CLI and Terraform set up.
 
 GitHub is tests/standins/hub.py, AWS the emulator; git, Terraform and the AWS CLI are the real ones,
-and each call of a program is noted.
+and each call of a program is recorded.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.support.project import Project
 
 LOGGED = ROOT / "tests/standins/bin/logged"  # git and Terraform, in front of the real ones
 TOOL = ".github/keyless"
-# Seconds that a command may take. It is a ceiling against one that hangs, and no measure: on a busy
-# machine what takes ten seconds has taken two minutes.
+# Seconds after which a command is considered to hang. The limit is high, because on a busy machine
+# a command of ten seconds has taken two minutes.
 LIMIT = 1200
 # The tool, for which time flies where it waits for GitHub.
 HURRIED = """

@@ -1,4 +1,4 @@
-"""Doctor as its tests see it: what breaks a project that was set up, and the lines that follow."""
+"""Helpers for the tests of doctor: ways to break a project, and the lines that doctor prints."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def mutable(desk: Desk) -> None:
 
 
 def said(ended: Ended, start: str = "") -> list[str]:
-    """Return what was said, a text for each thing, of those that begin so.
+    """Return what doctor printed, a text for each thing, of those that begin so; no verdict.
 
     It fits the screen; only a command or an address stays whole.
     """
     wide = [line.strip() for line in ended.out.splitlines() if len(line) > 100]
     assert [line for line in wide if not line.startswith(("gh ", "aws ", "(https://"))] == []
-    text = re.sub(r"deploy\.yml:\d+", "deploy.yml:N", ended.out.strip())
+    text = re.sub(r"deploy\.yml:\d+", "deploy.yml:N", ended.out.rpartition("\n\n")[0])
     return [one for one in re.split(r"\n(?! )", text) if one.startswith(start)]

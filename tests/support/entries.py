@@ -1,4 +1,4 @@
-"""Entries as their tests see them: the commands add, remove and move, and the files they write."""
+"""Helpers for the tests of add, remove and move: the commands, and the files that they write."""
 
 from __future__ import annotations
 

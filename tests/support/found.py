@@ -32,7 +32,7 @@ def found(aws: Emulator) -> Found:
 
 
 def asked_for(account: Found, wanted: Mapping[str, Mapping[str, Any]]) -> Found:
-    """Return every name in an account, and of each what is asked for; kinds without any are not."""
+    """Return every name in an account with the wanted details; empty kinds are left out."""
     return {
         kind: {
             name: {key: each[key] for key in wanted.get(kind, {}).get(name) or {}}
@@ -50,7 +50,7 @@ def provider(iam: Any, arn: str) -> tuple[str, dict[str, Any]]:
 
 
 def role(iam: Any, name: str) -> dict[str, Any]:
-    """Return what a role is: of condition keys without the issuer, of its policies resources."""
+    """Return a role: its condition keys without the issuer, and the resources of its policies."""
     it = iam.get_role(RoleName=name)["Role"]
     (statement,) = it["AssumeRolePolicyDocument"]["Statement"]
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -79,7 +79,7 @@ def resources(iam: Any, name: str, policy: str) -> list[str]:
 
 
 def registry(ecr: Any, it: dict[str, Any]) -> dict[str, Any]:
-    """Return what a registry is: of its lifecycle the counts, of its policy who may pull."""
+    """Return an ECR repository: the counts of its lifecycle, and who can pull by its policy."""
     name = {"repositoryName": it["repositoryName"]}
     rules = json.loads(ecr.get_lifecycle_policy(**name)["lifecyclePolicyText"])["rules"]
     try:

@@ -1,4 +1,4 @@
-"""Answers of strangers, and which of them a question takes; all others must be refused."""
+"""Hostile answers, and which of them a question accepts; all others must be refused."""
 
 from __future__ import annotations
 

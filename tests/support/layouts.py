@@ -1,4 +1,4 @@
-"""OCI layouts as build jobs hand them on, and a `docker` that says what it was asked."""
+"""OCI layouts as build jobs pass them on, and a `docker` that records its arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policies of a plan, and what others say of them: AWS's own reference, and two linters."""
+"""The policies of a plan, judged by AWS's own reference and two linters."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PROJECT = "example-service"
 
 
 class Prepared(NamedTuple):
-    """A folder with a project and a GitHub, and what stands in AWS."""
+    """A folder with a project and a GitHub, and what is in AWS."""
 
     folder: Path
     account: Account

@@ -1,6 +1,6 @@
-"""Publishing as its tests see it: desks from which a version can be published, and what a run says.
+"""Helpers for the tests of publishing: desks that can publish a version, and the log of a run.
 
-No AWS is asked for `make release`, so its desks have none.
+`make release` does not use AWS, so these desks have none.
 """
 
 from __future__ import annotations
@@ -66,7 +66,13 @@ def tags(desk: Desk) -> dict[str, str]:
 def published(version: str, commit: str) -> str:
     """Return what is printed at the end about an image that was published."""
     rows = f"Image     {IMAGE}\nTags      {version}, {commit}\nPlatform  linux/amd64\n"
-    return f"\nPublished {version}\n{rows}Pull      docker pull {IMAGE}\n"
+    login = (
+        "To pull it, log Docker in to ECR first:\n"
+        "  aws ecr get-login-password --region us-east-1 |\n"
+        "    docker login --username AWS --password-stdin"
+        " 111122223333.dkr.ecr.us-east-1.amazonaws.com\n"
+    )
+    return f"\nPublished {version}\n{rows}Pull      docker pull {IMAGE}\n{login}"
 
 
 def followed(out: str) -> list[str]:

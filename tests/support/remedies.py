@@ -1,4 +1,4 @@
-"""Following what a message tells a person to type, and whether that has changed anything."""
+"""Follow the commands of a message, and find out whether they have changed anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What infra/ says to the AWS provider, held against the schemas of several of its versions.
+"""Compare what infra/ uses of the AWS provider with the schemas of several of its versions.
 
 The schemas are those of tests/infra/schemas.yml, which `make lock` writes (provider_packages.py).
 """

@@ -1,4 +1,4 @@
-"""A step of deploy.yml in this process: the environment of a job, and what it leaves behind."""
+"""Run a step of deploy.yml in this process: the environment of a job, and the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sums of the files of infra/, in each way in which they are generated.
+"""The checksums of the files of infra/, for each form in which they are generated.
 
 `python -m tests.support.sums` writes them into the tool (model/generated.py).
 """
@@ -16,7 +16,7 @@ from tests.support.generating import TEMPLATE_PROJECT, TOOL
 
 MODULE = TEMPLATE_PROJECT / TOOL / "model/generated.py"
 TABLE = re.compile(r"(?ms)^SUMS: dict\[str, dict\[str, str\]\] = \{\n.*?^\}\n")
-# What a file is generated for, and the answers that lead to it. The first one is the plainest.
+# The forms of a file, and the answers that lead to each. The first one is the plainest.
 KINDS = {
     "plain": {},
     "latest": {"second_tag": "latest"},
@@ -27,7 +27,7 @@ KINDS = {
 
 
 def sums() -> dict[str, dict[str, str]]:
-    """Return, for each file, what each of its sums stands for."""
+    """Return, for each file, its checksums and the form that each belongs to."""
     from keyless.model.generated import sum_of
 
     found: dict[str, dict[str, str]] = {}

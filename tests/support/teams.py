@@ -1,7 +1,7 @@
-"""Repositories of teams, generated from a version of the template, and what updates make of them.
+"""Repositories of teams, generated from a version of the template, and their updates.
 
-An edit is a function that gets a folder. An update should lead to the same as a fresh generation of
-the new version in which that edit is made.
+An edit is a function that gets a folder. After an update, the repository should be the same as a
+fresh generation of the new version with the same edit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.versions import Versions, git
 
 Edit = Callable[[Path], None]
 Tree = dict[bytes, tuple[str, bytes]]  # mode, and content or target, by path
-GIVE_UP = "To give up, and have everything as before:"
+GIVE_UP = "To cancel the update and restore everything:"
 
 
 def change(path: str, before: str, after: str) -> Edit:
@@ -112,7 +112,7 @@ def files_of(root: Path) -> list[Path]:
 
 
 def tree_of(root: Path) -> Tree:
-    """Return what stands in a folder, without what Git keeps for itself."""
+    """Return the content of a folder, without the files of Git."""
     found = {}
     for parent, folders, files in os.walk(os.fsencode(root)):
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]  # noqa: PTH114, PTH118
@@ -129,7 +129,7 @@ def tree_of(root: Path) -> Tree:
 
 
 class Team:
-    """A repository of a team, and the machine on which it stands."""
+    """A repository of a team, and the machine that it is on."""
 
     def __init__(self, path: Path, versions: Versions, **environment: str) -> None:
         self.path, self.versions = path, versions
@@ -276,12 +276,12 @@ class Outcome(NamedTuple):
 
     @property
     def result(self) -> Tree:
-        """What stands there at the end."""
+        """The content at the end."""
         return tree_of(self.folder / "example-service")
 
     @property
     def expected(self) -> Tree:
-        """What should stand there."""
+        """The expected content."""
         return tree_of(self.folder / "expected")
 
 
@@ -347,7 +347,7 @@ def assert_run(outcome: Outcome, run: Run) -> None:
 
 
 def between_markers(text: str) -> list[str]:
-    """Return what stands between Git's markers: of each conflict one side, then the other."""
+    """Return the text between Git's markers: for each conflict one side, then the other."""
     found = re.findall(r"(?ms)^<<<<<<< .*?\n(.*?)^=======\r?\n(.*?)^>>>>>>> .*?\n", text)
     return [side for conflict in found for side in conflict]
 

@@ -84,7 +84,9 @@ def status(folder: Path, run: Run) -> list[str]:
     return run("git", "status", "--porcelain", "-uall", cwd=folder).stdout.splitlines()
 
 
-def test_only_additions_and_the_second_time_nothing(ours: Path, bake: Bake, run: Run) -> None:
+def test_only_missing_files_are_added_and_the_second_time_none(
+    ours: Path, bake: Bake, run: Run
+) -> None:
     before = contents(ours)
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 0, printed
@@ -111,11 +113,11 @@ def test_only_additions_and_the_second_time_nothing(ours: Path, bake: Bake, run:
     assert contents(ours) == now
     assert "Added (0): none" in printed
     kept = len(scaffold) + 2  # and those of its own that have the name of one
-    assert f"{kept} files of this template were there, and stay as they are." in printed
+    assert f"{kept} files of this template existed before, and are unchanged." in printed
     assert f"Replaced: {TOOL}/" in printed
 
 
-def test_the_added_dockerignore_leaves_out_nothing_that_an_image_may_hold(
+def test_the_added_dockerignore_excludes_nothing_that_an_existing_image_may_need(
     ours: Path, bake: Bake, run: Run
 ) -> None:
     """A Dockerfile of somebody may copy .env, or ask Git for the version."""
@@ -149,12 +151,12 @@ def test_another_tool_of_that_name_is_not_replaced(ours: Path, run: Run) -> None
     before = contents(ours)
     ended, printed = adopt(ours, run, "--no-input")
     assert (ended, printed.count("\n")) == (1, 1), printed
-    assert f"holds {TOOL}, another one than this template's, which would replace it" in printed
+    assert f"contains {TOOL}, which is not this template's tool and would be replaced" in printed
     assert contents(ours) == before
 
 
 @pytest.mark.parametrize("flags", [("-f", "-s"), ("-f",)])
-def test_an_infra_of_its_own_is_not_touched_where_it_is_said_to_be_elsewhere(
+def test_an_existing_infra_is_not_touched_if_iac_tool_is_none(
     ours: Path, run: Run, flags: tuple[str, ...]
 ) -> None:
     if flags == ("-f",):  # which is for folders of this template
@@ -182,7 +184,7 @@ def generated_before_the_tool_had_a_folder(ours: Path, bake: Bake) -> Path:
     return ours
 
 
-def test_a_repository_of_a_former_version_is_not_mixed_with_this_one(
+def test_a_repository_of_an_old_version_is_not_mixed_with_this_one(
     ours: Path, bake: Bake, run: Run
 ) -> None:
     """Its workflows would stay, and call scripts that stay; -f alone generates it anew."""
@@ -190,8 +192,8 @@ def test_a_repository_of_a_former_version_is_not_mixed_with_this_one(
     before = contents(folder)
     ended, printed = adopt(folder, run, "--no-input")
     assert (ended, printed.count("\n")) == (1, 1), printed
-    assert "was generated when the tool stood in scripts/" in printed
-    assert "Type make update PROJECT=FOLDER in a clone of the template" in printed
+    assert "was generated when the tool was in scripts/" in printed
+    assert "Run make update PROJECT=FOLDER in a clone of the template" in printed
     assert contents(folder) == before
     ended, printed = cookiecutter(folder.parent, run, "-f")
     assert ended == 0, printed
@@ -219,16 +221,16 @@ def test_a_repository_that_github_has_just_made_gets_the_sample_service_too(
 
 
 def test_a_deploy_yml_that_exists_stays_and_is_judged(ours: Path, run: Run) -> None:
-    """The recipe: give it another name, and type the same command once more."""
+    """The recipe: give it another name, and run the same command again."""
     theirs = "name: deploy\non: push\njobs: {a: {runs-on: x, steps: [{run: make deploy}]}}\n"
     path = ours / ".github/workflows/deploy.yml"
     path.write_text(theirs)
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 1
-    assert ".github/workflows/deploy.yml:1: taken this file was there before" in printed
+    assert ".github/workflows/deploy.yml:1: taken this file existed before" in printed
     assert "git mv .github/workflows/deploy.yml .github/workflows/deploy-old.yml, and" in printed
     assert "Defects: 1." in printed
-    assert "What was added stays. Correct this, and type the same command once more." in printed
+    assert "The added files stay. Correct this, and run the same command again." in printed
     assert "infra/main.tf" in printed.partition("Added (")[2]
     assert path.read_text() == theirs
     assert (ours / "infra/main.tf").exists()
@@ -260,7 +262,9 @@ def test_both_ways_work_side_by_side_until_the_keys_go(ours: Path, run: Run) -> 
     assert run(sys.executable, "-B", TOOL, "check", cwd=ours).returncode == 0
 
 
-def test_a_comment_keeps_no_finding_of_the_contract(ours: Path, run: Run) -> None:
+def test_a_skip_comment_does_not_hide_findings_about_the_publishing_job(
+    ours: Path, run: Run
+) -> None:
     assert adopt(ours, run, "--no-input")[0] == 0
     path = ours / ".github/workflows/deploy.yml"
     skip = "# check: skip=subject,no-keys,pinned-actions,least-permissions because\n"
@@ -271,7 +275,9 @@ def test_a_comment_keeps_no_finding_of_the_contract(ours: Path, run: Run) -> Non
     assert {"subject", "pinned-actions"} <= rules
 
 
-def test_a_makefile_that_exists_is_no_way_to_bootstrap(ours: Path, run: Run) -> None:
+def test_with_an_existing_makefile_the_commands_of_bootstrap_are_printed(
+    ours: Path, run: Run
+) -> None:
     (ours / "Makefile").write_text("all:\n\techo ours\n")
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 0, printed
@@ -285,12 +291,12 @@ def test_a_makefile_that_exists_is_no_way_to_bootstrap(ours: Path, run: Run) -> 
     assert not any(".venv" in line for line in status(ours, run))
 
 
-def test_an_infra_folder_of_its_own_is_kept_and_named(ours: Path, run: Run) -> None:
+def test_an_existing_infra_is_kept_and_reported(ours: Path, run: Run) -> None:
     (ours / "infra").mkdir()
     (ours / "infra/main.tf").write_text('resource "null_resource" "x" {}\n')
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 1
-    assert "infra/main.tf:1: taken this file was there before" in printed
+    assert "infra/main.tf:1: taken this file existed before" in printed
     assert "git mv infra infra-old" in printed
     assert (ours / "infra/main.tf").read_text() == 'resource "null_resource" "x" {}\n'
 
@@ -322,12 +328,12 @@ def test_a_hook_that_fails_changes_nothing_that_existed(
     ended, printed = cookiecutter(tmp_path, run, *home[1:], template=template, given="-f")
     assert ended == 1
     assert "least-permissions" in printed
-    assert "What was added stays." in printed
+    assert "The added files stay." in printed
     now = contents(ours)
     assert {name: now[name] for name in before} == before
 
 
-def test_what_was_adopted_is_set_up_and_publishes_and_only_its_own_files_are_committed(
+def test_an_adopted_repository_publishes_and_bootstrap_commits_only_its_own_files(
     ours: Path, run: Run, emulator: Emulator, tmp_path: Path
 ) -> None:
     assert adopt(ours, run, "--no-input")[0] == 0
@@ -339,7 +345,7 @@ def test_what_was_adopted_is_set_up_and_publishes_and_only_its_own_files_are_com
     (ours / "src/work.txt").write_text("not finished\n")
     ended = desk.bootstrap("--yes")
     assert ended.status == 0, ended.out
-    assert "Not committed, so a release will not have it: src/work.txt" in ended.out
+    assert "so a release will not contain them: src/work.txt" in ended.out
     last = desk.git("show", "--name-only", "--format=", "HEAD").split()
     assert sorted(last) == ["infra/.terraform.lock.hcl", "infra/terraform.tfvars.json"]
     assert status(ours, run) == ["?? src/work.txt"]
@@ -375,15 +381,15 @@ def test_answers_for_another_repository_than_origin_are_refused(ours: Path, run:
         (ours / ".git/config").write_text(f'[remote "origin"]\n\tfetch = x\n\turl = {url}\n')
         ended, printed = adopt(ours, run, "--no-input")
         assert (ended, printed.count("\n")) == (1, 1)
-        assert "Type acme/ours, or name another remote origin" in printed
+        assert "Use acme/ours, or change the remote named origin" in printed
     ended, printed = adopt(ours, run, "--no-input", "github_repository=Acme/Ours")
     assert ended == 0, printed
     assert {name: contents(ours)[name] for name in OWN} == {name: before[name] for name in OWN}
 
 
-FOLDER = "a link or a file where this template needs a folder"
-NOWHERE = "a link that leads nowhere where this template has a file"
-NESTED = "a Git repository of its own, where this has a folder"
+FOLDER = "a link or a file. This template needs a folder there"
+NOWHERE = "a broken link. This template has a file there"
+NESTED = "a Git repository. This template has a folder there"
 IN_THE_WAY = [  # what kind of thing has which name, which of both is named, and why
     ("file", "infra", "infra", FOLDER),
     ("file", "infra/tests", "infra/tests", FOLDER),
@@ -425,42 +431,46 @@ def put_in_the_way(ours: Path, kind: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "named", "why"), IN_THE_WAY, ids=[f"{a}-{b}" for a, b, *_ in IN_THE_WAY]
 )
-def test_what_is_in_the_way_is_named_before_anything_is_added(
+def test_a_path_that_is_in_the_way_is_reported_before_anything_is_added(
     ours: Path, run: Run, kind: str, name: str, named: str, why: str
 ) -> None:
     put_in_the_way(ours, kind, name)
     before = sorted(path.relative_to(ours.parent) for path in ours.parent.rglob("*"))
     ended, printed = adopt(ours, run, "--no-input")
     assert (ended, printed.count("\n")) == (1, 1), printed
-    assert f"holds {named}, {why}" in printed
+    assert f"contains {named}, which is {why}" in printed
     now = sorted(path.relative_to(ours.parent) for path in ours.parent.rglob("*"))
     assert [path for path in now if path.parts[0] != "home"] == before
 
 
 @pytest.mark.parametrize("kind", ["file", "link"])
-def test_the_folder_that_is_thrown_away_is_no_way_out(ours: Path, run: Run, kind: str) -> None:
+def test_the_folder_that_is_removed_afterwards_cannot_be_a_link_or_a_file(
+    ours: Path, run: Run, kind: str
+) -> None:
     """What the answers leave out is written there, and removed: not through a link."""
     put_in_the_way(ours, kind, ".not-generated")
     ended, printed = adopt(ours, run, "--no-input", "iac_tool=none")
     assert (ended, printed.count("\n")) == (1, 1), printed
-    assert f"holds .not-generated, {FOLDER}" in printed
+    assert f"contains .not-generated, which is {FOLDER}" in printed
     if kind == "link":
         assert files(ours.parent / "outside") == ["mine.txt"]
 
 
-def test_without_s_nothing_of_somebody_elses_is_overwritten(ours: Path, run: Run) -> None:
+def test_without_s_no_file_of_somebody_else_is_overwritten(ours: Path, run: Run) -> None:
     before = contents(ours)
     parent = str(ours.parent)
     ended, printed = cookiecutter(ours.parent, run, "-o", parent, "--no-input", given="-f")
     assert (ended, printed.count("\n")) == (1, 1)
-    assert "Type -f -s, which keeps every file that exists" in printed
+    assert "Use -f -s, which keeps every existing file" in printed
     assert contents(ours) == before
 
 
 @pytest.mark.parametrize(
     "rules", ["*.tfvars.json\n*.tfstate\n.terraform*\n", "infra/\n", "*.json\n"]
 )
-def test_what_git_would_ignore_is_named_or_kept(ours: Path, run: Run, rules: str) -> None:
+def test_files_that_git_would_ignore_are_reported_or_included_again(
+    ours: Path, run: Run, rules: str
+) -> None:
     """A line of the folder's own .gitignore undoes the usual ones of Terraform."""
     (ours / ".gitignore").write_text(rules)
     ended, printed = adopt(ours, run, "--no-input")
@@ -469,7 +479,7 @@ def test_what_git_would_ignore_is_named_or_kept(ours: Path, run: Run, rules: str
     else:
         assert ended == 1
         assert f".gitignore:1: ignored {rules.strip()} keeps infra/" in printed
-        assert re.search(r"add a line behind it: !infra/repository/lifecycle\.json", printed)
+        assert re.search(r"add this line after it: !infra/repository/lifecycle\.json", printed)
     listed = run("git", "add", "--all", "--dry-run", cwd=ours).stdout
     assert ("infra/terraform.tfvars.json" in listed) is ("infra/" not in rules)
 
@@ -479,7 +489,7 @@ def test_what_git_would_ignore_is_named_or_kept(ours: Path, run: Run, rules: str
     ["[Rr]elease/\ndocs/\nsetup\nVERSION\n*.md\n*.txt\n*.yml\n*.py\n", "*\n!*.*\n!*/\n"],
     ids=["many", "all but"],
 )
-def test_the_usual_rules_of_others_keep_nothing_of_the_tool_out_of_a_commit(
+def test_common_ignore_rules_do_not_exclude_the_tool_from_a_commit(
     ours: Path, run: Run, rules: str
 ) -> None:
     (ours / ".gitignore").write_text(rules)
@@ -491,14 +501,14 @@ def test_the_usual_rules_of_others_keep_nothing_of_the_tool_out_of_a_commit(
     assert set(re.findall(rf"add '({TOOL}/.*)'", listed)) == set(tool(ours))
 
 
-def test_a_tool_that_is_ignored_is_named(ours: Path, run: Run) -> None:
+def test_an_ignored_tool_is_reported(ours: Path, run: Run) -> None:
     (ours / ".gitignore").write_text(".github/\n")
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 1
     assert f".gitignore:1: ignored .github/ keeps {TOOL}/check.py out of every commit" in printed
 
 
-def test_scripts_of_somebody_else_are_neither_run_nor_in_the_way(ours: Path, run: Run) -> None:
+def test_existing_scripts_are_not_run_and_not_in_the_way(ours: Path, run: Run) -> None:
     """Those in scripts/ had the names of ours once; those in .github/ could shadow a module."""
     names = ("check", "bootstrap", "publish", "keyless", "textwrap", "subprocess", "json", "yaml")
     for folder in ("scripts", ".github", "."):
@@ -508,12 +518,12 @@ def test_scripts_of_somebody_else_are_neither_run_nor_in_the_way(ours: Path, run
             (ours / folder / f"{name}.py").write_text(text)
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 0, printed
-    assert "workflow and role agree on who may publish" in printed
+    assert "workflow and role agree on who can publish" in printed
     assert run(sys.executable, "-B", TOOL, "check", cwd=ours).returncode == 0
     assert not list(ours.parent.rglob("ran"))
 
 
-def test_odd_kinds_of_files_are_kept_without_a_traceback(ours: Path, run: Run) -> None:
+def test_unusual_kinds_of_files_are_kept_without_a_traceback(ours: Path, run: Run) -> None:
     (ours / "Makefile").mkdir()
     (ours / ".editorconfig").write_bytes(b"\xff\x00\xfe")
     (ours / ".pre-commit-config.yaml").write_text("x" * 1_100_000)
@@ -523,7 +533,7 @@ def test_odd_kinds_of_files_are_kept_without_a_traceback(ours: Path, run: Run) -
     assert "Traceback" not in printed
 
 
-def test_a_folder_in_a_larger_repository_is_told_where_workflows_must_be(
+def test_in_a_folder_of_a_larger_repository_the_place_of_workflows_is_printed(
     tmp_path: Path, run: Run
 ) -> None:
     folder = tmp_path / "mono/example-service"
@@ -532,14 +542,16 @@ def test_a_folder_in_a_larger_repository_is_told_where_workflows_must_be(
     (tmp_path / "mono/.git").mkdir()
     ended, printed = adopt(folder, run, "--no-input")
     assert ended == 0, printed
-    assert f"This folder lies in the Git repository {tmp_path / 'mono'}." in printed
+    assert f"This folder is inside the Git repository {tmp_path / 'mono'}." in printed
     assert "git commit" not in printed
 
 
 HIDING = "# check: skip=no-keys,no-secrets,no-injection,pinned-actions because\n"
 
 
-def test_the_comment_hides_nothing_where_a_token_can_be_had(ours: Path, run: Run) -> None:
+def test_the_skip_comment_hides_nothing_in_a_workflow_that_can_get_a_token(
+    ours: Path, run: Run
+) -> None:
     """By its own permissions however they are spelled, by those of a caller, or in an action."""
     assert adopt(ours, run, "--no-input")[0] == 0
     flows = ours / ".github/workflows"
@@ -565,12 +577,12 @@ def test_the_comment_hides_nothing_where_a_token_can_be_had(ours: Path, run: Run
     assert "pinned-actions" in found()
 
 
-def test_what_a_team_has_changed_in_infra_is_left_to_make_check(ours: Path, run: Run) -> None:
+def test_a_changed_infra_is_left_to_make_check(ours: Path, run: Run) -> None:
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 0, printed
     trust = ours / "infra/repository/trust.tf"
     trust.write_text(f"# Ours.\n{trust.read_text()}")
     ended, printed = adopt(ours, run, "--no-input")
     assert ended == 0, printed
-    assert "a plan of infra/, which was changed (make check makes it)" in printed
+    assert "a plan of infra/, which was changed (make check runs it)" in printed
     assert trust.read_text().startswith("# Ours.\n")

@@ -81,7 +81,7 @@ REFUSED = [
     ("aws_region", "US-EAST-1", "us-east-1"),
     ("aws_region", "us-east-1a", "us-east-1"),
     ("aws_region", "eusc-de-east-1", "eu-central-1"),
-    ("ecr_repository", "My_App", "my_app"),
+    ("ecr_repository", "My_App", "Use lowercase letters: my_app"),
     ("ecr_repository", "a", "2 to 256"),
     ("ecr_repository", "1app", "beginning with a letter"),
     ("ecr_repository", "a//b", "example-service"),
@@ -110,14 +110,14 @@ def test_an_accepted_answer_comes_out_unchanged(bake: Bake, key: str, value: str
     assert not others
 
 
-def test_the_slug_and_the_registry_follow_from_the_repository(bake: Bake) -> None:
+def test_the_slug_and_the_ecr_repository_are_derived_from_the_repository(bake: Bake) -> None:
     project = bake(github_repository="Octo-Org/Web.App")
     assert project.path.name == "web.app"
     assert project.answers["ecr_repository"] == "web.app"
 
 
 @pytest.mark.parametrize(("slug", "name"), [("web", "web-push"), ("s" * 100, "s" * 59 + "-push")])
-def test_the_role_is_named_for_the_slug_and_cut_to_64_characters(
+def test_the_role_is_named_after_the_slug_and_cut_to_64_characters(
     bake: Bake, slug: str, name: str
 ) -> None:
     assert bake(project_slug=slug).tfvars["repositories"][slug]["role_name"] == name
@@ -143,13 +143,25 @@ def test_a_wrong_answer_is_refused_in_one_line_and_nothing_is_left(
 @pytest.mark.parametrize(
     ("answers", "instead"),
     [
-        ("deploy_to=ecs-express iac_tool=none", "deploy_to: 'ecs-express' needs roles"),
+        ("deploy_to=ecs-express iac_tool=none", "deploy_to: 'ecs-express' needs IAM roles"),
         ("deploy_to=app-runner aws_region=cn-north-1", "'app-runner' is not known to work in cn-"),
         ("deploy_to=ecs-express aws_region=us-gov-west-1", "is not known to work in us-gov-west-1"),
-        ("deploy_to=app-runner platform=linux/arm64", "Type linux/amd64, or deploy_to=ecs-express"),
-        ("deploy_to=app-runner platform=both", "Type linux/amd64, or deploy_to=ecs-express"),
-        ("deploy_to=app-runner aws_region=eu-north-1", "Type ecs-express, or one of: us-east-1"),
-        ("deploy_to=app-runner ecr_repository=a__b", "from which App Runner takes an image"),
+        (
+            "deploy_to=app-runner platform=linux/arm64",
+            "Use platform=linux/amd64, or deploy_to=ecs-express",
+        ),
+        (
+            "deploy_to=app-runner platform=both",
+            "Use platform=linux/amd64, or deploy_to=ecs-express",
+        ),
+        (
+            "deploy_to=app-runner aws_region=eu-north-1",
+            "Use deploy_to=ecs-express, or one of these regions: us-east-1",
+        ),
+        (
+            "deploy_to=app-runner ecr_repository=a__b",
+            "is not a repository name that App Runner accepts",
+        ),
         ("iac_tool=none state_bucket=octo-org-terraform", "Leave it empty"),
     ],
 )
@@ -174,7 +186,7 @@ def test_answers_that_do_not_fit_together_are_refused_in_one_line(
         ("s" * 100, "s" * 40),
     ],
 )
-def test_the_service_is_named_for_the_slug_as_ecs_and_app_runner_take_it(
+def test_the_service_is_named_after_the_slug_as_ecs_and_app_runner_accept_it(
     bake: Bake, slug: str, name: str
 ) -> None:
     project = bake(project_slug=slug, deploy_to="ecs-express")
@@ -185,8 +197,8 @@ def test_the_service_is_named_for_the_slug_as_ecs_and_app_runner_take_it(
     ("key", "instead"),
     [
         ("aws_regoin", "Did you mean aws_region?"),
-        ("color", "Type one of: github_repository, project_slug"),
-        ("__role_arn", "Type one of: github_repository, project_slug"),
+        ("color", "Use one of: github_repository, project_slug"),
+        ("__role_arn", "Use one of: github_repository, project_slug"),
     ],
 )
 def test_an_unknown_key_is_refused_in_one_line_and_nothing_is_left(
@@ -206,11 +218,11 @@ def test_an_unknown_key_is_refused_in_one_line_and_nothing_is_left(
         (0, "octo-org/x y", "Folder to create"),
         (1, "../x", "AWS account"),
         (2, "11112222333", "AWS region"),
-        (3, "us-east1", "ECR repository, lower"),
+        (3, "us-east1", "ECR repository, in"),
         (4, "My_App", "When is an image"),
     ],
 )
-def test_at_the_prompt_a_wrong_answer_ends_it_before_the_next_question(
+def test_at_the_prompt_a_wrong_answer_ends_generation_before_the_next_question(
     tmp_path: Path, before: int, wrong: str, after: str
 ) -> None:
     child = pexpect.spawn(
@@ -245,7 +257,7 @@ def test_a_configuration_file_is_judged_like_the_command_line(tmp_path: Path, ru
         ("aws_account_id: 111122223333", "quotes"),
         ("project_slug: 1.10", "quotes"),
         ("ecr_repository: on", "quotes"),
-        ("__role_arn: admin", "Type one of"),
+        ("__role_arn: admin", "Use one of"),
     ):
         config.write_text(f"default_context:\n  {line}\n")
         status, printed = cookiecutter(tmp_path, run, "--config-file", str(config))
@@ -262,23 +274,26 @@ def test_a_wrong_choice_in_a_configuration_file_is_refused(tmp_path: Path, run: 
         status, printed = cookiecutter(tmp_path, run, "--config-file", str(config), *typed)
         assert status == 1
         last = printed.splitlines()[-1]
-        assert last == "deploy_on: 'Friday' is no choice. Type one of: release, tag, branch"
+        assert (
+            last
+            == "deploy_on: 'Friday' is not one of the choices. Use one of: release, tag, branch"
+        )
 
 
-def test_no_answer_runs_as_a_template(tmp_path: Path, run: Run) -> None:
+def test_an_answer_never_runs_as_a_template(tmp_path: Path, run: Run) -> None:
     """Jinja ends a line at a carriage return too, so a statement can begin behind one."""
     code = "cycler.__init__.__globals__.os.system('touch ran')"
     for value in (f"abc\r# %- set x = {code}", f"abc\n\t# % set x = {code}", f"<<{code}>>"):
         status, printed = cookiecutter(tmp_path, run, f"ecr_repository={value}")
         assert (status, printed.count("\n")) == (1, 1)
-        assert "holds template syntax" in printed
+        assert "contains template syntax" in printed
     status, printed = cookiecutter(tmp_path, run, "-o", f"<<{code}>>")
     assert (status, printed.count("\n")) == (1, 1)
     assert not list(tmp_path.rglob("ran"))
     assert not list(ROOT.glob("*/ran"))
 
 
-def test_a_replay_is_refused_because_it_passes_every_filter_by(tmp_path: Path, run: Run) -> None:
+def test_a_replay_is_refused_because_it_bypasses_every_filter(tmp_path: Path, run: Run) -> None:
     assert cookiecutter(tmp_path, run, "-o", "first")[0] == 0
     replay = next((tmp_path / "home").rglob("*.json"))
     given = f"--replay-file={replay}"
@@ -365,6 +380,17 @@ def test_every_question_and_every_choice_has_a_label() -> None:
         if isinstance(choices, list):
             assert list(labels[key]) == ["__prompt__", *choices]
     assert not re.search(r"\[.*\]", " ".join(map(str, labels.values()))), "Rich swallows brackets"
+
+
+def test_every_question_fits_80_columns() -> None:
+    labels = json.loads((ROOT / "cookiecutter.json").read_text())["__prompts__"]
+    for number, (key, label) in enumerate(labels.items(), 1):
+        if isinstance(label, str):
+            lines = [f"  [{number}/13] {label} ({DEFAULTS[key]}): "]
+        else:
+            first, *others = label.values()
+            lines = [f"  [{number}/13] {first}", *(f"    1 - {each}" for each in others)]
+        assert max(map(len, lines)) <= 80, lines
 
 
 def test_a_test_that_answers_an_unknown_question_fails(bake: Bake) -> None:

@@ -67,8 +67,8 @@ def installed(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 def is_refused(printed: str, version: str) -> bool:
-    """Tell whether the one line names the version that was found and the one that is needed."""
-    start = f"cookiecutter: version {version} was found, and this template needs 2.6 or newer, "
+    """Tell whether the one line names the version that is installed and the one that is needed."""
+    start = f"cookiecutter: version {version} is installed, but this template needs 2.6 or newer, "
     return printed.startswith(start) and printed.count("\n") == 1 and printed.isascii()
 
 
@@ -76,7 +76,7 @@ def is_refused(printed: str, version: str) -> bool:
     "given",
     ["", "-o elsewhere", "aws_account_id=1", "colour=blue", "ecr_repository=<<1/0>>", "-f -s"],
 )
-def test_one_that_is_too_old_is_refused_before_anything_else_is_judged(
+def test_an_old_cookiecutter_is_refused_before_anything_else_is_judged(
     tmp_path: Path, run: Run, installed: Installed, given: str
 ) -> None:
     python = installed(TOO_OLD)
@@ -86,7 +86,7 @@ def test_one_that_is_too_old_is_refused_before_anything_else_is_judged(
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_one_that_is_too_old_is_refused_before_the_first_question(
+def test_an_old_cookiecutter_is_refused_before_the_first_question(
     tmp_path: Path, run: Run, installed: Installed
 ) -> None:
     status, printed = cookiecutter(tmp_path, run, given="-f", python=installed(TOO_OLD))
@@ -94,7 +94,7 @@ def test_one_that_is_too_old_is_refused_before_the_first_question(
     assert is_refused(printed, TOO_OLD), printed
 
 
-def test_one_that_cannot_load_the_template_prints_the_line_of_the_page(
+def test_a_cookiecutter_that_cannot_load_the_template_prints_the_line_of_the_page(
     tmp_path: Path, run: Run, installed: Installed
 ) -> None:
     status, printed = cookiecutter(tmp_path, run, python=installed(DEBIAN))
@@ -103,7 +103,7 @@ def test_one_that_cannot_load_the_template_prints_the_line_of_the_page(
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_where_it_can_load_the_template_it_is_refused_like_the_others(
+def test_the_same_cookiecutter_is_refused_like_the_others_if_it_can_load_the_template(
     tmp_path: Path, run: Run, installed: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -112,7 +112,7 @@ def test_where_it_can_load_the_template_it_is_refused_like_the_others(
     assert is_refused(printed, DEBIAN), printed
 
 
-def test_the_oldest_that_is_accepted_generates_what_the_newest_does(
+def test_the_oldest_accepted_cookiecutter_generates_the_same_as_the_newest(
     bake: Bake, tmp_path: Path, run: Run, installed: Installed
 ) -> None:
     python = installed(ACCEPTED)
@@ -121,14 +121,14 @@ def test_the_oldest_that_is_accepted_generates_what_the_newest_does(
     assert contents(tmp_path / "example-service") == contents(bake().path)
     status, printed = cookiecutter(tmp_path, run, "aws_region=us-east1", python=python)
     assert (status, printed.count("\n")) == (1, 1), printed
-    assert printed.startswith("aws_region: 'us-east1' is no AWS region")
+    assert printed.startswith("aws_region: 'us-east1' is not an AWS region")
 
 
 @pytest.mark.slow
 def test_each_remedy_of_the_message_helps(tmp_path: Path, run: Run) -> None:
     python = install(run, tmp_path / "old", TOO_OLD)
     _, printed = cookiecutter(tmp_path, run, python=python)
-    (newest,) = re.findall(r"Type (uvx \S+) in place of cookiecutter\.", printed)
+    (newest,) = re.findall(r"Use (uvx \S+) instead of cookiecutter\.", printed)
     done = run(*newest.split(), ROOT, "--no-input", "-o", "newest", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     (upgrade,) = re.findall(r"python3 (-m pip install) '(\S+)'\n", printed)
@@ -151,11 +151,11 @@ def test_these_versions_are_accepted(found: str) -> None:
     "found", ["2.5.0", "2.5.99", "2.5.0.dev6", "2", "2.0", "1.7.3", "1.10.0", "0"]
 )
 def test_these_versions_are_refused(found: str) -> None:
-    with pytest.raises(FailedHookException, match=f"version {re.escape(found)} was found"):
+    with pytest.raises(FailedHookException, match=f"version {re.escape(found)} is installed"):
         oldest.judge(found)
 
 
-def test_the_version_that_is_needed_is_the_same_wherever_it_stands() -> None:
+def test_the_needed_version_is_the_same_in_every_place() -> None:
     needed = ".".join(map(str, oldest.NEEDED))
     name = f"cookiecutter_{needed.replace('.', '_')}_or_newer_is_needed"
     assert oldest.__name__ == name

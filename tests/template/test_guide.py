@@ -93,7 +93,7 @@ def test_no_readme_has_more_than_150_lines(bake: Bake, answers: Answers) -> None
 
 
 @pytest.mark.parametrize("name", ["../README", *WRITTEN])
-def test_a_page_is_short_and_begins_with_the_sentence_that_says_what_it_is_for(name: str) -> None:
+def test_a_page_is_short_and_its_first_sentence_says_its_purpose(name: str) -> None:
     text = (TOOL / f"docs/{name}.md").read_text()
     assert len(text.splitlines()) <= 150
     heading, first, *_ = text.split("\n\n")
@@ -153,7 +153,7 @@ def test_a_page_names_targets_files_keys_and_options_that_exist(bake: Bake, name
 
 
 @pytest.mark.parametrize("answers", [*GUIDES.values(), None], ids=[*GUIDES, "pages"])
-def test_every_link_to_a_file_leads_somewhere(bake: Bake, answers: Answers | None) -> None:
+def test_every_link_to_a_file_works(bake: Bake, answers: Answers | None) -> None:
     project = bake(**(answers or {}))
     folder = project.path / ".github/keyless"
     texts = [project.path / "README.md"] if answers is not None else [folder / "README.md"]
@@ -280,7 +280,8 @@ def test_what_is_printed_at_the_end_leads_to_the_first_image(
     assert lines[0] == quick[1] == f"cd example-service && {written[0].strip()}"
     if deploy_on == "branch":
         assert (
-            lines[1] == "Its push to main publishes the first image, and so does every later one."
+            lines[1]
+            == "This push to main publishes the first image. Every later push publishes a new one."
         )
     else:
         assert lines[1] == written[1].strip() == "make release VERSION=v0.2.0"
@@ -308,7 +309,7 @@ def test_a_service_is_deleted_with_the_line_of_the_page(
     assert line.strip() == ExpressService(service).removal()
 
 
-def test_the_provider_is_let_go_of_and_taken_over_as_the_page_says(
+def test_the_provider_is_released_and_taken_over_as_the_page_says(
     tmp_path: Path, emulator: Emulator
 ) -> None:
     """Afterwards a further file of entries is planned as the page on many repositories says."""

@@ -44,18 +44,18 @@ def test_what_it_prints_fits_any_console(copy: Copy, tmp_path: Path, deploy_on: 
 @pytest.mark.parametrize(
     ("name", "before", "after", "finding"),
     [
-        (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}: not YAML that can be judged"),
+        (DEPLOY, "name: deploy", "name: [deploy", f"{DEPLOY}: not YAML that the check can read"),
         (TFVARS, '"aws_region"', '"aws_region', f"{TFVARS}:3: not-json"),
         ("README.md", "# example", "<< cookiecutter.x >> example", "README.md:1: template-residue"),
         ("Dockerfile", "FROM", "# % if x\nFROM", "Dockerfile:1: template-residue"),
         ("Dockerfile", "FROM", "<% if x %>\nFROM", "Dockerfile:1: template-residue"),
         (DEPLOY, 'aws-region: "us-east-1"', "aws-region: x", "same-region aws-region is x"),
-        (DEPLOY, "jobs:", "job:", "no workflow, it has no jobs"),
+        (DEPLOY, "jobs:", "job:", "not a workflow, because it has no jobs"),
         (DEPLOY, "timeout-minutes: 30", "timeout-minute: 30", 'unexpected key "timeout-minute"'),
         ("infra/main.tf", "  source ", "  source", "infra/main.tf"),
     ],
 )
-def test_a_defect_is_named_with_its_file_and_its_mend(
+def test_a_defect_is_reported_with_its_file_and_its_fix(
     copy: Copy, tmp_path: Path, name: str, before: str, after: str, finding: str
 ) -> None:
     project = copy()
@@ -78,9 +78,7 @@ def test_a_finding_can_be_printed_on_any_console(
     assert (done.returncode, "aws-region is caf\\xe9" in done.stdout) == (1, True)
 
 
-def test_a_checker_that_fails_by_itself_is_named_and_the_project_stays(
-    copy: Copy, tmp_path: Path
-) -> None:
+def test_a_checker_that_fails_is_reported_and_the_project_stays(copy: Copy, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "terraform").write_text("#!/bin/sh\necho No version is set\nexit 126\n")
@@ -99,7 +97,7 @@ def test_modules_beside_the_hook_are_not_imported(copy: Copy, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", ["syntax error\n", "x = 1\n", "import nothing_of_that_name\n"])
-def test_a_check_that_is_another_one_is_a_finding(copy: Copy, tmp_path: Path, text: str) -> None:
+def test_a_replaced_check_py_is_a_finding(copy: Copy, tmp_path: Path, text: str) -> None:
     project = copy()
     (project.path / ".github/keyless/check.py").write_text(text)
     done = hook(project, tmp_path)
@@ -107,14 +105,14 @@ def test_a_check_that_is_another_one_is_a_finding(copy: Copy, tmp_path: Path, te
     assert ".github/keyless/check.py:1: cannot-be-judged" in done.stdout
 
 
-def test_what_only_looks_like_a_template_is_no_residue(copy: Copy, tmp_path: Path) -> None:
+def test_text_that_only_looks_like_a_template_is_not_reported(copy: Copy, tmp_path: Path) -> None:
     project = copy()
     (project.path / "notes.sh").write_text("cat <<EOF >>file\n# %s\nEOF\ncat <<< word\n")
     (project.path / "image.png").write_bytes(b"\x89PNG\0<< cookiecutter.x >>")
     assert hook(project, tmp_path).returncode == 0
 
 
-def test_without_the_check_it_does_not_agree(copy: Copy, tmp_path: Path) -> None:
+def test_without_check_py_the_hook_fails(copy: Copy, tmp_path: Path) -> None:
     project = copy()
     (project.path / ".github/keyless/check.py").unlink()
     done = hook(project, tmp_path)

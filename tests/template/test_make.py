@@ -49,7 +49,7 @@ def test_arguments_of_make_test_do_not_reach_the_makes_that_tests_start(tmp_path
     assert "bootstrap got []" in bootstrap_in_test(tmp_path, forget=True)
 
 
-def test_this_process_has_nothing_from_make_and_the_list_is_that_of_the_makefiles(
+def test_this_process_has_no_variables_of_make_and_the_list_matches_the_makefiles(
     bake: Bake,
 ) -> None:
     assert {*OF_MAKE, *TAKEN} & set(os.environ) == set()

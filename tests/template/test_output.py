@@ -29,7 +29,7 @@ from tests.support.generating import (
 )
 
 
-def test_a_repository_whose_infra_is_elsewhere_has_none(bake: Bake) -> None:
+def test_a_repository_whose_infra_is_elsewhere_has_no_infra(bake: Bake) -> None:
     project = bake(iac_tool="none")
     assert files(project.path) == expected(project)
     folders = {path.relative_to(project.path).as_posix() for path in project.path.rglob("*/")}
@@ -78,7 +78,9 @@ def test_these_files_are_generated(bake: Bake) -> None:
 
 
 @pytest.mark.parametrize("target", ["ecs-express", "app-runner"])
-def test_a_repository_whose_image_is_run_has_these_beside_them(bake: Bake, target: str) -> None:
+def test_a_repository_that_runs_its_image_has_these_additional_files(
+    bake: Bake, target: str
+) -> None:
     project = bake(deploy_to=target)
     assert files(project.path) == expected(project)
     assert len(expected(project)) == len(FILES) + len(SERVED)
@@ -141,7 +143,7 @@ def test_the_service_says_that_it_is_alive(bake: Bake) -> None:
             thread.join()
 
 
-def test_the_dockerfile_is_clean_and_runs_as_nobody_in_particular(bake: Bake, run: Run) -> None:
+def test_the_dockerfile_is_clean_and_does_not_run_as_root(bake: Bake, run: Run) -> None:
     project = bake()
     done = run("hadolint", "Dockerfile", cwd=project.path)
     assert (done.returncode, done.stdout) == (0, "")
@@ -154,7 +156,7 @@ def test_the_dockerfile_is_clean_and_runs_as_nobody_in_particular(bake: Bake, ru
     assert {".env", ".git", "**/*.tfstate*"} <= set(kept_out)
 
 
-def test_hadolint_is_seen_to_object(copy: Copy, run: Run) -> None:
+def test_hadolint_does_report_problems(copy: Copy, run: Run) -> None:
     project = copy()
     dockerfile = project.path / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text().replace(":3.13-slim", ""))
@@ -194,7 +196,7 @@ def test_make_lists_its_targets(bake: Bake, run: Run) -> None:
     assert re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE) == [" ".join(targets)]
 
 
-def test_a_version_that_stands_in_two_files_is_the_same(bake: Bake) -> None:
+def test_a_version_in_two_files_is_the_same(bake: Bake) -> None:
     project = bake()
     files = (".pre-commit-config.yaml", ".github/workflows/ci.yml", f"{TOOL}/requirements.txt")
     texts = [(project.path / name).read_text() for name in files]

@@ -101,7 +101,7 @@ def test_the_page_on_questions_says_what_cookiecutter_json_says() -> None:
         assert not isinstance(choices, list) or re.findall(r"`([\w/-]+)`: ", accepted) == choices
 
 
-def test_the_settings_that_it_shows_are_those_that_are_generated(bake: Bake) -> None:
+def test_the_settings_on_the_page_are_those_that_are_generated(bake: Bake) -> None:
     (shown,) = re.findall(
         r"<!-- service -->\n```json\n(.*?)```", PAGES["running-the-image"], re.DOTALL
     )
@@ -112,11 +112,11 @@ def test_the_number_of_rules_is_right() -> None:
     assert f"Its {len(all_rules())} rules" in README
 
 
-def test_what_it_says_of_permissions_is_what_is_granted(bake: Bake) -> None:
+def test_the_permissions_in_the_decision_are_those_that_are_granted(bake: Bake) -> None:
     """The decision counts what is granted; the table of the README names each."""
     decision = (ROOT / "docs/decisions/0001-deploy-with-the-aws-cli.md").read_text()
-    ecs = "seven ECS actions, all of them on the one service and its task definitions"
-    assert f"{ecs}; or seven of App" in decision
+    ecs = "For ECS: seven ECS actions, all of them on the one service and its task definitions"
+    assert f"{ecs}. For App Runner: seven of App Runner," in decision
     for target, prefix in (("ecs-express", "ecs:"), ("app-runner", "apprunner:")):
         text = (bake(deploy_to=target).path / "infra/service.tf").read_text()
         granted = set(re.findall(rf'"({prefix}[A-Z]\w+)"', text))
@@ -132,7 +132,7 @@ def test_every_target_of_the_template_is_explained(run: Run) -> None:
     assert listed == targets
 
 
-def test_the_files_it_names_are_there(bake: Bake) -> None:
+def test_the_files_that_the_pages_name_exist(bake: Bake) -> None:
     table = re.findall(r"^\| (`.*?) \|", README.partition("## What you get")[2], re.MULTILINE)
     names = [name for cell in table for name in re.findall(r"`([\w./-]*[./A-Z][\w./-]*)`", cell)]
     kinds = [bake().path, *(bake(deploy_to=each).path for each in questions()["deploy_to"][1:])]
@@ -153,17 +153,21 @@ def block_of(text: str, start: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["uvx", "pipx run"])
-def test_it_runs_with_nothing_installed(tmp_path: Path, run: Run, form: str) -> None:
+def test_the_first_command_works_with_nothing_installed(
+    tmp_path: Path, run: Run, form: str
+) -> None:
     (command,) = set(re.findall(rf"{form} cookiecutter {TEMPLATE}", PAGES["first-image"]))
     words = [str(ROOT) if word == TEMPLATE else word for word in shlex.split(command)]
     done = run(*words, "--no-input", cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stdout
-    assert "workflow and role agree on who may publish" in done.stdout
+    assert "workflow and role agree on who can publish" in done.stdout
     assert (tmp_path / "example-service/infra/terraform.tfvars.json").exists()
 
 
 @pytest.mark.slow
-def test_it_runs_with_cookiecutter_from_pip_in_any_folder(tmp_path: Path, run: Run) -> None:
+def test_the_template_works_with_cookiecutter_from_pip_in_any_folder(
+    tmp_path: Path, run: Run
+) -> None:
     commands = block(PAGES["first-image"], "python3 -m pip install").replace(
         TEMPLATE, f"{ROOT} --no-input"
     )
@@ -201,7 +205,9 @@ def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     folder.mkdir()
     commands = "\n".join([generation, set_up, block(PAGES["troubleshooting"], "gh workflow run")])
     given = {**without("MAKE"), **environment(tmp_path), **desk.environment()}
-    ended = at_terminal(["bash", "-euc", commands], folder, given, {'Only "yes" does: ': "yes"})
+    ended = at_terminal(
+        ["bash", "-euc", commands], folder, given, {'Type "yes" to continue: ': "yes"}
+    )
     assert ended.status == 0, ended.out
     (shown,) = re.findall(
         r"<!-- bootstrap -->\n```text\n(.*?)\n```", PAGES["first-image"], re.DOTALL
@@ -218,19 +224,19 @@ def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     assert "infra/.terraform.lock.hcl" in listed
     assert ".github/workflows/deploy.yml" in listed
     assert "infra/terraform.tfstate" not in listed
-    answers = {"to destroy it: ": project.key, "does: ": "no"}
+    answers = {"to destroy it: ": project.key, "to delete it: ": "no"}
     ended = at_terminal(["make", "destroy"], project.path, given, answers)
     assert "0 added, 0 changed, 4 destroyed." in ended.out
     assert emulator.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
 
 
-def test_the_keys_go_as_the_page_says_and_doctor_sees_it(ready: Desk) -> None:
+def test_the_keys_are_removed_as_the_page_says_and_doctor_reports_it(ready: Desk) -> None:
     name = ready.entry["github_repository"]
     iam = ready.emulator.client("iam")
     iam.create_user(UserName="deployer")
     key = iam.create_access_key(UserName="deployer")["AccessKey"]["AccessKeyId"]
     ready.hub.change(name, secrets=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OTHER"])
-    assert ready.doctor().out.count("--  keys ") == 2
+    assert ready.doctor().out.count("wrong    keys ") == 2
     commands = block(PAGES["from-access-keys"], "aws iam update-access-key").replace(
         " USER", " deployer"
     )
@@ -239,11 +245,13 @@ def test_the_keys_go_as_the_page_says_and_doctor_sees_it(ready: Desk) -> None:
     assert ended.status == 0, ended.out
     assert iam.list_access_keys(UserName="deployer")["AccessKeyMetadata"] == []
     assert ready.hub.repository(name)["secrets"] == ["OTHER"]
-    assert "ok  keys         no AWS key is stored" in ready.doctor().out
+    assert "ok       keys         no AWS key is stored" in ready.doctor().out
 
 
 @pytest.mark.slow
-def test_the_output_of_the_rehearsal_is_the_real_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_shows_the_real_output_of_the_rehearsal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (shown,) = re.findall(r"<!-- rehearsal -->\n```text\n(.*?)```", PAGES["rehearsal"], re.DOTALL)
     assert rehearsal.main([]) == 0
     assert changing(capsys.readouterr().out) == changing(shown)

@@ -163,7 +163,7 @@ def test_a_clone_without_a_remote_has_a_commit_and_no_address(template: Path) ->
     assert recorded() == {"source": None, "version": "0.1.0", "commit": commit}
 
 
-def test_a_template_from_a_zip_has_no_commit_also_within_another_repository(
+def test_a_template_from_a_zip_has_no_commit_even_inside_another_repository(
     template: Path, tmp_path: Path, run: Run
 ) -> None:
     """The whole way: without .git, Git answers for the repository around it."""
@@ -254,13 +254,13 @@ def test_a_removed_and_a_renamed_file_are_edits(template: Path) -> None:
         *(f"{PROJECT}/.DS_Store", f"{PROJECT}/.idea/x.xml", f"{PROJECT}/Makefile~"),
     ],
 )
-def test_what_changes_nothing_that_is_generated_is_no_edit(template: Path, name: str) -> None:
+def test_a_change_outside_of_the_generated_files_is_not_an_edit(template: Path, name: str) -> None:
     """Tests and pages are not generated, ignored files are nobody's, the hook removes the rest."""
     change(template, name)
     assert "edited" not in recorded()
 
 
-def test_untracked_files_count_also_for_who_hides_them(
+def test_untracked_files_count_even_if_git_status_hides_them(
     template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"
@@ -271,7 +271,7 @@ def test_untracked_files_count_also_for_who_hides_them(
     assert recorded()["edited"] is True
 
 
-def test_without_a_commit_there_is_none(template: Path) -> None:
+def test_without_a_commit_none_is_recorded(template: Path) -> None:
     git(template, "update-ref", "-d", "HEAD")
     assert recorded() == NOTHING | {"source": ADDRESS, "edited": True}
 
@@ -287,7 +287,7 @@ def test_without_a_commit_there_is_none(template: Path) -> None:
     ids=["missing", "another program", "dubious ownership", "killed"],
 )
 @pytest.mark.usefixtures("template")
-def test_where_git_gives_no_answer_nothing_is_recorded(
+def test_if_git_fails_nothing_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
 ) -> None:
     programs = tmp_path / "bin"
@@ -300,14 +300,14 @@ def test_where_git_gives_no_answer_nothing_is_recorded(
     assert recorded() == NOTHING
 
 
-def test_a_broken_repository_is_no_reason_to_stop(template: Path) -> None:
+def test_a_broken_repository_does_not_stop_the_generation(template: Path) -> None:
     (template / ".git/index").write_bytes(b"broken")
     assert recorded() == NOTHING | {"source": ADDRESS}, "no commit that nobody can vouch for"
     (template / ".git/HEAD").unlink()
     assert recorded() == NOTHING
 
 
-def test_a_generation_without_git_ends_well(tmp_path: Path, run: Run) -> None:
+def test_a_generation_without_git_succeeds(tmp_path: Path, run: Run) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
         ended, printed = cookiecutter(tmp_path, run, "-o", "out")
@@ -315,7 +315,7 @@ def test_a_generation_without_git_ends_well(tmp_path: Path, run: Run) -> None:
     assert read(tmp_path / "out/example-service") == NOTHING
 
 
-def test_variables_of_git_lead_nowhere_else(
+def test_variables_of_git_do_not_lead_to_another_repository(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hook of Git has them, and cookiecutter may be called from one."""
@@ -352,9 +352,7 @@ def there(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["adopted", "started"])
-def test_what_was_there_before_is_recorded_and_stays_recorded(
-    there: Path, run: Run, kind: str
-) -> None:
+def test_existing_files_are_recorded_and_stay_recorded(there: Path, run: Run, kind: str) -> None:
     if kind == "adopted":
         (there / "Dockerfile").write_text("FROM scratch\nCOPY README.md /\n")
     ended, printed = cookiecutter(there.parent, run, "-f", "-s")
@@ -379,7 +377,7 @@ def test_what_was_there_before_is_recorded_and_stays_recorded(
         {"kind": "adopted", "kept": "README.md"},
     ],
 )
-def test_a_record_of_another_shape_is_not_carried_over(there: Path, existing: Any) -> None:
+def test_a_record_of_another_form_is_not_carried_over(there: Path, existing: Any) -> None:
     answers = {"project_slug": str(there), "__existing": "generated"}
     path = there / ".cookiecutter.json"
     path.write_text(json.dumps({"default_context": {}, "template": {"existing": existing}}))
@@ -388,7 +386,7 @@ def test_a_record_of_another_shape_is_not_carried_over(there: Path, existing: An
     assert record.before(answers) == ""
 
 
-def test_a_new_folder_has_nothing_of_that(tmp_path: Path, run: Run) -> None:
+def test_a_new_folder_has_no_record_of_existing_files(tmp_path: Path, run: Run) -> None:
     ended, printed = cookiecutter(tmp_path, run)
     assert ended == 0, printed
     assert "existing" not in read(tmp_path / "example-service")

@@ -1,4 +1,4 @@
-"""The rehearsal: the main job on an emulated AWS, and that its refusals are seen to be needed."""
+"""The rehearsal: the main job on an emulated AWS, and mistakes that it must notice."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ REHEARSED = [
 
 @pytest.mark.parametrize("answers", REHEARSED, ids=readable)
 @pytest.mark.slow
-def test_an_image_stands_in_the_registry_and_five_others_are_refused(
+def test_ecr_has_one_image_and_the_role_refuses_five_other_tokens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: dict[str, str]
 ) -> None:
     only_questions(answers)
     assert rehearsal.main([f"{key}={value}" for key, value in answers.items()]) == 0
     printed = capsys.readouterr().out
     assert printed.count("refused ") == 7  # five tokens, one moved tag, and the closing line
-    assert "bootstrap, again: Nothing to change: everything is there." in printed
+    assert "bootstrap, again: Nothing to do: everything is in place." in printed
     first = "main-1" if answers["deploy_on"] == "branch" else "v0.1.0"
     last = {"tag": "make release VERSION=v0.1.1", "branch": "make release"}
     assert f"\n          next: {last[answers['deploy_on']]}\n" in printed
@@ -58,14 +58,14 @@ def rehearse(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     rehearsal.rehearse(ready.project, ready.emulator, ready.hub)
 
 
-def test_where_act_cannot_run_the_image_is_pushed_without_deploy_yml(
+def test_if_act_cannot_run_the_image_is_pushed_without_deploy_yml(
     ready: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(rehearsal, "runs", lambda program: program != "act")
     rehearse(ready, monkeypatch)
     printed = capsys.readouterr().out
     assert "act is missing; install it: make test" in printed
-    assert "Without it deploy.yml is not run:" in printed
+    assert "Without act, deploy.yml is not run:" in printed
     assert "ran deploy.yml" not in printed
     assert "pushed one image" in printed
 
@@ -85,13 +85,15 @@ def test_a_deploy_yml_that_builds_twice_fails_the_rehearsal(
     path = ready.path / ".github/workflows/deploy.yml"
     path.write_text(path.read_text().replace("steps.before.outputs.build == 'true'", "true"))
     ready.git("commit", "-qam", "Build always")
-    with pytest.raises(Failed, match="ran it again: nothing was built, so this must not be:"):
+    with pytest.raises(Failed, match="'ran it again: nothing was built' was expected, but the log"):
         rehearse(ready, monkeypatch)
 
 
-def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_answer_ends_the_rehearsal_with_its_message(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     assert rehearsal.main(["aws_region=us-east1"]) == 1
-    assert "'us-east1' is no AWS region" in capfd.readouterr().err
+    assert "'us-east1' is not an AWS region" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_wrong_answers_end_it_with_their_line(capfd: pytest.CaptureFixture[str])
         ("deploy_on=Friday", "Friday provided for choice variable deploy_on"),
     ],
 )
-def test_what_cannot_be_rehearsed_is_said_in_one_line(
+def test_an_answer_that_cannot_be_rehearsed_is_refused_in_one_line(
     capfd: pytest.CaptureFixture[str], answer: str, says: str
 ) -> None:
     assert rehearsal.main([answer]) == 1
@@ -132,7 +134,7 @@ def test_a_role_that_trusts_too_much_fails_the_rehearsal(emulator: Emulator) -> 
         emulator, {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:octo-org@*"}}
     )
     for refusal in rehearsal.refusals(REPOSITORY, *TAG):
-        with pytest.raises(Failed, match=f"the role was given to {refusal.name}"):
+        with pytest.raises(Failed, match=f"the role accepted a token of {refusal.name}"):
             rehearsal.must_be_refused(emulator, weak, refusal)
 
 
@@ -171,7 +173,7 @@ def test_a_step_of_terraform_that_fails_shows_what_it_printed(tmp_path: Path) ->
         Project(tmp_path).terraform("validate")
 
 
-def test_the_emulator_is_gone_when_its_block_ends(tmp_path: Path) -> None:
+def test_the_emulator_stops_when_its_block_ends(tmp_path: Path) -> None:
     with emulated_aws("111122223333", "us-east-1", tmp_path / "log") as emulator:
         identity = emulator.client("sts").get_caller_identity()
         assert identity["Account"] == "111122223333"

@@ -76,7 +76,7 @@ def test_there_are_more_than_two_hundred_hostile_answers() -> None:
 @pytest.mark.parametrize("way", ["key=value", "file", "prompt"])
 @pytest.mark.parametrize("key", FREE)
 @pytest.mark.slow
-def test_each_is_refused_in_one_line_or_comes_out_unchanged(
+def test_each_hostile_answer_is_refused_or_comes_out_unchanged(
     folder: Path, key: str, way: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     wrong: list[tuple[object, ...]] = []
@@ -178,7 +178,7 @@ TRIES = [  # what somebody who is new types at the prompt, and what the one line
     ("aws_account_id", "my-account", "aws sts get-caller-identity"),
     ("aws_region", "Frankfurt", "us-east-1"),
     ("aws_region", "eu-central-1a", "us-east-1"),
-    ("ecr_repository", "Example-Service", "Type example-service"),
+    ("ecr_repository", "Example-Service", "Use lowercase letters: example-service"),
     ("github_environment", "prod*", "for example production"),
     ("state_bucket", "s3://octo-org-terraform/state", "octo-org-terraform"),
     ("state_bucket", "Octo_Org", "octo-org-terraform"),
@@ -186,7 +186,7 @@ TRIES = [  # what somebody who is new types at the prompt, and what the one line
 
 
 @pytest.mark.parametrize(("key", "value", "instead"), TRIES, ids=lambda text: text[:20])
-def test_a_wrong_try_at_the_prompt_is_answered_by_one_line(
+def test_a_wrong_answer_at_the_prompt_is_refused_in_one_line(
     tmp_path: Path, key: str, value: str, instead: str
 ) -> None:
     """At a real terminal, by the program itself."""
@@ -214,23 +214,21 @@ def test_a_wrong_try_at_the_prompt_is_answered_by_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_somebody_sets_of_cookiecutter_itself_creates_nothing(
-    tmp_path: Path, run: Run
-) -> None:
+def test_a_value_for_a_setting_of_cookiecutter_creates_nothing(tmp_path: Path, run: Run) -> None:
     for given in ("_extensions=os", "_jinja2_env_vars=x", "_template=x", "__aws_provider=9"):
         status, _ = cookiecutter(tmp_path, run, given)
         assert status == 1, given
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_a_file_where_a_folder_must_be_is_told_in_one_line(tmp_path: Path, run: Run) -> None:
+def test_a_file_in_the_place_of_a_folder_is_reported_in_one_line(tmp_path: Path, run: Run) -> None:
     (tmp_path / "file").write_text("mine\n")
     (tmp_path / "example-service").write_text("mine\n")
     for given, says in (
         (("-o", str(tmp_path / "file")), "output folder: "),
-        (("-o", str(tmp_path / "file/below")), "cannot be written into. Choose another one"),
-        ((), "project_slug: 'example-service' exists, and is no folder"),
-        (("-f", "-s"), "project_slug: 'example-service' exists, and is no folder"),
+        (("-o", str(tmp_path / "file/below")), "cannot be written to. Choose another folder"),
+        ((), "project_slug: 'example-service' exists and is not a folder"),
+        (("-f", "-s"), "project_slug: 'example-service' exists and is not a folder"),
     ):
         status, printed = cookiecutter(tmp_path, run, *given)
         assert (status, printed.count("\n")) == (1, 1), printed

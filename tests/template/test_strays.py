@@ -78,7 +78,7 @@ def forge(source: Path, folder: Path) -> Path:
     return compiled
 
 
-def test_forged_bytecode_would_run_and_does_not(copy: Copy, tmp_path: Path) -> None:
+def test_forged_bytecode_does_not_run(copy: Copy, tmp_path: Path) -> None:
     project = copy()
     compiled = forge(project.path / TOOL / "check.py", tmp_path)
     command = (sys.executable, TOOL, "check")
@@ -90,7 +90,7 @@ def test_forged_bytecode_would_run_and_does_not(copy: Copy, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_nothing_of_a_littered_working_copy_runs_or_ends_in_a_project(
+def test_stray_files_of_a_working_copy_are_not_run_and_not_generated(
     bake: Bake, tmp_path: Path, run: Run
 ) -> None:
     template = copy_of_template(tmp_path)
@@ -114,9 +114,7 @@ def test_nothing_of_a_littered_working_copy_runs_or_ends_in_a_project(
     assert (raw / ".DS_Store").is_file()
 
 
-def test_a_stray_file_of_the_same_name_that_was_there_before_stays(
-    tmp_path: Path, run: Run
-) -> None:
+def test_an_existing_file_with_the_name_of_a_stray_file_stays(tmp_path: Path, run: Run) -> None:
     template = copy_of_template(tmp_path)
     put(template / TEMPLATE_PROJECT.name, [".DS_Store", ".github/workflows/deploy.yml~"])
     mine = tmp_path / "example-service/.DS_Store"
@@ -139,11 +137,11 @@ def test_a_link_in_the_template_is_refused_in_one_line(
     (template / TEMPLATE_PROJECT.name / name).symlink_to(target)
     status, printed = cookiecutter(tmp_path, run, "-o", "out", template=template)
     assert (status, printed.count("\n")) == (1, 1), printed
-    assert f"template: '{name}' is a link, and what it leads to would be copied" in printed
+    assert f"template: '{name}' is a link, and its target would be copied" in printed
     assert not (tmp_path / "out").exists()
 
 
-def test_everything_of_the_tool_is_known_and_nothing_that_is_none(tmp_path: Path) -> None:
+def test_the_patterns_match_every_file_of_the_tool_and_no_stray_file(tmp_path: Path) -> None:
     """The list of what stays is held against the tool: a file of a new kind fails here."""
     folder = TEMPLATE_PROJECT / TOOL
     names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
@@ -164,7 +162,7 @@ def test_everything_of_the_tool_is_known_and_nothing_that_is_none(tmp_path: Path
     assert (tmp_path / "elsewhere/mine.py").exists(), "a link is removed, not what it leads to"
 
 
-def test_to_generate_leaves_nothing_in_the_tool_of_the_template(tmp_path: Path, run: Run) -> None:
+def test_a_generation_leaves_nothing_in_the_tool_of_the_template(tmp_path: Path, run: Run) -> None:
     template = copy_of_template(tmp_path)
     before = contents(template / TEMPLATE_PROJECT.name)
     assert cookiecutter(tmp_path, run, template=template)[0] == 0

@@ -108,13 +108,13 @@ def refused(desk: Desk, *arguments: str, commands: list[str], **environment: str
     assert (tags(desk), desk.git("tag")) == before
     readable(ended._replace(out=ended.out.replace(str(desk.hub.folder), "HUB")))
     assert commands_of(ended) == commands, ended.out
-    assert ended.out.startswith("This is in the way of ")
+    assert ended.out.startswith("This prevents the release of ")
     return words(ended)
 
 
 def test_a_version_is_tagged_and_pushed_after_a_yes(desk: Desk) -> None:
     head = desk.git("rev-parse", "HEAD")
-    answers = {'Publish v1.2.0? Type "yes" to do it: ': "yes"}
+    answers = {'Publish v1.2.0? Type "yes" to continue: ': "yes"}
     ended = at_terminal(AGAIN.split(), desk.path, desk.environment(), answers)
     assert ended.status == 0, ended.out
     readable(ended)
@@ -122,10 +122,10 @@ def test_a_version_is_tagged_and_pushed_after_a_yes(desk: Desk) -> None:
     assert plan == (
         f"1. tag commit {head[:12]} of main as v1.2.0: mine\n"
         f"2. push this tag to origin, https://github.com/{NAME}.git\n"
-        "GitHub then runs the tests, and makes a release with this text of CHANGELOG.md:\n\n"
+        "Then GitHub runs the tests, and creates a release with this text of CHANGELOG.md:\n\n"
         "    ### Generate\n\n    - A question more.\n\n"
     )
-    assert "v1.2.0 is published.\nrelease.yml runs the tests for this tag" in done
+    assert "v1.2.0 is published.\nrelease.yml now runs the tests for this tag" in done
     assert f"  https://github.com/{NAME}/releases/tag/v1.2.0\n" in done
     assert tags(desk)["v1.2.0^{}"] == head, "the tag is an annotated one"
     assert desk.git("for-each-ref", "--format=%(contents)", "refs/tags/v1.2.0") == "Release v1.2.0"
@@ -134,13 +134,13 @@ def test_a_version_is_tagged_and_pushed_after_a_yes(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("answer", ["no", "", "y", "YES", "\x03"])
-def test_everything_but_yes_does_nothing(desk: Desk, answer: str) -> None:
+def test_any_answer_but_yes_changes_nothing(desk: Desk, answer: str) -> None:
     answers = {"Publish v1.2.0?": answer}
     command = ["python3", "tools/release.py", "v1.2.0"]
     ended = at_terminal(command, desk.path, desk.environment(), answers)
     interrupted = answer == "\x03"
     assert ended.status == (130 if interrupted else 1)
-    said = f"from there:\n  {AGAIN}\n" if interrupted else "Nothing was changed.\n"
+    said = f"and continue:\n  {AGAIN}\n" if interrupted else "Nothing was changed.\n"
     assert ended.out.endswith(said)
     assert set(tags(desk)) == {"v1.1.0"}
     assert desk.git("tag") == "v1.1.0"
@@ -149,7 +149,7 @@ def test_everything_but_yes_does_nothing(desk: Desk, answer: str) -> None:
 def test_without_a_terminal_it_says_how_to_publish_without_a_question(desk: Desk) -> None:
     ended = released(desk, options="")
     assert ended.status == 2, "make reports that it was not published"
-    assert f"there is no terminal to answer at. This does not ask:\n  {AGAIN} ARGS=--yes" in (
+    assert f"no terminal to ask at. To do this without a question:\n  {AGAIN} ARGS=--yes" in (
         ended.out
     )
     assert set(tags(desk)) == {"v1.1.0"}
@@ -173,12 +173,12 @@ def test_a_version_that_is_published_is_not_published_again(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "version", ["1.2.0", "v1.2", "v01.2.0", "v1.2.0-", "v1.2.0-rc.01", "v1.2.0+build", "v1.2.0 x"]
 )
-def test_a_name_that_is_no_version_is_refused(desk: Desk, version: str) -> None:
+def test_a_name_that_is_not_a_version_is_refused(desk: Desk, version: str) -> None:
     said = refused(desk, version, commands=[AGAIN])
     assert f"{version!r} is not a version of the form v1.2.3 or v1.2.3-rc.1" in said
 
 
-def test_without_a_version_it_names_the_one_of_the_tool(desk: Desk) -> None:
+def test_without_a_version_the_one_of_the_tool_is_suggested(desk: Desk) -> None:
     ended = desk.run("make", "release")
     assert f"{TOOL_VERSION} says v1.2.0:\n  {AGAIN}\n" in ended.out
 
@@ -187,7 +187,7 @@ def test_without_a_version_it_names_the_one_of_the_tool(desk: Desk) -> None:
     ("newest", "above"),
     [("v1.2.1", "v1.2.2"), ("v1.3.0-rc.1", "v1.3.0-rc.2"), ("v10.0.0", "v10.0.1")],
 )
-def test_an_older_version_than_the_newest_one_is_refused(
+def test_a_version_that_is_older_than_the_newest_one_is_refused(
     desk: Desk, newest: str, above: str
 ) -> None:
     desk.git("push", "--quiet", "origin", f"HEAD:refs/tags/{newest}")
@@ -269,18 +269,18 @@ def hook(path: Path, script: str) -> None:
 
 WAYS: dict[Callable[[Desk], None], tuple[str, list[str]]] = {
     local_tag: (
-        "The tag v1.2.0 exists here and not at origin.",
+        "The tag v1.2.0 exists here, but not at origin.",
         ["git tag --delete v1.2.0"],
     ),
-    other_branch: ("feature is checked out, and versions are", ["git switch main"]),
+    other_branch: ("feature is checked out, but versions are", ["git switch main"]),
     uncommitted: (
-        "Not committed, so the version would not have it: notes.txt.",
+        "Not committed, so the version would not contain it: notes.txt.",
         ["git add --all && git commit && git push origin main", "git stash --include-untracked"],
     ),
     unpushed: ("Push your commits, and wait for CI:", ["git push origin main"]),
     behind: ("Take the commits of origin:", ["git pull --rebase origin main"]),
     tool_of_another_version: (
-        f"{TOOL_VERSION} says 1.1.0, so a project that is generated from v1.2.0 would name another",
+        f"{TOOL_VERSION} says 1.1.0, so a project that is generated from v1.2.0 would record",
         [f"echo 1.2.0 >'{TOOL_VERSION}'"],
     ),
     project_of_another_version: ("pyproject.toml says 1.1.0", ["${EDITOR:-vi} pyproject.toml"]),
@@ -290,7 +290,7 @@ WAYS: dict[Callable[[Desk], None], tuple[str, list[str]]] = {
     entry_below: ("has '## 1.3.0 - 2026-12-24' above '## 1.2.0 - 2026-11-28'", [EDIT]),
     unreleased: ("CHANGELOG.md has text under '## Unreleased', which is missing", [EDIT]),
     not_on_github: (
-        "origin is not on GitHub, so CI cannot be asked for its result.",
+        "origin is not on GitHub, so the result of CI is unknown.",
         ["git remote set-url origin https://github.com/OWNER/NAME.git"],
     ),
     hook_refuses: (
@@ -301,7 +301,7 @@ WAYS: dict[Callable[[Desk], None], tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize("break_it", WAYS, ids=lambda one: one.__name__)
-def test_what_is_in_the_way_is_reported_and_nothing_is_changed(
+def test_each_problem_is_reported_and_nothing_is_changed(
     desk: Desk, break_it: Callable[[Desk], None]
 ) -> None:
     break_it(desk)
@@ -312,7 +312,7 @@ def test_what_is_in_the_way_is_reported_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("break_it", [local_tag, other_branch, unpushed], ids=lambda f: f.__name__)
-def test_what_it_tells_you_to_type_removes_what_is_in_the_way(
+def test_the_printed_command_solves_the_problem(
     desk: Desk, break_it: Callable[[Desk], None]
 ) -> None:
     break_it(desk)
@@ -321,18 +321,18 @@ def test_what_it_tells_you_to_type_removes_what_is_in_the_way(
     assert released(desk).status == 0
 
 
-def test_everything_that_is_in_the_way_is_reported_at_once(desk: Desk) -> None:
+def test_all_problems_are_reported_at_once(desk: Desk) -> None:
     write(desk, "pyproject.toml", 'version = "1.2.0"', 'version = "1.1.0"')
     no_entry(desk)
     uncommitted(desk)
     tested(desk, conclusion="failure")
     out = desk.run("python3", "tools/release.py", "v1.2.0").out
-    for part in ("pyproject.toml says", "no entry for", "Not committed", "CI has ended with"):
+    for part in ("pyproject.toml says", "no entry for", "Not committed", "CI ended with"):
         assert part in out
     assert out.count("\n\n") == 4
 
 
-def test_git_that_knows_nobody_cannot_tag(desk: Desk) -> None:
+def test_git_without_a_user_name_cannot_tag(desk: Desk) -> None:
     environment = desk.hub.environment(person=False)
     environment |= {"GIT_AUTHOR_NAME": "", "EMAIL": "", "PATH": desk.environment()["PATH"]}
     names = ['git config user.name "YOUR NAME"', "git config user.email YOU@HOST"]
@@ -344,12 +344,12 @@ def test_git_that_knows_nobody_cannot_tag(desk: Desk) -> None:
     [
         (
             {"status": "in_progress", "conclusion": ""},
-            "CI has not ended for commit",
+            "CI is still running for commit",
             [f"gh run watch 7 --repo {NAME}"],
         ),
         (
             {"conclusion": "failure"},
-            "CI has ended with 'failure' for commit",
+            "CI ended with 'failure' for commit",
             [f"gh run view 7 --repo {NAME} --log-failed", f"gh run rerun 7 --repo {NAME} --failed"],
         ),
         ({"headSha": "0" * 40}, "CI has not run for commit", []),
@@ -366,10 +366,12 @@ def test_ci_must_be_green_for_this_commit_of_main(
     assert text in refused(desk, commands=commands or [RUNS, anew])
 
 
-def test_a_github_that_does_not_answer_is_no_green_ci(desk: Desk) -> None:
+def test_if_github_does_not_answer_ci_is_not_green(desk: Desk) -> None:
     desk.hub.user(offline=True)
     said = refused(desk, commands=["gh auth status", RUNS])
-    assert "It is unknown whether CI has passed for this commit. gh says: error connecting" in said
+    assert (
+        "It is unknown whether CI has passed for this commit. gh reports: error connecting" in said
+    )
     bare = desk.hub.bare(NAME)
     bare.rename(bare.with_name("gone"))
     ended = desk.run("python3", "tools/release.py", "v1.2.0")
@@ -380,7 +382,7 @@ def test_a_github_that_does_not_answer_is_no_green_ci(desk: Desk) -> None:
 def test_a_tag_that_origin_refuses_is_removed_again(desk: Desk) -> None:
     desk.hub.refuse_pushes(NAME, "Tags are protected")
     ended = released(desk)
-    assert "git push has failed, so v1.2.0 is not published, and no tag is left:" in words(ended)
+    assert "git push failed, so v1.2.0 is not published, and no tag is left:" in words(ended)
     assert "Tags are protected" in ended.out
     assert desk.git("tag") == "v1.1.0"
     desk.hub.allow_pushes(NAME)
@@ -395,8 +397,8 @@ def test_an_interrupted_push_leaves_no_tag(desk: Desk) -> None:
     hook(desk.path / ".git/hooks/pre-push", INTERRUPT)
     ended = desk.run("python3", "tools/release.py", "v1.2.0", "--yes")
     assert ended.status == 130, ended.out
-    assert ended.out.endswith(f"Interrupted. Nothing is half done: this looks again, and goes on"
-                              f" from there:\n  {AGAIN}\n")  # fmt: skip
+    assert ended.out.endswith(f"Interrupted. Nothing is half done. To check everything again"
+                              f" and continue:\n  {AGAIN}\n")  # fmt: skip
     assert (desk.git("tag"), set(tags(desk))) == ("v1.1.0", {"v1.1.0"})
     (desk.path / ".git/hooks/pre-push").unlink()
     assert released(desk).status == 0
@@ -436,7 +438,7 @@ def test_the_workflow_makes_a_pre_release_of_a_version_that_is_one(desk: Desk) -
     for name in (TOOL_VERSION, "pyproject.toml", "CHANGELOG.md"):
         write(desk, name, "1.2.0", "1.2.0-rc.1")
     ended = released(desk, "v1.2.0-rc.1")
-    assert "makes a pre-release with this text" in ended.out
+    assert "creates a pre-release with this text" in ended.out
     assert workflow_publishes(desk, "v1.2.0-rc.1").status == 0
     assert "prerelease" in desk.hub.repository(NAME)["release_texts"]["v1.2.0-rc.1"]
 
@@ -472,7 +474,7 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glo
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
-def test_links_between_the_pages_of_the_template_lead_somewhere(name: str) -> None:
+def test_links_between_the_pages_of_the_template_work(name: str) -> None:
     page = ROOT / name
     for target, part in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#([\w-]+))?\)", page.read_text()):
         path = page.parent / unquote(target)

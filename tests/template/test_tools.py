@@ -50,7 +50,7 @@ def test_a_configuration_that_works_is_kept(programs: Path, tmp_path: Path, run:
 
 
 @pytest.mark.parametrize("preset", [{}, {"TF_CLI_CONFIG_FILE": "/no/such/file"}], ids=len)
-def test_otherwise_a_mirror_is_looked_for_and_named_in_a_temporary_file(
+def test_otherwise_a_mirror_is_found_and_written_into_a_temporary_file(
     programs: Path, tmp_path: Path, run: Run, preset: dict[str, str]
 ) -> None:
     mirror = tmp_path / "mirror/registry.terraform.io"
@@ -120,7 +120,7 @@ def test_the_scripts_are_clean(run: Run) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_what_is_pinned_is_hashed_and_names_no_registry() -> None:
+def test_pinned_versions_have_hashes_and_no_registry_address() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         text = path.read_text()
         pinned = [line for line in text.splitlines() if "==" in line]
@@ -137,7 +137,7 @@ print(*sorted({name for module in {*sys.modules} for name in known.get(module, [
 """
 
 
-def test_what_the_rehearsal_imports_is_installed_for_it(run: Run) -> None:
+def test_everything_that_the_rehearsal_imports_is_installed(run: Run) -> None:
     """It is the first thing that is typed in a fresh clone: what only tests need is not there."""
     done = run(sys.executable, "-c", IMPORTED, cwd=ROOT)
     imported = {re.sub(r"[-_.]+", "-", name).lower() for name in done.stdout.split()}

@@ -37,7 +37,7 @@ def step(job: dict[str, Any], action: str) -> dict[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def test_the_linters_are_seen_to_object(copy: Copy, run: Run) -> None:
+def test_the_linters_do_report_problems(copy: Copy, run: Run) -> None:
     project = copy()
     path = project.path / ".github/workflows/deploy.yml"
     path.write_text(
@@ -73,7 +73,7 @@ def test_one_platform_is_built_on_its_own_runner(bake: Bake, platform: str) -> N
 
 
 @pytest.mark.parametrize("environment", ["", "production"])
-def test_both_platforms_are_built_by_jobs_that_can_ask_for_nothing(
+def test_both_platforms_are_built_by_jobs_that_cannot_ask_for_a_token(
     bake: Bake, environment: str
 ) -> None:
     project = bake(platform="both", github_environment=environment)
@@ -114,7 +114,7 @@ def test_pull_requests_build_both_platforms_on_runners_of_their_own(bake: Bake) 
 
 
 @pytest.mark.parametrize("name", ["production", "eu: production (blue)", "it's #1"])
-def test_the_publishing_job_alone_runs_in_the_environment(bake: Bake, name: str) -> None:
+def test_only_the_publishing_job_runs_in_the_environment(bake: Bake, name: str) -> None:
     project = bake(github_environment=name)
     jobs = workflow(project, "deploy.yml")["jobs"]
     assert jobs["publish"]["environment"] == name
@@ -122,7 +122,7 @@ def test_the_publishing_job_alone_runs_in_the_environment(bake: Bake, name: str)
     assert not any("environment" in job for job in workflow(project, "ci.yml")["jobs"].values())
 
 
-def test_with_opentofu_its_commands_are_the_same_ones(bake: Bake) -> None:
+def test_with_opentofu_the_commands_are_the_same(bake: Bake) -> None:
     mine, other = bake(), bake(iac_tool="opentofu")
     for path in ("Makefile", ".github/workflows/ci.yml", ".pre-commit-config.yaml"):
         one, two = ((each.path / path).read_text() for each in (mine, other))
@@ -154,7 +154,7 @@ def pinned(path: Path) -> bool:
         ("branch", {"push": {"branches": ["main"]}}, "github.ref == 'refs/heads/main'"),
     ],
 )
-def test_the_trigger_and_the_ref_that_bounds_the_job(
+def test_the_trigger_and_the_ref_that_limit_the_job(
     bake: Bake, deploy_on: str, trigger: dict[str, Any], bound: str
 ) -> None:
     deploy = workflow(bake(deploy_on=deploy_on), "deploy.yml")
@@ -250,7 +250,7 @@ def test_pull_requests_build_check_and_test_without_pushing(bake: Bake) -> None:
 OWN = ROOT / ".github/workflows"
 
 
-def test_the_templates_own_workflows_are_held_to_the_same_rules(run: Run) -> None:
+def test_the_templates_own_workflows_follow_the_same_rules(run: Run) -> None:
     linted = run("actionlint", "-shellcheck=shellcheck", *sorted(OWN.iterdir()), cwd=ROOT)
     assert (linted.returncode, linted.stdout) == (0, "")
     judged = run("zizmor", "--offline", "--no-progress", "--pedantic", ROOT / ".github", cwd=ROOT)
@@ -263,7 +263,7 @@ def test_the_templates_own_workflows_are_held_to_the_same_rules(run: Run) -> Non
     ]
 
 
-def test_a_version_of_the_template_is_tested_as_a_pull_request_before_it_is_released() -> None:
+def test_a_version_of_the_template_is_tested_like_a_pull_request_before_its_release() -> None:
     release, ci = (yaml.safe_load((OWN / f"{name}.yml").read_text()) for name in ("release", "ci"))
     assert release[True] == {"push": {"tags": ["v*"]}}, "YAML 1.1 reads on: as true"
     assert set(ci[True]) == {"pull_request", "push", "workflow_call"}
@@ -280,7 +280,7 @@ def test_a_version_of_the_template_is_tested_as_a_pull_request_before_it_is_rele
     assert "${{" not in publish["steps"][-1]["run"]
 
 
-def test_dependabot_keeps_every_kind_of_pin_fresh(bake: Bake) -> None:
+def test_dependabot_updates_every_kind_of_pin(bake: Bake) -> None:
     text = (bake().path / ".github/dependabot.yml").read_text()
     kinds = [update["package-ecosystem"] for update in yaml.safe_load(text)["updates"]]
     assert kinds == ["github-actions", "docker", "terraform", "pip"]

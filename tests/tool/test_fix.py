@@ -131,7 +131,7 @@ def test_without_a_terminal_nothing_is_asked_or_changed(desk: Desk, capsys: Out)
     assert "    - one\n    + 1\n" in printed
     assert "    - two\n    + 2\n" in printed
     assert printed.endswith(
-        "Nothing was changed: there is no terminal to ask at. To make the safe edits:\n"
+        "Nothing was changed, because there is no terminal to ask at. To make the safe edits:\n"
         '  make check ARGS="--fix --yes"\n'
     )
 
@@ -178,7 +178,10 @@ def test_an_unsafe_edit_is_shown_and_not_made(desk: Desk, capsys: Out) -> None:
         status, printed = desk.fix(capsys, yes=yes)
         assert (status, desk.notes.read_text(), desk.questions) == (1, WORDS, [])
         said = " ".join(printed.split())
-        assert "notes.txt:2 - two + 2 This edit is not made here, because it changes who" in said
+        assert (
+            "notes.txt:2 - two + 2 The check does not make this edit, because it changes who"
+            in said
+        )
         assert "make it by hand. Nothing was changed." in said
 
 
@@ -191,10 +194,10 @@ def test_a_file_that_changes_while_this_asks_is_not_written(desk: Desk, capsys: 
 
     status, printed = desk.fix(capsys, "y", meanwhile)
     assert (status, desk.notes.read_text()) == (1, "one\ntwo\nfour\n")
-    assert "notes.txt was not written: notes.txt was edited while this was asking." in printed
+    assert "notes.txt was not written: notes.txt changed while the check was asking." in printed
     status, printed = desk.fix(capsys, lambda: "y" if desk.notes.write_text(WORDS) else "")
     assert (status, desk.notes.read_text()) == (1, WORDS)
-    assert "This edit is not made: notes.txt was edited while this was asking." in printed
+    assert "This edit is not made: notes.txt changed while the check was asking." in printed
 
 
 def test_a_link_that_leads_elsewhere_while_this_asks_is_not_followed(
@@ -210,7 +213,7 @@ def test_a_link_that_leads_elsewhere_while_this_asks_is_not_followed(
 
     status, printed = desk.fix(capsys, meanwhile)
     assert (status, (tmp_path / "outside.txt").read_text()) == (1, WORDS)
-    assert "notes.txt was not written: notes.txt leads out of the repository." in printed
+    assert "notes.txt was not written: notes.txt is outside of the repository." in printed
 
 
 def test_links_and_paths_out_of_the_repository_are_not_followed(
@@ -226,7 +229,7 @@ def test_links_and_paths_out_of_the_repository_are_not_followed(
     desk.finds(*(ONE._replace(path=path) for path in paths))
     status, printed = desk.fix(capsys, yes=True)
     assert (status, outside.read_text(), desk.notes.read_text()) == (1, WORDS, WORDS)
-    assert " ".join(printed.split()).count("leads out of the repository") == len(paths)
+    assert " ".join(printed.split()).count("is outside of the repository") == len(paths)
 
 
 def make_pipe(path: Path) -> None:
@@ -294,7 +297,8 @@ def test_ctrl_c_leaves_nothing_half_written(
     second = KeyboardInterrupt if when == "at a question" else "y"
     status, printed = desk.fix(capsys, "y", second)
     assert (status, desk.notes.read_text(), sorted(desk.root.iterdir())) == (130, WORDS, before)
-    assert "\nInterrupted. Nothing" in printed
+    nothing, complete = "Nothing was changed.", "Each file is complete or unchanged."
+    assert f"\nInterrupted. {nothing if when == 'at a question' else complete}" in printed
     assert ("git diff" in printed) == (when != "at a question")
 
 
@@ -415,9 +419,9 @@ def test_an_edit_may_have_line_ends_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("line", "before", "says"),
     [
-        (1, "b", "says something else on line 1"),
-        (2, "a", "says something else on line 2"),
-        (2, "b\nc\nd", "says something else on line 2"),
+        (1, "b", "has another text on line 1"),
+        (2, "a", "has another text on line 2"),
+        (2, "b\nc\nd", "has another text on line 2"),
         (3, "c", "this text twice on line 3"),
         (0, "", "has no line 0"),
         (5, "", "has no line 5"),
@@ -527,12 +531,12 @@ def test_the_edits_of_a_finding_mend_it(edited: Edited, case: Case) -> None:
 def test_the_timer_that_older_projects_have_is_removed(copy: Copy, capsys: Out) -> None:
     root = copy().path
     fresh = (root / DEPLOY).read_text()
-    older = fresh.replace(" of AWS\n", " of AWS\n          action-timeout-s: 60\n")
+    older = fresh.replace(" short outages\n", " short outages\n          action-timeout-s: 60\n")
     (root / DEPLOY).write_text(older)
     assert (fix.main(True, root), (root / DEPLOY).read_text() == fresh != older) == (0, True)
     assert (
-        "every-step-runs action-timeout-s is 60, and the action stops this timer only if it "
-        "succeeds, so after a failure the job waits for the timer before it says why\n"
+        "every-step-runs action-timeout-s is 60, but the action stops this timer only if it "
+        "succeeds. After a failure the job waits until the timer ends, and then reports why\n"
         "    remove it, and write timeout-minutes: 5 into the step\n"
     ) in capsys.readouterr().out
 

@@ -352,7 +352,7 @@ def test_others_are_given_nothing_on_the_registry_but_pulling(
     copy: Copy, plan: str, action: Any
 ) -> None:
     status, printed = judged(known(copy()), changed(plan, registry_policy(action)))
-    assert (status, "lets others change what stands in" in printed) == (1, True)
+    assert (status, "lets others change images in" in printed) == (1, True)
 
 
 def test_pulling_is_nobodys_harm_and_all_but_something_is(copy: Copy, plan: str) -> None:
@@ -360,7 +360,7 @@ def test_pulling_is_nobodys_harm_and_all_but_something_is(copy: Copy, plan: str)
     account = {"AWS": [ROOT_OF.format("444455556666")]}
     assert judged(project, changed(plan, registry_policy(PULL, account)))[0] == 0
     status, printed = judged(project, changed(plan, registry_policy(PULL)))
-    assert (status, "may be pulled by *" in printed) == (1, True)
+    assert (status, "lets everybody (*) pull from example-service" in printed) == (1, True)
     status, printed = judged(project, changed(plan, registry_policy(PULL, kind="NotAction")))
     assert (status, "lets others change" in printed) == (1, True)
 
@@ -375,17 +375,17 @@ SAID: dict[str, tuple[dict[str, Any], Any, str]] = {  # in the values; another p
     "an account that is not named": (
         {"pull_accounts": ["444455556666"]},
         registry_policy(PULL, {"AWS": [ROOT_OF.format("999999999999")]}),
-        "may be pulled by arn:aws:iam::999999999999:root",
+        "this lets arn:aws:iam::999999999999:root pull from example-service",
     ),
     "everybody": (
         {"pull_accounts": ["444455556666"]},
         registry_policy(PULL),
-        "may be pulled by *",
+        "lets everybody (*) pull from example-service",
     ),
     "no boundary": (
         {"permissions_boundary": "arn:aws:iam::111122223333:policy/boundary"},
         lambda *_: None,
-        "is not bounded by arn:aws:iam::111122223333:policy/boundary",
+        "lacks the boundary arn:aws:iam::111122223333:policy/boundary",
     ),
 }
 

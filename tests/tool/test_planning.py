@@ -101,7 +101,7 @@ def test_a_plan_asks_no_network(edited: Project, run: Run) -> None:
     given = {**os.environ, "UP": up}
     done = run(*alone, probe, "sh", *CHECK, cwd=edited.path, env=given)
     assert done.returncode == 1, done.stdout
-    assert "GitHub's tokens may assume anybody" in done.stdout
+    assert "GitHub's tokens can assume anybody" in done.stdout
     outside = "import socket; socket.create_connection(('192.0.2.1', 80), 1)"
     refused = run(*alone, probe, "sh", sys.executable, "-c", outside, cwd=edited.path, env=given)
     assert "Network is unreachable" in refused.stdout
@@ -274,7 +274,7 @@ def test_what_waits_is_ended(planning: Ready, copy: Copy, monkeypatch: pytest.Mo
         monkeypatch.setattr(program, "SECONDS", 6)
         status, printed = judge(project.path)
     assert status == 2
-    assert re.search(r"(init|plan) was ended after 6 s", printed)  # init, on a busy machine
+    assert re.search(r"(init|plan) was stopped after 6 s", printed)  # init, on a busy machine
     assert "waits for an account or a host" in " ".join(printed.split())
 
 

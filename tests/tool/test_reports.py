@@ -1,8 +1,9 @@
-"""How findings and rules are written: SARIF for code scanning, and the page of all rules."""
+"""How findings and rules are written: SARIF for code scanning, and the pages of the rules."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib import resources
 from pathlib import Path
@@ -103,16 +104,38 @@ def test_the_schema_refuses_what_is_no_sarif(schema: jsonschema.Draft7Validator)
         schema.validate(log)
 
 
-def test_the_page_of_the_rules_is_written_from_the_rules() -> None:
-    assert reference.DOCUMENT.read_text() == reference.document(all_rules()), (
+def test_the_pages_of_the_rules_are_written_from_the_rules() -> None:
+    paths = [reference.INDEX, *reference.PAGES.glob("*.md")]
+    assert {path: path.read_text() for path in paths} == reference.pages(all_rules()), (
         "Type: python3 '<<cookiecutter.project_slug>>/.github/keyless' rules --write"
     )
+
+
+def test_the_index_links_to_the_page_of_each_rule() -> None:
+    links = re.findall(r"^\| \[`([a-z-]+)`\]\((\S+)\) \|", reference.INDEX.read_text(), re.M)
+    assert [name for name, _ in links] == [rule.id for rule in all_rules()]
+    for name, link in links:
+        page = (reference.INDEX.parent / link).read_text()
+        assert page.startswith(f"# {name}\n")
+        assert (reference.INDEX.parent / link / "../../rules.md").resolve() == reference.INDEX
+
+
+def test_writing_the_pages_removes_those_of_rules_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "INDEX", tmp_path / "rules.md")
+    monkeypatch.setattr(reference, "PAGES", tmp_path / "rules")
+    rules = all_rules()
+    reference.write_pages(rules)
+    reference.write_pages(rules[1:])
+    assert {path.stem for path in (tmp_path / "rules").iterdir()} == {one.id for one in rules[1:]}
+    assert f"`{rules[0].id}`" not in (tmp_path / "rules.md").read_text()
 
 
 def test_a_rule_explains_itself_on_the_terminal(bake: Bake, run: Run) -> None:
     command = (sys.executable, "-B", ".github/keyless", "rules")
     done = run(*command, "same-region", cwd=bake().path)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "## same-region")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "# same-region")
     assert "us-east-1" in done.stdout
     done = run(*command, "no-such-rule", cwd=bake().path)
     assert (done.returncode, "Type one of: " in done.stdout) == (2, True)

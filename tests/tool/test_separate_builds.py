@@ -118,7 +118,7 @@ def test_a_matrix_has_the_outputs_of_one_of_its_parts(copy: Copy) -> None:
     status, printed = judge(project.path)
     assert status == 1
     assert printed.count("separate-build") == 1
-    assert "has a matrix, and its outputs are those of the part that ends last" in printed
+    assert "has a matrix, and its outputs are those of the last part that ends" in printed
 
 
 # publish-image.yml, which other repositories call with and without an environment
@@ -159,9 +159,9 @@ def test_the_workflow_for_others_hands_on_what_it_builds(shared: Project) -> Non
         ("    if: ${{ !failure() && !cancelled() }}\n", "", "job-starts subject"),
         ("DIGEST_ARM64: ${{ needs.build-arm64", "DIGEST_ARM64: ${{ needs.build-amd64", ""),
         ("retention-days: 30", "retention-days: 1", ""),
-        ("          overwrite: true # by a re-run\n", "", ""),
+        ("          overwrite: true # when the job runs again\n", "", ""),
         ("      IMAGE_TAG: ${{ inputs.version }}", "      IMAGE_TAG: v1", "publish-once"),
-        ("can ask for no token\n", "\n      id-token: write\n", "least-permissions"),
+        ("can ask for a token\n", "\n      id-token: write\n", "least-permissions"),
     ],
 )  # fmt: skip
 def test_what_breaks_it_for_one_of_its_callers_is_found(
@@ -178,8 +178,8 @@ def test_explain_says_what_separate_builds_protect_and_what_not(bake: Bake, run:
     command = (sys.executable, "-B", ".github/keyless", "explain")
     said = run(*command, cwd=bake(platform="both").path).stdout
     words = " ".join(said.split())
-    assert "the jobs build-amd64 and build-arm64 run the Dockerfile. They can ask for no" in words
-    assert "publish can, and builds nothing." in words
+    assert "the jobs build-amd64 and build-arm64 run the Dockerfile. They cannot ask for" in words
+    assert "publish can, but it builds nothing." in words
     assert (
         "What they do not protect: a Dockerfile, a base image or another step of a build job can"
         in words

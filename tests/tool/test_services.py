@@ -327,7 +327,7 @@ def test_a_folder_of_that_name_is_no_infra(copy: Copy, written: Path) -> None:
 def test_a_service_that_nobody_has_added_says_so(copy: Copy) -> None:
     status, _, printed = judged(copy(iac_tool="none").path)
     assert status == 0
-    assert "the answers (take infra.json with: make fetch FROM=OWNER/NAME) agree" in printed
+    assert "the answers (to get infra.json, type: make fetch FROM=OWNER/NAME) agree" in printed
 
 
 def test_a_workflow_that_nobody_calls_any_more_is_in_nobodys_way(copy: Copy, run: Run) -> None:
@@ -397,12 +397,13 @@ def test_make_fetch_takes_what_the_central_repository_says(
     assert (path / DEPLOY).read_text() == (written / "web.yml").read_text()
     fetched = (path / "infra.json").read_text()
     replaced("infra.json", '"written_by": "', '"written_by": "nobody yet: ')(path)
-    assert "Say who holds infra/: make fetch FROM=OWNER/NAME" in (
+    assert "It is not known which repository has the infra/ for this one." in (
         run("make", "fetch", "FROM=", cwd=path, env=known).stdout
     )
     (path / "infra.json").write_text(fetched)
     told = run("make", "bootstrap", cwd=path, env=known)
-    assert "infra/ of this repository stands in octo-org/example-service: type make bootstrap" in (
-        told.stdout
+    assert (
+        "infra/ of this repository is in octo-org/example-service. Type make bootstrap there."
+        in (told.stdout)
     )
     assert told.returncode != 0

@@ -22,6 +22,13 @@ COMMANDS = {
     *("release", "doctor", "destroy", "add", "remove", "move", "outputs", "fetch", "caller"),
     *("update", "change"),
 }
+# The exit statuses that each command can end with; 2 is also that of a wrong command line.
+STATUSES = {
+    **dict.fromkeys(["explain", "subjects", "publish", "deploy"], "0 1 2"),
+    **{"rules": "0 2", "diagnose": "1 2", "update": "0 1 2 130 0 1 2 0"},
+    **dict.fromkeys(["check", "bootstrap", "release", "doctor", "destroy"], "0 1 2 130"),
+    **dict.fromkeys(["add", "remove", "move", "outputs", "fetch", "caller", "change"], "0 1 2 130"),
+}
 HOSTILE = "raise SystemExit('a hostile module ran')\n"
 
 
@@ -90,7 +97,9 @@ def test_the_help_of_a_command_explains_purpose_options_and_exit_status(
     assert ended.value.code == 0
     purpose = rf"keyless {name} \[-h\].*? [A-Z][^.]+.*\. (positional|options)"
     assert re.search(purpose, printed), printed
-    assert "Exit status: " in printed
+    statuses = printed.partition("Exit status: ")[2]
+    assert " ".join(re.findall(r"(\d+)(?: =| also)", statuses)) == STATUSES[name]
+    assert "2 = the command line is wrong" in statuses or "or the command line is wrong" in statuses
     parser = commands.parser()
     (choices,) = [each.choices for each in parser._actions if each.dest == "command"]
     actions = dict(choices or {})[name]._actions

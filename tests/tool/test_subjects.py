@@ -290,7 +290,7 @@ def test_two_entries_never_share_a_role_or_a_registry(copy: Copy, emulator: Emul
         given = entries([{}, {}])
         given["entry-1"][attribute] = given["entry-0"][attribute].replace("role", "ROLE")
         write(project, given)
-        assert f"{attribute} is another entry's" in judge(project.path)[1]
+        assert f"another entry has the same {attribute}" in judge(project.path)[1]
         with pytest.raises(Failed, match="Two entries of repositories share"):
             project.terraform("plan", "-input=false", emulator=emulator)
 

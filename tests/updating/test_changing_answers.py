@@ -89,7 +89,7 @@ def test_what_the_team_has_written_stays(
         expected[TFVARS] = text.replace(f'"{PREFIX}"'.encode(), b"null"), mode
     if (key, after) == ("iac_tool", "none"):
         assert status == 1
-        assert f"conflict        {TFVARS}: changed here, no longer part of" in printed
+        assert f"conflict        {TFVARS}: changed here, removed from" in printed
         changing.published.git(project, "rm", "--quiet", TFVARS)
         changing.published.git(project, "-c", "core.editor=true", "cherry-pick", "--continue")
     else:
@@ -121,8 +121,8 @@ def test_what_was_fetched_is_changed_by_another_fetch_alone(
     status, printed = changing.change(fetched, **answers)
     assert status == 0
     said = " ".join(printed.split())
-    assert "infra.json: it says what the infra/ of another repository has made, so it" in said
-    assert "type make fetch here" in said
+    assert "infra.json: it describes what the infra/ of another repository has created" in said
+    assert "then type make fetch here" in said
     expected = changing.expected({**defaults(), "iac_tool": "none", **answers})
     assert found(fetched) == {**expected, INFRA_JSON: before}
 
@@ -175,20 +175,20 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "no key": ({"": "both"}, " is not a question"),
     "no choice": (
         {"platform": "windows"},
-        "platform: 'windows' is no choice. Type one of: linux/amd64, linux/arm64, both",
+        "platform: 'windows' is not one of the choices. Use one of: linux/amd64, linux/arm64, both",
     ),
-    "an empty choice": ({"platform": ""}, "platform: '' is no choice."),
-    "another case": ({"deploy_on": "Branch"}, "deploy_on: 'Branch' is no choice."),
-    "quotes": ({"github_environment": 'a"b'}, f"{ENVIRONMENT}'a\"b' is no environment"),
-    "a variable": ({"github_environment": "$HOME"}, f"{ENVIRONMENT}'$HOME' is no environment"),
-    "a template": ({"github_environment": "<< 7 * 7 >>"}, "'<< 7 * 7 >>' holds template syntax"),
-    "a statement": ({"github_environment": "a\n# % if"}, "holds template syntax"),
-    "an emoji": ({"github_environment": "\U0001f600"}, "' is no environment that a role"),
-    "a line break": ({"github_environment": "a\nb"}, f"{ENVIRONMENT}'a\\nb' is no environment"),
-    "a path": ({"project_slug": "../other"}, "project_slug: '../other' is no plain directory name"),
+    "an empty choice": ({"platform": ""}, "platform: '' is not one of the choices."),
+    "another case": ({"deploy_on": "Branch"}, "deploy_on: 'Branch' is not one of the choices."),
+    "quotes": ({"github_environment": 'a"b'}, f"{ENVIRONMENT}'a\"b' is not an environment"),
+    "a variable": ({"github_environment": "$HOME"}, f"{ENVIRONMENT}'$HOME' is not an environment"),
+    "a template": ({"github_environment": "<< 7 * 7 >>"}, "'<< 7 * 7 >>' contains template syntax"),
+    "a statement": ({"github_environment": "a\n# % if"}, "contains template syntax"),
+    "an emoji": ({"github_environment": "\U0001f600"}, "' is not an environment name that a role"),
+    "a line break": ({"github_environment": "a\nb"}, f"{ENVIRONMENT}'a\\nb' is not an environment"),
+    "a path": ({"project_slug": "../other"}, "project_slug: '../other' is not a valid folder name"),
     "no infra/, and a state": (
         {"iac_tool": "none", "state_bucket": "octo-org"},
-        "state_bucket: 'octo-org' has nothing to keep: with iac_tool=none there is no infra/ here",
+        "state_bucket: 'octo-org' is not needed: with iac_tool=none there is no infra/ here",
     ),
     "no infra/, and a service": (
         {"iac_tool": "none", "deploy_to": "ecs-express"},
@@ -250,8 +250,8 @@ def test_several_answers_are_changed_at_once_in_one_commit(
     text = template.git(project, "log", "-1", "--format=%B")
     title = "Change platform to both, deploy_on to branch, github_environment to a b"
     assert text.startswith(f"{title}\n\n- ")
-    assert "Who may publish: whoever may deploy to the environment a b (Settings, Env" in text
-    assert "- terraform is not installed, so it is not known what this means in AWS." in text
+    assert "Who can publish: anyone who can deploy to the environment a b (Settings, Env" in text
+    assert "- terraform is not installed, so it is unknown what this means in AWS." in text
     assert text.endswith(f"Template: {ADDRESS}, commit {template.commit}")
     ended = typed(template, project, "SET=deploy_on=branch")
     assert (ended.status, "\nNothing changes: " in ended.out) == (0, True), ended.out
@@ -266,9 +266,9 @@ def test_what_stays_behind_in_aws_is_said_before_it_is_asked(
     pairs = "aws_region=eu-central-1 ecr_repository=web deploy_on=branch"
     ended = typed(template, project, f"SET={pairs}", options="")
     said = " ".join(ended.out.split())
-    assert "aws_region: A new, empty registry is created." in said
-    assert "ecr_repository: A new, empty registry replaces the old one." in said
-    assert "What stands in region us-east-1 stays there: registry, with all images." in said
+    assert "aws_region: A new, empty ECR repository is created." in said
+    assert "ecr_repository: A new, empty ECR repository replaces the old one." in said
+    assert "The ECR repository in region us-east-1 stays there, with all images." in said
     assert "Nothing was changed, because there is no terminal to ask at." in said
     assert "In AWS: change role example-service-push: assume_role_policy" in said
     assert "ARGS=--yes" in said
@@ -287,7 +287,7 @@ def test_what_is_not_committed_is_not_mixed_with_a_change(
     before = found(project)
     ended = typed(template, project, "SET=platform=both")
     assert ended.status != 0
-    assert f"There are edits here that are not committed: {DEPLOY}." in ended.out
+    assert f"You have uncommitted edits: {DEPLOY}." in ended.out
     assert found(project) == before
 
 
@@ -313,7 +313,7 @@ def test_without_an_answer_the_questions_are_listed(template: Published, changin
     assert (
         """\
 platform=both
-    What does the image run on?
+    Which platform does the image run on?
     one of: linux/amd64, linux/arm64, both
 """
         in ended.out

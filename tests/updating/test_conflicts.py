@@ -103,7 +103,7 @@ GONE = Run(
             "an edit in a file that the template removes",
             change(HOOKS, "repos:", "# Ours\nrepos:"),
             after=write(HOOKS, "# Ours\n"),
-            said=f"{HOOKS}: changed here, no longer part of the template",
+            said=f"{HOOKS}: changed here, removed from the template",
             conflict=HOOKS,
         ),
         Row(
@@ -119,7 +119,7 @@ GONE = Run(
             "a renamed file that the template removes, and that is let go",
             rename(".gitattributes", "attributes.txt"),
             after=nothing,
-            said="attributes.txt: changed here, no longer part of the template",
+            said="attributes.txt: changed here, removed from the template",
             conflict="attributes.txt",
         ),
         Row(

@@ -89,17 +89,20 @@ APART = Run(
         Row("a job added to ci.yml", append(CI, JOB)),
         Row("a target added to the Makefile", append("Makefile", "\nours:\n\techo ours\n")),
         Row("a line of the Dockerfile", change("Dockerfile", "3.13-slim", "3.14-slim")),
-        Row("a line before the first one", change(".gitignore", "# Secrets", "*.log\n# Secrets")),
+        Row(
+            "a line before the first one",
+            change(".gitignore", "# Local secrets", "*.log\n# Local secrets"),
+        ),
         Row("an ecosystem added", append(".github/dependabot.yml", ECOSYSTEM)),
         Row(
             "a rewritten README",
             write("README.md", OWN_README),
-            said="README.md: written anew here, changed in the template. Yours stays as it is.",
+            said="README.md: rewritten here, changed in the template. Your file stays as it is.",
         ),
         Row(
             "a deleted file that the template changes",
             remove(".dockerignore"),
-            said=".dockerignore: deleted here, changed in the template. It stays away.",
+            said=".dockerignore: deleted here, changed in the template. It stays deleted.",
         ),
         Row("a deleted file that the template leaves alone", remove(".gitattributes")),
         Row(
@@ -169,12 +172,12 @@ RENAMED = Run(
                 change("PUBLISHING.md", "# example-service-image\n", "# example-service\n"),
                 write("README.md", OWN_README),
             ),
-            said="README.md: written anew here, changed in the template.",
+            said="README.md: rewritten here, changed in the template.",
         ),
         Row(
             "a Dockerfile written anew",
             write("Dockerfile", DOCKERFILE),
-            said="Dockerfile: written anew here, changed in the template. Yours stays as it is.",
+            said="Dockerfile: rewritten here, changed in the template. Your file stays as it is.",
         ),
         Row(
             "a symbolic link instead of a file",
@@ -187,7 +190,7 @@ RENAMED = Run(
                 change("dependabot.yml", "interval: monthly", "interval: weekly"),
                 link(".github/dependabot.yml", "../dependabot.yml"),
             ),
-            said=".github/dependabot.yml: written anew here, changed in the template.",
+            said=".github/dependabot.yml: rewritten here, changed in the template.",
         ),
         Row(f"{OF_WINDOWS} in a workflow", crlf(DEPLOY)),
         Row("and an edit", both(change(CI, "name: ci\n", "name: ci # ours\n"), crlf(CI))),

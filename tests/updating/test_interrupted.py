@@ -38,7 +38,7 @@ if fits and not {before}:
     wait()
 sys.exit(done.returncode if done else 0)
 """
-INTERRUPTED = "Interrupted. Nothing was changed here. To start again:\n  make update"
+INTERRUPTED = "Interrupted. Nothing was changed. To start again:\n  make update"
 # Where it is interrupted: a call of a program, and whether that has been made by then.
 POINTS = {
     "fetching": ("git", r" clone .*keyless-\S+/template$", True),
@@ -184,7 +184,9 @@ def test_at_the_question_nothing_has_changed(team: Team) -> None:
     before = team.state()
     command = [sys.executable, TOOL, "update", "--to", "v0.3.0"]
     for answer, said in {"\x03": INTERRUPTED, "no": "Nothing was changed."}.items():
-        ended = at_terminal(command, team.path, team.environment, {'Type "yes"': answer})
+        ended = at_terminal(
+            command, team.path, team.environment, {'Type "yes" to continue: ': answer}
+        )
         assert ended.status == (130 if answer == "\x03" else 1), ended.out
         assert said in ended.out
         assert team.state() == before
@@ -203,7 +205,11 @@ def test_what_somebody_does_meanwhile_is_not_lost(team: Team, committed: bool) -
         stopping.go.touch()
         out, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 1
-    said = "Another commit is checked out now" if committed else "not committed: Makefile."
+    said = (
+        "You have checked out another commit since the merge began"
+        if committed
+        else "You have uncommitted edits: Makefile."
+    )
     assert said in " ".join(out.split())
     assert out.endswith('  make update ARGS="--to v0.3.0 --yes"\n')
     assert team.state() == before | {"temporary": []}

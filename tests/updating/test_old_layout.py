@@ -57,7 +57,7 @@ CASES = {
     "adopted": Case(
         {},
         there=(*BEFORE,),
-        gone=".github/workflows/ci.yml:8: this names scripts/check.py, which is gone",
+        gone=".github/workflows/ci.yml:8: scripts/check.py no longer exists",
     ),
 }
 
@@ -98,9 +98,10 @@ class Workshop(NamedTuple):
         ended = self.team.update(path, "--from", OLD, "--yes", **variables)
         assert ended.status == 0, ended.out
         assert (
-            "lost            edits in the tool, which is replaced: scripts/check.py." in ended.out
+            "lost            your edits of the tool, which is replaced: scripts/check.py."
+            in ended.out
         )
-        assert "  The check says: Workflows and " in ended.out
+        assert "  The check reports: Workflows and " in ended.out
         assert judge(path)[0] == 0, judge(path)[1]
         branch = made.git(path, "branch", "--show-current")
         assert branch.startswith("keyless/update-")
@@ -142,9 +143,9 @@ def test_what_is_left_differs_from_a_fresh_generation_by_the_edits_alone(
     workshop.edit(repository)
     printed = workshop.update(repository.path, with_plan=bool(case.in_aws))
     assert files(repository.path) == files(repository.fresh)
-    assert "Who may publish" not in printed
+    assert "Who can publish" not in printed
     assert case.gone in " ".join(printed.split())
-    assert printed.count("is gone") == bool(case.gone)
+    assert printed.count("no longer exists") == bool(case.gone)
     if case.in_aws:
         assert case.in_aws in printed
         assert printed.count(" AWS: ") == case.in_aws.count(" AWS: ")
@@ -216,7 +217,7 @@ def test_without_the_commit_it_is_said_how_to_name_one(workshop: Workshop) -> No
     workshop.team.published.commit_all(path, "What was generated")
     ended = workshop.team.update(path, "--yes")
     assert ended.status != 0
-    assert "does not say which commit of the template this project is of." in ended.out
+    assert "does not say which commit of the template this project was generated from." in ended.out
     commit = workshop.team.published.commit
     assert f'make update PROJECT={path} ARGS="--from {commit}"' in ended.out
     assert workshop.team.published.git(path, "status", "--porcelain") == ""

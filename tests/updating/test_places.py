@@ -184,12 +184,12 @@ def nobody(team: Team) -> None:
 
 REFUSED: dict[Callable[[Team], None], str] = {
     unborn: "Nothing is committed here yet. Commit first.",
-    no_repository: "is not a Git repository, so edits cannot be told from what was generated.",
-    folder_of_another: "Give it a repository of its own.",
+    no_repository: "is not a Git repository, so your edits cannot be told from generated files.",
+    folder_of_another: "Move the project to a repository of its own.",
     merging: "A git merge is not finished here, so nothing was changed.",
     bisecting: "A git bisect is not finished here, so nothing was changed.",
-    edited: "There are edits here that are not committed: Dockerfile.",
-    staged: 'There are edits here that are not committed: "Ours (new).md".',
+    edited: "You have uncommitted edits: Dockerfile.",
+    staged: 'You have uncommitted edits: "Ours (new).md".',
     nobody: "Git does not know who you are.",
 }
 
@@ -217,7 +217,9 @@ def test_a_file_in_the_way_is_never_overwritten(team: Team, path: str, ignored: 
     before = team.state()
     ended = team.update("--yes", *TO)
     assert ended.status == 1
-    assert f"{path} is not in Git, and the template needs that name" in " ".join(ended.out.split())
+    assert f"{path} is not in Git, and a new file of the template needs this name" in " ".join(
+        ended.out.split()
+    )
     assert team.state() == before
     team.type(printed_commands(ended.out))
     assert (team.path / f"{path}.mine").read_text() == "Ours\n"

@@ -147,10 +147,10 @@ def test_another_repository_at_the_address(team: Team, tmp_path: Path) -> None:
     message = ("--allow-empty", "--message=Another")
     git(tmp_path / "another", "commit", "--quiet", *message, **team.environment)
     lead_to(team, tmp_path / "another")
-    assert_unknown(team, "has no commit", "is it another one?")
+    assert_unknown(team, "has no commit", "or it is another template.")
     head = git(tmp_path / "another", "rev-parse", "HEAD", **team.environment)
     record(team, commit=head)
-    assert_unknown(team, f"{ADDRESS} holds another template at commit {head[:12]}")
+    assert_unknown(team, f"{ADDRESS} is another template at commit {head[:12]}")
 
 
 def rewritten(team: Team, tags: bool) -> Path:
@@ -184,14 +184,16 @@ def test_a_template_that_was_rewritten_is_followed_from_its_tag(team: Team) -> N
     assert "Update from template 0.2.0 to 0.4.0." in said
     typed = printed_commands(said)
     assert typed == [f'{MAKE} ARGS="--from v0.2.0 --yes"']
-    assert "It is committed on keyless/update-0.4.0" in team.run("bash", "-c", typed[0]).out
+    assert "Committed on keyless/update-0.4.0" in team.run("bash", "-c", typed[0]).out
     assert "newest version of the template, 0.4.0" in team.update("--yes").out
 
 
 def test_a_template_that_was_rewritten_without_a_tag(team: Team) -> None:
     folder = rewritten(team, tags=False)
     lead_to(team, folder)
-    out = assert_unknown(team, "has no commit", "Name a commit that the project is of")
+    out = assert_unknown(
+        team, "has no commit", "Give the commit that the project was generated from"
+    )
     assert printed_commands(out) == [f'{MAKE} ARGS="--from COMMIT"']
     start = git(folder, "rev-parse", "main~2", **team.environment)
     ended = team.update("--check", "--from", start)
@@ -209,18 +211,45 @@ def test_a_repository_without_a_record_of_the_address(team: Team) -> None:
     assert "The template has version 0.4.0, and this project has 0.2.0." in ended.out
 
 
+CHANGES = {
+    "answers": (["platform=both", "second_tag=latest"], 'SET="platform=both second_tag=latest"'),
+    "a space": (["github_environment=eu west"], "SET=\"github_environment='eu west'\""),
+    "the list of questions": ([], ""),
+}
+
+
+@pytest.mark.parametrize(("pairs", "given"), CHANGES.values(), ids=CHANGES)
+def test_a_change_is_to_be_typed_again_as_a_change(
+    team: Team, pairs: list[str], given: str
+) -> None:
+    change = f"make change ARGS=%s {given}".rstrip()
+    record(team, source=None)
+    printed = printed_commands(team.keyless("change", *pairs, "--yes").out)
+    placeholder = "https://github.com/ORG/cookiecutter-github-oidc-ecr"
+    assert printed == [change % f'"--template {placeholder}"']
+    record(team, source=ADDRESS, commit="0" * 40)
+    printed = printed_commands(team.keyless("change", *pairs, "--yes").out)
+    assert printed == [change % '"--from v0.2.0"']
+    team.environment["MAKEFLAGS"] = ""
+    said = team.run("bash", "-c", printed[0]).out
+    assert "is not QUESTION=ANSWER" not in said
+    assert ("make change ARGS" in said) == bool(pairs)  # before the yes, it is printed with --yes
+
+
 def test_a_commit_that_is_not_recorded_is_that_of_the_version(team: Team) -> None:
     record(team, commit=None)
     assert team.update("--check").status == 2
     record(team, version=None)
-    out = assert_unknown(team, "does not say which commit of the template this project is of")
+    out = assert_unknown(
+        team, "does not say which commit of the template this project was generated from"
+    )
     assert len(printed_commands(out)) == 1
 
 
 def test_edits_of_the_template_are_mentioned(team: Team) -> None:
     record(team, edited=True)
     ended = team.update("--yes", "--to", "v0.3.0")
-    assert "generated from a template with edits that are in no commit" in ended.out
+    assert "generated from a template with uncommitted edits" in ended.out
     assert "edited" not in json.loads((team.path / ".cookiecutter.json").read_text())["template"]
 
 
@@ -262,7 +291,7 @@ def test_a_downgrade_must_be_asked_for_by_name(team: Team, tmp_path: Path) -> No
         assert (found["commit"], found["newest"]) == (commit, "0.1.0")
     ended = team.update("--yes", "--to", "old")
     assert "Go back from template 0.2.0 to 0.1.0." in ended.out
-    assert "It is committed on keyless/update-0.1.0." in ended.out
+    assert "Committed on keyless/update-0.1.0." in ended.out
     assert (team.path / "app/server.py").is_file()
     assert (team.path / "Makefile").read_text().endswith("# Ours\n")
 
@@ -287,4 +316,4 @@ def test_without_git_nothing_is_known(team: Team) -> None:
     assert "'git'" in answer["why"]
     ended = team.update("--yes")
     assert ended.status == 1
-    assert "This machine refuses: [Errno 2] No such file or directory: 'git'" in ended.out
+    assert "This machine reported an error: [Errno 2] No such file or directory: 'git'" in ended.out

@@ -48,7 +48,7 @@ def test_it_is_written_once_and_an_edited_one_is_kept(versions: Versions, tmp_pa
     (team.path / WEEKLY).write_text(edited)
     refused = team.update("--weekly")
     assert refused.status == 1
-    assert "is there already, and it is another one, so nothing was written" in refused.out
+    assert "exists already and has other content, so nothing was written" in refused.out
     assert (team.path / WEEKLY).read_text() == edited
 
 
@@ -60,7 +60,7 @@ def test_its_step_opens_an_issue_and_is_green(hub: Hub, versions: Versions, tmp_
         f"Opened https://github.com/{NAME}/issues/1: version 0.4.0 is available.\n",
     )
     (opened,) = hub.repository(NAME)["issues"]
-    assert "This repository was made with 0.1.0." in opened["body"]
+    assert "This repository has version 0.1.0." in opened["body"]
     assert "- Something new for everybody." in opened["body"]
     again = team.update("--check", "--issue")
     assert (again.status, len(hub.repository(NAME)["issues"])) == (0, 1)
@@ -86,5 +86,5 @@ def test_a_template_that_cannot_be_read_fails_the_step_with_the_reason(
     team.environment["https_proxy"] = "http://127.0.0.1:9"
     ended = team.update("--check", "--issue")
     assert ended.status == 1
-    assert "the newest version is not known: The template at https://" in ended.out
+    assert "the newest version is unknown: The template at https://" in ended.out
     assert hub.repository(NAME)["issues"] == []

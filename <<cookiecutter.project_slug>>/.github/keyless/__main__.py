@@ -1,6 +1,6 @@
-"""The command line: python3 .github/keyless COMMAND. It reads arguments; each command does its own.
+"""The command line: python3 .github/keyless COMMAND.
 
-A command imports what it needs when it runs, so `publish` works without PyYAML.
+A command imports what it needs only when it runs, so `publish` works without PyYAML.
 """
 
 import sys

@@ -10,14 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# How the AWS CLI says what went wrong (AWS CLI user guide, "Structured error output"), and retries.
+# The form of the AWS CLI's errors (AWS CLI user guide, "Structured error output"), and retries.
 CLI = {"AWS_CLI_ERROR_FORMAT": "legacy", "AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "5"}
 
 AWS_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 
 
 class Refused(Exception):
-    """An answer of AWS that is an error: its code, empty where AWS was not reached, and text."""
+    """An error from AWS: its code, which is empty if AWS was not reached, and its text."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ class Refused(Exception):
     def of(cls, printed: str) -> Refused:
         """Read what the AWS CLI has printed on standard error."""
         text = " ".join(printed.split())
-        # Behind the operation may stand "(reached max retries: 4)".
+        # The operation may be followed by "(reached max retries: 4)".
         answer = re.search(r"An error occurred \((\w+)\)[^:(]*(?:\([^)]*\))?: (.*)", text)
         return cls(*answer.groups()) if answer else cls("", text)
 
@@ -52,9 +52,9 @@ def call(service: str, operation: str, region: str = "", /, **parameters: Any) -
 
     Raises:
         Refused: it answers with an error, or not at all.
-        ValueError: it answers with something else than JSON.
+        ValueError: its answer is not JSON.
     """
-    # As JSON in a file a manifest keeps its exact bytes, and may be longer than an argument.
+    # In a JSON file a manifest keeps its exact bytes, and can be longer than an argument.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "parameters.json")
         file.write_text(json.dumps(parameters), encoding="utf-8")

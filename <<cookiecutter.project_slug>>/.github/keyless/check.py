@@ -20,7 +20,7 @@ from keyless.planning.elsewhere import elsewhere
 from keyless.rules import all_rules
 from keyless.rules.no_keys import find_in_files
 
-# What a workflow may keep by a comment with the reason, if it can ask for no token:
+# The findings that a workflow can keep with a comment, if it cannot ask for a token:
 #     # check: skip=no-keys,pinned-actions both ways work until the first release without keys
 SKIP = re.compile(r"(?m)^\s*# check: skip=([a-z-]+(?:, ?[a-z-]+)*) +.*\w")
 NOT_JUDGED = "not-judged-here"  # stands for infra/ where it is left out; no rule reports it
@@ -42,7 +42,7 @@ def findings(
         root: its folder.
         plan: what `terraform show -json` has printed, judged in place of the files of infra/.
         values: what infra/terraform.tfvars.json will say.
-        planning: whether infra/ may be planned; else it is left out where it was changed.
+        planning: whether to plan an infra/ that was changed; if not, it is left out.
         name: whose repository it is; else GITHUB_REPOSITORY or the Git remotes say it.
 
     Returns:
@@ -109,7 +109,7 @@ def main(
         else:
             service = f", and how {SERVICE_JSON} runs it" * has_service(root)
             agrees = TFVARS if left else _counterpart(root)
-            print(f"Workflows and {agrees} agree: who may publish what, where,", end="")
+            print(f"Workflows and {agrees} agree: who can publish what, where,", end="")
             print(f" under which tags{service}.")
         if left and form in ("text", "github"):
             print(f"The rest of infra/ is not judged here, because {left[0]} was changed or added.")
@@ -122,7 +122,9 @@ def main(
     except ModuleNotFoundError as missing:
         if missing.name != "yaml":
             raise
-        message = "PyYAML is missing, so no workflow can be read; this installs it: make check"
+        message = (
+            "PyYAML is missing, so the check cannot read workflows. This installs it: make check"
+        )
     if form == "text":
         print(message)
     else:
@@ -139,5 +141,7 @@ def _counterpart(root: Path) -> str:
         return "infra/"
     asked = all(entry.get("subject_prefix") for entry in account.entries.values())
     return (
-        "infra.json" if asked else "the answers (take infra.json with: make fetch FROM=OWNER/NAME)"
+        "infra.json"
+        if asked
+        else "the answers (to get infra.json, type: make fetch FROM=OWNER/NAME)"
     )

@@ -11,12 +11,37 @@ from typing import Any
 
 from keyless.paths import ROOT, TFVARS
 
-FINDINGS = "0 no findings, 1 there are findings, 2 something cannot be judged"
-FIXED = f"{FINDINGS}, 130 --fix was interrupted"
-LOOKED = "0 all is ok, apart from warnings, 1 something is wrong, 2 something is unknown"
-DONE = "0 it is done or nothing is to be done, 1 it is not: the output says why and what to type"
-CHECKED = "0 this is the newest version, 2 there is a newer one, 1 that is unknown"
-RELEASED = "0 the step succeeded, 1 it failed: the annotation says why and what to type"
+Statuses = dict[int, str]  # what each exit status means
+
+CHECKED: Statuses = {0: "no findings", 1: "findings", 2: "something cannot be judged"}
+EXPLAINED: Statuses = {
+    0: "every entry is valid",
+    1: "Terraform would refuse an entry",
+    2: "the entries cannot be read",
+}
+PRINTED: Statuses = {0: "the rules were printed or written", 2: "there is no such rule"}
+INSPECTED: Statuses = {
+    0: "everything is ok, apart from warnings",
+    1: "something is wrong",
+    2: "something is unknown",
+}
+INTERRUPTED: Statuses = {130: "interrupted"}
+DONE: Statuses = {
+    0: "done, or nothing to do",
+    1: "not done (the output says why and what to type)",
+    **INTERRUPTED,
+}
+FETCHED: Statuses = {**DONE, 1: "not done, or findings of the check", 2: CHECKED[2]}
+UPDATED: Statuses = {**DONE, 1: "not done, or the result has conflicts or findings"}
+STEP_ENDED: Statuses = {
+    0: "the step succeeded",
+    1: "the step failed (the annotation says why and what to type)",
+}
+FAILED: Statuses = {1: "always, because the job has already failed"}
+WITH_CHECK = (
+    " With --check: 0 = this is the newest version; 1 = the newest version is unknown; 2 = there is"
+    " a newer version. With --check --issue: 0 also if there is a newer version."
+)
 REPOSITORY = r"[\w-]+/[\w.-]+"
 
 Parser = argparse.ArgumentParser
@@ -27,7 +52,7 @@ def main(arguments: list[str]) -> int:
     """Run the command that was typed.
 
     Args:
-        arguments: what stands behind `python3 .github/keyless`.
+        arguments: what follows `python3 .github/keyless`.
 
     Returns:
         The exit status; `--help` of each command says what it means.
@@ -45,16 +70,19 @@ def parser() -> Parser:
     """Return the parser of the whole command line."""
     whole = Parser(
         prog="python3 .github/keyless",
-        description="Prove, set up and publish a repository that stores no AWS key. "
-        "README.md in this folder explains each part.",
+        description="Check, set up and publish a repository that stores no AWS key. README.md in"
+        " this folder explains each part.",
         epilog="python3 .github/keyless COMMAND --help explains a command and its exit status.",
     )
     whole.add_argument("--version", action="version", version=_version())
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def add(name: str, run: Callable[[Options], int], purpose: str, status: str) -> Parser:
+    def add(
+        name: str, run: Callable[[Options], int], purpose: str, statuses: Statuses, more: str = ""
+    ) -> Parser:
+        epilog = _describe(statuses) + more
         command: Parser = commands.add_parser(
-            name, help=purpose, description=f"{purpose}.", epilog=f"Exit status: {status}."
+            name, help=purpose, description=f"{purpose}.", epilog=epilog
         )
         command.set_defaults(run=run, refuse=command.error)
         return command
@@ -62,171 +90,220 @@ def parser() -> Parser:
     _add_checks(add)
     _add_release(add)
     _add_setup(add)
+    _add_fetching(add)
     _add_entries(add)
     _add_updates(add)
     return whole
 
 
+def _describe(statuses: Statuses) -> str:
+    """Return what each exit status means; argparse ends a wrong command line with 2."""
+    wrong = ", or ".join([*filter(None, [statuses.get(2)]), "the command line is wrong"])
+    listed = sorted({**statuses, 2: wrong}.items())
+    return f"Exit status: {'; '.join(f'{number} = {what}' for number, what in listed)}."
+
+
 def _add_checks(add: Callable[..., Parser]) -> None:
-    check = add("check", _check, "Prove that the workflows and infra/ agree", FIXED)
+    purpose = "Check that the workflows and infra/ agree"
+    check = add("check", _check, purpose, {**CHECKED, **INTERRUPTED})
     forms = ["text", "github", "json", "sarif"]
-    check.add_argument("--format", default="text", choices=forms, help="for people (text), or not")
     check.add_argument(
-        "--plan", type=Path, metavar="FILE", help="judge this, what terraform show -json printed"
+        "--format",
+        default="text",
+        choices=forms,
+        help="text for people (the default), the others for programs",
     )
     check.add_argument(
-        "--values", type=Path, metavar="FILE", help=f"read this in place of {TFVARS}"
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="judge this plan, which terraform show -json has printed",
     )
-    check.add_argument("--fix", action="store_true", help="offer the edits that correct findings")
-    check.add_argument("--yes", action="store_true", help="with --fix: do not ask")
+    check.add_argument(
+        "--values", type=Path, metavar="FILE", help=f"read this file instead of {TFVARS}"
+    )
+    check.add_argument("--fix", action="store_true", help="offer edits that correct findings")
+    check.add_argument(
+        "--yes", action="store_true", help="with --fix: make all safe edits without asking"
+    )
     check.add_argument(
         "--repository",
         type=_repository,
         metavar="OWNER/NAME",
-        help="whose repository this is, if that is not what GITHUB_REPOSITORY or a remote says",
+        help="the name of this repository, if GITHUB_REPOSITORY or a Git remote has another one",
     )
-    add("explain", _explain, "Say in words who may assume each role", FINDINGS)
-    subjects = add("subjects", _subjects, "Print as JSON which subjects each role trusts", FINDINGS)
-    subjects.add_argument("--json", action="store_true", help="the only format, and the default")
-    rules = add("rules", _rules, "Print what the check judges, and why", "0, or 2 for no such rule")
-    rules.add_argument("rule", nargs="?", help="one rule, for example same-region")
-    rules.add_argument("--write", action="store_true", help="write docs/rules.md in this folder")
+    add("explain", _explain, "Show in words who can assume each role", EXPLAINED)
+    purpose = "Print as JSON which subjects each role trusts"
+    subjects = add("subjects", _subjects, purpose, EXPLAINED)
+    subjects.add_argument(
+        "--json", action="store_true", help="print JSON, the default and only format"
+    )
+    rules = add("rules", _rules, "Print the rules of the check, and why each exists", PRINTED)
+    rules.add_argument("rule", nargs="?", help="print only this rule, for example same-region")
+    rules.add_argument("--write", action="store_true", help="write the pages of the rules in docs/")
 
 
 def _add_release(add: Callable[..., Parser]) -> None:
-    publish = add("publish", _publish, "A step of deploy.yml: publish each version once", RELEASED)
+    purpose = "Publish each version once, as steps of deploy.yml"
+    publish = add("publish", _publish, purpose, STEP_ENDED)
     steps = {
-        "name": "before any call to AWS, refuse a version that cannot be the tag of an image",
+        "name": "refuse a version that cannot be an image tag, before any call to AWS",
         "before": "ask ECR whether an image must be built",
-        "push": "push the images that other jobs have built, as one, under both tags",
-        "after": "put both tags on the image, and write job summary and outputs",
+        "push": "push the images that other jobs have built as one image, under both tags",
+        "after": "put both tags on the image, and write the job summary and the outputs",
     }
     _add_steps(publish, steps)
-    add("diagnose", _diagnose, "A step of deploy.yml: explain why the role was refused", "1")
-    deploy = add("deploy", _deploy, "A step of deploy.yml: run the published image", RELEASED)
+    purpose = "Explain why AWS refused the role, as a step of deploy.yml"
+    add("diagnose", _diagnose, purpose, FAILED)
+    deploy = add("deploy", _deploy, "Run the published image, as steps of deploy.yml", STEP_ENDED)
     steps = {
-        "before": "before the build, refuse settings that cannot run, and note what runs now",
+        "before": "refuse settings that cannot run, and record what runs now, before the build",
         "after": "create or update the service, and wait until it is steady",
     }
     _add_steps(deploy, steps)
 
 
 def _add_steps(command: Parser, steps: dict[str, str]) -> None:
-    text = "; ".join(f"{name}: {what}" for name, what in steps.items())
+    text = " ".join(f"{name}: {what}." for name, what in steps.items())
     command.add_argument("step", choices=list(steps), help=text)
 
 
 def _add_setup(add: Callable[..., Parser]) -> None:
-    interrupted = f"{DONE}, 130 it was interrupted"
-    bootstrap = add("bootstrap", _bootstrap, "Set up what the first image needs", interrupted)
+    bootstrap = add("bootstrap", _bootstrap, "Set up everything that the first image needs", DONE)
     for flag, text in {
         "--plan": "only print what is missing",
         "--yes": "do not ask",
-        "--public": "create a public repository on GitHub",
-        "--ruleset": "let only admins create the trusted refs",
-        "--immutable-releases": "let GitHub lock tag and files of each published release",
-        "--all": "commit also the files that were not generated",
-        "--no-release": "publish no first version, and follow no run",
-        "--allow-destroy": "let a role or a registry be destroyed where an edit leads to that",
+        "--public": "create the repository on GitHub as a public one",
+        "--ruleset": "add a ruleset, so that only admins can create the trusted refs",
+        "--immutable-releases": "make GitHub lock the tag and the files of each published release",
+        "--all": "also commit the files that were not generated",
+        "--no-release": "do not publish a first version, and do not follow a run",
+        "--allow-destroy": "destroy a role or an ECR repository if an edit requires that",
     }.items():
         bootstrap.add_argument(flag, action="store_true", help=text)
     bootstrap.add_argument(
-        "--import", dest="take_over", action="store_true", help="with --yes: take over what exists"
+        "--import",
+        dest="take_over",
+        action="store_true",
+        help="with --yes: take over resources that already exist in AWS",
     )
     bootstrap.add_argument(
-        "--repository", type=_repository, metavar="OWNER/NAME", help="trust this one from now on"
+        "--repository",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="trust this repository from now on",
     )
     doctor = add(
         "doctor",
         _doctor,
-        "Report whether everything is there that a release needs",
-        f"{LOOKED}, 130 it was interrupted",
+        "Report whether everything that a release needs is in place",
+        {**INSPECTED, **INTERRUPTED},
     )
-    doctor.add_argument("--plan", action="store_true", help="also look for changes made in AWS")
-    doctor.add_argument("--json", action="store_true", help="print a list for programs")
-    release = add("release", _release, "Publish a version, and follow its run", interrupted)
+    doctor.add_argument("--plan", action="store_true", help="also find changes made in AWS")
+    doctor.add_argument("--json", action="store_true", help="print JSON for programs")
+    release = add("release", _release, "Publish a version, and follow its run", DONE)
     release.add_argument(
-        "version", nargs="?", default="", help="its tag (v0.2.0); none where a push publishes"
+        "version",
+        nargs="?",
+        default="",
+        help="its tag, for example v0.2.0; leave it out if a push to a branch publishes",
     )
     release.add_argument(
-        "--older", action="store_true", help="although a newer version is published"
+        "--older", action="store_true", help="publish it although a newer version is published"
     )
     release.add_argument(
-        "--leave-uncommitted", action="store_true", help="publish without what is not committed"
+        "--leave-uncommitted", action="store_true", help="publish without uncommitted changes"
     )
-    destroy = add(
-        "destroy", _destroy, "Remove this repository's role and registry again", interrupted
-    )
+    purpose = "Remove the role and the ECR repository of this repository"
+    destroy = add("destroy", _destroy, purpose, DONE)
     destroy.add_argument("--plan", action="store_true", help="only print what would be removed")
-    for name, run, purpose in (
-        ("fetch", _fetch, "Take infra.json from the repository that holds infra/"),
-        ("caller", _caller, "Take the deploy.yml that calls the workflow of that repository"),
+
+
+def _add_fetching(add: Callable[..., Parser]) -> None:
+    workflow = "Fetch the deploy.yml that calls the workflow of the repository that holds infra/"
+    for name, run, purpose, statuses in (
+        ("fetch", _fetch, "Fetch infra.json from the repository that holds infra/", FETCHED),
+        ("caller", _caller, workflow, DONE),
     ):
-        command = add(name, run, purpose, DONE)
+        command = add(name, run, purpose, statuses)
         command.add_argument(
-            "--from", dest="source", default="", metavar="OWNER/NAME", help="who holds infra/"
+            "--from",
+            dest="source",
+            default="",
+            metavar="OWNER/NAME",
+            help="the repository that holds infra/",
         )
         command.add_argument("--key", default="", help="the key of this repository's entry there")
 
 
 def _add_entries(add: Callable[..., Parser]) -> None:
-    new = add("add", _entries, "Add entries for further repositories to infra/", DONE)
-    new.add_argument("names", nargs="*", metavar="OWNER/NAME", help="as GitHub shows it")
-    new.add_argument("--file", type=Path, help="one name a line; a # begins a remark")
+    new = add("add", _entries, "Add entries for more repositories to infra/", DONE)
     new.add_argument(
-        "--ref", action="append", help="trust this ref (refs/tags/v*, refs/heads/main)"
+        "names", nargs="*", metavar="OWNER/NAME", help="a repository, as GitHub shows it"
+    )
+    new.add_argument(
+        "--file", type=Path, help="read the names from this file, one on each line; # is a comment"
+    )
+    new.add_argument(
+        "--ref",
+        action="append",
+        help="trust this ref, for example refs/tags/v* or refs/heads/main; can be repeated",
     )
     new.add_argument("--environment", help="the GitHub environment of the publishing job")
-    new.add_argument("--key", help="another key than the name, for one repository")
-    new.add_argument("--registry", help="another ECR repository than the key, for one repository")
-    new.add_argument("--calls", metavar="REF", help="they call publish-image.yml of this ref here")
+    new.add_argument("--key", help="for one repository: a key that is not its name")
+    new.add_argument("--registry", help="for one repository: an ECR repository that is not its key")
+    new.add_argument(
+        "--calls",
+        metavar="REF",
+        help="the repositories call publish-image.yml of this repository at this ref",
+    )
     gone = add("remove", _entries, "Remove an entry, and report what stays in AWS", DONE)
-    gone.add_argument("names", nargs=1, metavar="OWNER/NAME", help="or its key")
-    other = add("move", _entries, "Move an entry to the file of another state", DONE)
+    gone.add_argument("names", nargs=1, metavar="OWNER/NAME", help="the repository, or its key")
+    other = add("move", _entries, "Move an entry to the file of another Terraform state", DONE)
     other.add_argument("key", help="the key of the entry")
-    other.add_argument("file", help="for example infra/repositories-2.tfvars.json")
-    add("outputs", _entries, "Write services/ again, from infra/", DONE)
+    other.add_argument("file", help="the new file, for example infra/repositories-2.tfvars.json")
+    add("outputs", _entries, "Write services/ again from infra/", DONE)
 
 
 def _add_updates(add: Callable[..., Parser]) -> None:
-    status = f"{DONE}, 130 it was interrupted"
-    update = add(
-        "update",
-        _update,
-        "Take a newer version of the template, on a branch of its own",
-        f"{status}. With --check: {CHECKED}",
-    )
+    purpose = "Take a newer version of the template, on a new branch"
+    update = add("update", _update, purpose, UPDATED, WITH_CHECK)
     for flag, text in {
         "--check": "only print whether there is a newer version, and its changelog",
-        "--json": "with --check: print it for programs",
-        "--issue": "with --check: open an issue on GitHub for a newer version, or edit that issue",
-        "--weekly": "write a workflow that does so every week",
+        "--json": "with --check: print JSON for programs",
+        "--issue": "with --check: open, edit or close the issue on GitHub about a newer version",
+        "--weekly": "write a workflow that runs update --check --issue every week",
     }.items():
         update.add_argument(flag, action="store_true", help=text)
-    update.add_argument("--to", default="", metavar="VERSION", help="a tag, a branch or a commit")
+    update.add_argument(
+        "--to", default="", metavar="VERSION", help="take this tag, branch or commit"
+    )
     update.add_argument(
         "--project",
         type=Path,
         default=ROOT,
         metavar="FOLDER",
-        help="update this one, if the tool stands in another folder",
+        help="update the project in this folder, not the one that the tool is in",
     )
     update.add_argument("--handed-over", type=Path, help=argparse.SUPPRESS)
-    change = add("change", _change, "Change answers, on a branch of its own", status)
+    change = add("change", _change, "Change answers, on a new branch", UPDATED)
     change.add_argument(
-        "pairs", nargs="*", metavar="QUESTION=ANSWER", help="such as platform=both; none lists them"
+        "pairs",
+        nargs="*",
+        metavar="QUESTION=ANSWER",
+        help="for example platform=both; without any, all questions and answers are printed",
     )
     for command in (update, change):
         command.add_argument("--yes", action="store_true", help="do not ask")
         command.add_argument(
-            "--template", default="", metavar="ADDRESS", help="fetch the template from there"
+            "--template", default="", metavar="ADDRESS", help="fetch the template from this address"
         )
         command.add_argument(
             "--from",
             dest="start",
             default="",
             metavar="COMMIT",
-            help="what the project was generated from, if that is not recorded",
+            help="the commit that the project was generated from, if it is not recorded",
         )
 
 

@@ -1,17 +1,20 @@
-"""What people read: problems with what to type, annotations and the job summary of GitHub."""
+"""Output for people: problems with their commands, questions, annotations, the job summary."""
 
 from __future__ import annotations
 
 import html
 import os
+import sys
 import textwrap
 from pathlib import Path
 
 WIDTH = 100  # columns of a line for people
+YES = 'Type "yes" to continue: '
+NO_TERMINAL = "Nothing was changed, because there is no terminal to ask at."
 
 
 class Problem(Exception):
-    """What is wrong and what follows, and the commands that mend it, to be typed one by one."""
+    """What is wrong and what follows, and the commands that correct it, one after the other."""
 
     def __init__(self, message: str, *commands: str) -> None:
         super().__init__(message)
@@ -21,7 +24,7 @@ class Problem(Exception):
 def wrapped(text: str, indent: str = "") -> str:
     """Return a text in lines of at most 100 columns; all lines but the first begin with `indent`.
 
-    A line that is broken goes on as far in as it began.
+    A line that is broken keeps its indent.
     """
     lines = [
         textwrap.fill(
@@ -42,8 +45,38 @@ def print_problem(problem: Problem) -> None:
     print(wrapped(str(problem)), *(f"  {command}" for command in problem.commands), sep="\n")
 
 
+def confirmed(command: str, question: str = "") -> bool:
+    """Ask whether to continue; only "yes" is a yes.
+
+    Args:
+        command: does the same without a question. It is printed where there is no terminal.
+        question: printed before the request to type "yes".
+    """
+    if not has_terminal():
+        print(f"{NO_TERMINAL} To do this without a question:\n  {command}")
+        return False
+    if typed(f"{question} {YES}".lstrip()) == "yes":
+        return True
+    print("Nothing was changed.")
+    return False
+
+
+def has_terminal() -> bool:
+    """Return whether a question can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def typed(question: str) -> str:
+    """Ask a question and return the answer; it is empty at the end of the input (Ctrl-D)."""
+    try:
+        return input(question)
+    except EOFError:
+        print()
+        return ""
+
+
 def append_to(variable: str, text: str) -> None:
-    """Write lines into the file that an environment variable of the runner names, if there is one.
+    """Append lines to the file that an environment variable of the runner names, if it is set.
 
     Args:
         variable: GITHUB_OUTPUT or GITHUB_STEP_SUMMARY [GitHub docs, "Workflow commands"].

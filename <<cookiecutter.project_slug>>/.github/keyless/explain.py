@@ -1,4 +1,4 @@
-"""The commands explain and subjects: who may assume each role, in words and as JSON."""
+"""The commands explain and subjects: who can assume each role, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from keyless.programs import Garbled
 
 # Printed where other jobs build what the job with the role pushes.
 SEPARATE = (
-    "What the separate builds protect: {jobs} run the Dockerfile. They can ask for no token, and"
-    " have no secret. So nothing that a Dockerfile or a base image runs can get credentials of AWS."
-    " The job {publishing} can, and builds nothing. It pushes an image only if the digest is the"
+    "What the separate builds protect: {jobs} run the Dockerfile. They cannot ask for a token, and"
+    " have no secrets. So nothing that a Dockerfile or a base image runs can get AWS credentials."
+    " The job {publishing} can, but it builds nothing. It pushes an image only if the digest is the"
     " one that its build job reported, and only for the commit of the run.",
     "What they do not protect: a Dockerfile, a base image or another step of a build job can still"
     " put anything into the image. Anyone who can change the workflow at a trusted ref can publish"
@@ -33,7 +33,7 @@ PATIENCE = 30  # seconds that GitHub may take for an answer, which nothing depen
 
 
 def main() -> int:
-    """Print who may assume each role; ask GitHub who may push the trusted refs.
+    """Print who can assume each role; ask GitHub who can push the trusted refs.
 
     Returns:
         0, or 1 where Terraform would refuse an entry, or 2 where the values cannot be read.
@@ -63,23 +63,23 @@ def _print_of_account(lines: Callable[[Account], Iterable[str]]) -> int:
 
 
 def explain_trust(account: Account) -> Iterator[str]:
-    """Yield who may assume each role, with an accepted and a refused example for each rule."""
+    """Yield who can assume each role, with an accepted and a refused example for each rule."""
     for entry in account.entries.values():
         name = entry["github_repository"]
         guarded = entry["refs"] if ref_is_tested(account, entry) else []
         yield account.role(entry)
-        yield f"  {describe_trusted(account, entry)}"
-        yield from (f"  {each}" for each in describe_guards(name, guarded))
+        texts = [describe_trusted(account, entry), *describe_guards(name, guarded)]
+        yield from (wrapped(f"  {each}", "  ") for each in texts)
         if not entry.get("subject_prefix"):
-            yield "  ID stands for the numeric ids, for which GitHub has not been asked yet."
+            yield "  ID stands for the numeric ids. GitHub has not been asked for them yet."
         for rule, right, refused in _examples(account, entry):
             yield f"  {rule:<10}  accepted  {right}\n  {'':<10}  refused   {refused}"
 
 
 def explain_builds(account: Account, root: Path) -> Iterator[str]:
-    """Yield what it protects that other jobs build what is pushed; nothing where none do.
+    """Yield what separate build jobs protect; nothing if there are none.
 
-    Of workflows that cannot be read the check says why.
+    If a workflow cannot be read, the check reports why.
     """
     try:
         pushing = [each for each in read_repository(root, account).handovers if each.builds]
@@ -117,47 +117,50 @@ def _examples(account: Account, entry: dict[str, Any]) -> list[tuple[str, str, s
 
 
 def describe_trusted(account: Account, entry: dict[str, Any]) -> str:
-    """Return a sentence that says who may assume an entry's role."""
+    """Return two sentences that say who can assume an entry's role."""
     name, called = entry["github_repository"], entry.get("job_workflow_ref")
-    by = f" by {called} alone" if called else ""
-    return f"A job of {name} may assume it{by}: {who_may(account, entry)}."
+    only = f", but only in {called}" if called else ""
+    who = who_may(account, entry)
+    return f"Jobs of {name} can assume the role{only}. {who[0].upper()}{who[1:]} can start them."
 
 
 def who_may(account: Account, entry: dict[str, Any]) -> str:
-    """Return in words who can start a job that may assume an entry's role."""
+    """Return in words who can start a job that can assume an entry's role."""
     environment = entry.get("environment")
     words = " or ".join(entry["refs"]).replace("refs/tags/", "a tag ")
     words = words.replace("refs/heads/", "to branch ")
     if environment is None:
-        return f"whoever may push {words}"
+        return f"anyone who can push {words}"
     limited = f", for {words.replace('to ', '')}"
     limited = limited if ref_is_tested(account, entry) else ", from any ref"
-    return f"whoever may deploy to the environment {environment} (Settings, Environments){limited}"
+    where = f"the environment {environment} (Settings, Environments)"
+    return f"anyone who can deploy to {where}{limited}"
 
 
 class Guard(NamedTuple):
     """What GitHub's rulesets do for a trusted ref: names of rulesets, empty where none does."""
 
-    limits: str  # who may make one
+    limits: str  # who can create one
     keeps: str  # that one which is made is neither moved nor deleted
-    bypassed: bool  # whether somebody may move or delete it all the same
+    bypassed: bool  # whether somebody can move or delete it anyway
 
 
 def describe_guards(name: str, refs: list[str]) -> Iterator[str]:
-    """Yield for each ref a sentence that says whether an active ruleset limits who may push it.
+    """Yield for each ref a sentence that says whether an active ruleset limits who can push it.
 
-    GitHub is asked once; where it does not answer, the sentences say so.
+    GitHub is asked once. If it does not answer, the sentences say so.
     """
     try:
         there = read_rulesets(name) if refs else []
         limits = {ref: guard_of(there, ref).limits for ref in refs}
     except (OSError, Denied, Garbled, LookupError, TypeError):
-        unknown = f"whether a ruleset limits that is not known: gh api repos/{name}/rulesets"
+        unknown = "GitHub did not report whether a ruleset limits who can push it. To look, type: "
+        unknown += f"gh api repos/{name}/rulesets"
         yield from (f"{ref}: {unknown}" for ref in refs)
         return
     for ref, found in limits.items():
-        says = "no ruleset limits that; whoever may write to the repository may publish."
-        yield f"{ref}: {f'the ruleset {found!r} limits who that is.' if found else says}"
+        says = "no ruleset limits who can push it. Anyone with write access can publish."
+        yield f"{ref}: {f'the ruleset {found!r} limits who can push it.' if found else says}"
 
 
 def read_rulesets(name: str) -> list[Any]:
@@ -174,8 +177,8 @@ def read_rulesets(name: str) -> list[Any]:
 def guard_of(rulesets: list[Any], ref: str) -> Guard:
     """Return what rulesets do for a ref; `rulesets` are what the REST API answers for each.
 
-    Tags are limited by who may create them, branches by who may update them, or by the need of a
-    pull request. What is kept, nobody may delete; a tag may not be updated, a branch not forced.
+    A rule on creation limits a tag; a rule on updates or pull requests limits a branch. A ref is
+    kept if nobody can delete it, and nobody can update the tag or force-push the branch.
 
     Raises:
         LookupError, TypeError: one does not have the documented form.
@@ -204,7 +207,7 @@ def _covers(ruleset: Any, ref: str) -> bool:
 
 
 def _may_be_bypassed(ruleset: Any) -> bool:
-    """Tell whether somebody may bypass a ruleset, as far as that is shown: to admins in full."""
+    """Tell whether somebody can bypass a ruleset. GitHub shows all of that only to admins."""
     return bool(ruleset.get("bypass_actors")) or ruleset.get("current_user_can_bypass") == "always"
 
 

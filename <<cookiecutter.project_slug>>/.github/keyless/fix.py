@@ -14,10 +14,10 @@ from keyless.model.findings import Edit, Finding
 from keyless.paths import ROOT
 from keyless.writing import write_text
 
-QUESTION = "    Make this edit? (y: yes, n: no, a: this and all others, q: stop asking) [n] "
+QUESTION = "    Make this edit? (y: yes, n: no, a: yes to this and all others, q: stop asking) [n] "
 UNSAFE = (
-    "This edit is not made here, because it changes who is trusted, or what runs. "
-    "If it is right, make it by hand."
+    "The check does not make this edit, because it changes who is trusted, or what runs. "
+    "If the edit is right, make it by hand."
 )
 INTERRUPTED = "\nInterrupted. Nothing was changed."
 
@@ -56,7 +56,7 @@ class Fixing:
             place = find_place(text, edit)
             accepted = self.accepted.get(file) or Accepted(edit.path, text)
             if accepted.text != text:
-                raise Unfit(f"{edit.path} was edited while this was asking")
+                raise Unfit(f"{edit.path} changed while the check was asking")
             if any(place.touches(other) for other in accepted.places):
                 raise Unfit("it no longer fits, because an edit above changes the same place")
         except Unfit as reason:
@@ -71,7 +71,7 @@ class Fixing:
             self.accepted[file] = accepted
 
     def _is_granted(self) -> bool:
-        """Ask whether to make an edit; what is no clear yes is a no, and Ctrl-D stops."""
+        """Ask whether to make an edit. Only a clear yes is a yes, and Ctrl-D stops."""
         if self.every:
             return True
         if sys.stdin is None or not sys.stdin.isatty():
@@ -92,7 +92,7 @@ class Fixing:
             path = accepted.path
             try:
                 if read_target(self.root, path) != (file, accepted.text):
-                    raise Unfit(f"{path} was edited while this was asking")
+                    raise Unfit(f"{path} changed while the check was asking")
                 write_text(file, with_edits(accepted.text, accepted.places))
             except (Unfit, OSError) as reason:
                 print(wrapped(f"{path} was not written: {reason}."))
@@ -118,11 +118,13 @@ def main(yes: bool, root: Path = ROOT, name: str | None = None) -> int:
             fixing.write()
             return check.main(None, None, "text", root, name=name)
     except KeyboardInterrupt:
-        message = "Nothing is half-written, and this shows what was edited:"
+        message = "Each file is complete or unchanged. This shows what was edited:"
         print(f"\nInterrupted. {message}\n  git diff" if fixing.writing else INTERRUPTED)
         return 130
     if fixing.unasked:
-        message = "Nothing was changed: there is no terminal to ask at. To make the safe edits:"
+        message = (
+            "Nothing was changed, because there is no terminal to ask at. To make the safe edits:"
+        )
         print_problem(Problem(message, 'make check ARGS="--fix --yes"'))
     elif status:
         print("Nothing was changed.")

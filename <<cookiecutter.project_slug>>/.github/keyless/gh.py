@@ -12,7 +12,7 @@ from keyless.programs import Done, parse_answer, run
 
 
 class Denied(Exception):
-    """An answer of GitHub that is an error: its HTTP status, 0 where GitHub was not reached."""
+    """An error from GitHub: its HTTP status, which is 0 if GitHub was not reached."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -25,14 +25,14 @@ def call_github(
     """Return what GitHub's API answers to a request, read from JSON.
 
     Args:
-        path: where, without a slash before it: repos/OWNER/NAME.
-        method: GET, or what changes something: then `content` is sent as JSON.
+        path: without a slash in front: repos/OWNER/NAME.
+        method: GET, or a method that changes something and sends `content` as JSON.
         content: the body of the request.
-        seconds: after so long gh is killed.
+        seconds: gh is killed after this time.
 
     Raises:
         Denied: GitHub answers with an error, or not at all, or not in time.
-        Garbled: it answers something else than JSON.
+        Garbled: its answer is not JSON.
         OSError: gh cannot be started.
     """
     command, given = ["gh", "api", path], None
@@ -58,7 +58,7 @@ def denied(done: Done) -> Denied:
 
 
 def find_on_github(path: str) -> Any:
-    """Return what GitHub's API answers, None where it shows nothing under that path (404).
+    """Return what GitHub's API answers; None if it shows nothing at this path (404).
 
     Raises:
         Denied: it answers with another error, or not at all.

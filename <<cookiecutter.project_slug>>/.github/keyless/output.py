@@ -56,7 +56,8 @@ def sarif(found: list[Finding], root: Path = ROOT) -> dict[str, Any]:
     rules = [
         {
             "id": rule.id,
-            "shortDescription": {"text": rule.why},
+            "shortDescription": {"text": rule.checks},
+            "fullDescription": {"text": rule.why},
             **({"helpUri": rule.sources[0][1]} if rule.sources else {}),
             "help": {"text": f"Before:\n{rule.before}\n\nAfter:\n{rule.after}"},
         }

@@ -14,7 +14,7 @@ from keyless.paths import ROOT
 
 
 class Unfinished(Problem):
-    """A program that failed on the way. The command that was typed follows its own commands."""
+    """A program that failed. The command that was typed is printed below its own commands."""
 
 
 class Garbled(Unfinished):
@@ -30,7 +30,7 @@ class Done(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What it said of its failure, without colours and without empty lines around."""
+        """The error that it printed, without colours and without surrounding blank lines."""
         said = re.sub(r"\x1b\[[0-9;]*m", "", self.err.strip() or self.out.strip())
         return said or f"exit status {self.status}"
 
@@ -45,16 +45,16 @@ def run(
 ) -> Done:
     """Run a program in the repository's root, to its end.
 
-    Ctrl-C reaches the program, too, and its own way of stopping is waited for: Terraform then still
-    writes its state.
+    Ctrl-C also reaches the program. This waits until the program has stopped, so that Terraform
+    still writes its state.
 
     Args:
         command: the program and its arguments.
-        given: what it reads; without it there is nothing to read.
-        show: whether it prints by itself; `out` and `err` are then empty.
+        given: its standard input; empty by default.
+        show: whether it prints to the terminal; `out` and `err` are then empty.
         known: further variables of its environment.
-        seconds: after so long it is killed.
-        root: of another repository than this one.
+        seconds: it is killed after this time.
+        root: the folder to run it in.
 
     Raises:
         OSError: it cannot be started.
@@ -84,7 +84,7 @@ def run(
 
 
 def parse_answer(who: str, text: str) -> Any:
-    """Return what an answer in JSON says; `who` has given it.
+    """Return the value of an answer in JSON; `who` names its sender in the error.
 
     Raises:
         Garbled: it is not JSON.
@@ -93,4 +93,4 @@ def parse_answer(who: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         said = " ".join(text.split())[:100] or "nothing"
-        raise Garbled(f"{who} answered something else than JSON: {said}") from error
+        raise Garbled(f"{who}'s answer is not JSON, so it cannot be read: {said}") from error

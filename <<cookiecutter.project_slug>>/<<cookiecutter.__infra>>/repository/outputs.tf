@@ -4,7 +4,7 @@ output "role_arn" {
 }
 
 output "repository_url" {
-  description = "The registry's host and the repository's name: what an image name begins with."
+  description = "The host of the registry and the name of the ECR repository: each image name begins with these."
   value       = aws_ecr_repository.image.repository_url
 }
 

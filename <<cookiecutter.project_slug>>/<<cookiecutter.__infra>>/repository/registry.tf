@@ -1,4 +1,4 @@
-# Where the images stand, what the role may do there: push, and who else may pull.
+# The ECR repository of the images, what the role can do there (push), and who else can pull.
 
 #trivy:ignore:AVD-AWS-0033 a KMS key of your own costs money: kms_key takes one, on purpose
 # % if cookiecutter.second_tag == "latest"
@@ -31,7 +31,7 @@ resource "aws_ecr_repository" "image" {
 
 resource "aws_ecr_lifecycle_policy" "image" {
   repository = aws_ecr_repository.image.name
-  # What an entry says of a number replaces what lifecycle.json says.
+  # A number in the entry replaces the number in lifecycle.json.
   policy = jsonencode({
     rules = [
       for rule in jsondecode(file("${path.module}/lifecycle.json")).rules : merge(rule, {
@@ -50,13 +50,13 @@ data "aws_iam_policy_document" "push" {
   statement {
     sid       = "LogIn"
     actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"] # this action knows no resource
+    resources = ["*"] # this action cannot be limited to a resource
   }
 
   statement {
     sid     = "Push"
     actions = jsondecode(file("${path.module}/push-actions.json"))
-    # Composed, so that the first plan shows the policy in full.
+    # Written out, so that the first plan shows the whole policy.
     resources = ["arn:${var.account.partition}:ecr:${var.account.region}:${var.account.id}:repository/${var.entry.ecr_repository}"]
   }
 }

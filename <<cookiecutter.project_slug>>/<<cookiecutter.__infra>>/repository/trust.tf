@@ -1,4 +1,4 @@
-# Who may assume the role: the subjects of this GitHub repository's publishing job, and nobody else.
+# Who can assume the role: the publishing job of this GitHub repository, by its subjects, and nobody else.
 
 locals {
   oidc_host = split("oidc-provider/", var.account.oidc_provider_arn)[1]
@@ -35,8 +35,8 @@ data "aws_iam_policy_document" "trust" {
       values   = local.subjects
     }
 
-    # Claims that are tested beside aud and sub. AWS knows them since January 2026 as condition keys, in
-    # the commercial partition; where a key is not known the role would be refused to everybody.
+    # The role tests these claims in addition to aud and sub. AWS has had these condition keys since January 2026,
+    # in the commercial partition only. In the others, nobody could assume a role that tests them.
     dynamic "condition" {
       for_each = merge(
         local.ref_claim ? tomap({ ref = var.entry.refs }) : tomap({}),
@@ -65,6 +65,6 @@ resource "aws_iam_role" "push" {
 check "ref_is_tested_beside_the_environment" {
   assert {
     condition     = var.entry.environment == null || !var.entry.test_ref || local.ref_claim
-    error_message = "In the partition ${var.account.partition} a trust policy cannot test the claim ref, so every ref that may use the environment ${coalesce(var.entry.environment, "-")} may publish. Limit the environment to ${join(", ", var.entry.refs)} (GitHub: Settings, Environments), then write \"test_ref\": false."
+    error_message = "In the partition ${var.account.partition} a trust policy cannot test the claim ref, so every ref that can use the environment ${coalesce(var.entry.environment, "-")} can publish. Limit the environment to ${join(", ", var.entry.refs)} (GitHub: Settings, Environments), then write \"test_ref\": false."
   }
 }

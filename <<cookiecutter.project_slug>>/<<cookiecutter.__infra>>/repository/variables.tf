@@ -5,7 +5,7 @@ variable "account" {
     partition         = string
     oidc_provider_arn = string
     audience          = string
-    # The path of the roles in their ARNs, the policy that bounds them, the key of the registries.
+    # The path of the roles, the policy that limits them, and the KMS key of the ECR repositories.
     role_path            = optional(string, "/")
     permissions_boundary = optional(string)
     kms_key              = optional(string)
@@ -19,17 +19,17 @@ variable "account" {
       aws-cn     = "sts.amazonaws.com.cn"
       aws-us-gov = "sts.amazonaws.com"
     }, var.account.partition, "none") == var.account.audience && startswith(var.account.oidc_provider_arn, "arn:${var.account.partition}:iam::${var.account.id}:oidc-provider/")
-    error_message = "account names the partition \"${var.account.partition}\", the audience \"${var.account.audience}\" and the provider \"${var.account.oidc_provider_arn}\", which do not fit together, so no token would be accepted. Write for example \"aws\", \"sts.amazonaws.com\" and an ARN of this account."
+    error_message = "In account, the partition \"${var.account.partition}\", the audience \"${var.account.audience}\" and the provider \"${var.account.oidc_provider_arn}\" do not fit together, so no token would be accepted. Write for example \"aws\", \"sts.amazonaws.com\" and an ARN of this account."
   }
 
   validation {
     condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.account.role_path)) && length(var.account.role_path) <= 512
-    error_message = "role_path \"${var.account.role_path}\" does not begin and end with a /, has something else than letters, digits or _+=,.@- between, or more than 512 characters, so IAM refuses it. Write for example \"/github/\"."
+    error_message = "role_path \"${var.account.role_path}\" is not a path of IAM. It must begin and end with /, have only letters, digits and _+=,.@- between, and at most 512 characters. Write for example \"/github/\"."
   }
 
   validation {
     condition     = var.account.permissions_boundary == null || can(regex("^arn:${var.account.partition}:iam::([0-9]{12}|aws):policy/.+$", var.account.permissions_boundary))
-    error_message = "permissions_boundary \"${coalesce(var.account.permissions_boundary, "-")}\" is not the ARN of a policy in the partition ${var.account.partition}, so the role could not be made. Write for example \"arn:aws:iam::111122223333:policy/boundary\", or null."
+    error_message = "permissions_boundary \"${coalesce(var.account.permissions_boundary, "-")}\" is not the ARN of a policy in the partition ${var.account.partition}, so the role could not be created. Write for example \"arn:aws:iam::111122223333:policy/boundary\", or null."
   }
 
   validation {
@@ -42,36 +42,36 @@ variable "entry" {
   type = object({
     # owner/name as GitHub shows it, case kept.
     github_repository = string
-    # What GitHub puts before the context of the subject: repo:OWNER@ID/NAME@ID, or repo:OWNER/NAME for repositories from before 2026-07-15. null: not known yet.
+    # How the subject begins: repo:OWNER@ID/NAME@ID, or repo:OWNER/NAME for repositories from before 2026-07-15. null: not known yet.
     subject_prefix = optional(string)
-    # The Git refs that may publish. A trailing * stands for any characters.
+    # The Git refs that can publish. A trailing * stands for any characters.
     refs = list(string)
-    # true: refs may hold refs/tags/*, so whoever may push any tag may publish.
+    # true: refs may contain refs/tags/*, so anyone who can push any tag can publish.
     dangerously_trust_any_tag = optional(bool, false)
     # The GitHub environment of the publishing job. null: the job has none.
     environment = optional(string)
-    # true: beside an environment, which takes the ref out of the subject, the claim ref is tested. Only in the commercial partition.
+    # true: with an environment, the subject has no ref, so the role tests the claim ref, too. Only in the commercial partition.
     test_ref = optional(bool, true)
-    # true: the claims repository_owner_id and repository_id are tested beside the subject. Only in the commercial partition, and where the subject holds the ids.
+    # true: the role also tests the claims repository_owner_id and repository_id. Only in the commercial partition, and only if the subject has the ids.
     test_ids = optional(bool, false)
-    # The reusable workflow, at its ref, whose jobs alone may assume the role. null: a job of any workflow. Only in the commercial partition.
+    # The reusable workflow, at its ref: only its jobs can assume the role. null: jobs of any workflow can. Only in the commercial partition.
     job_workflow_ref = optional(string)
-    # The name of the repository in ECR.
+    # The name of the ECR repository.
     ecr_repository = string
     # The name of the role.
     role_name = string
-    # The seconds that a session of the role may last: 3600 to 43200. deploy.yml asks for role-duration-seconds.
+    # How many seconds a session of the role can last: 3600 to 43200. deploy.yml asks for role-duration-seconds.
     max_session_duration = optional(number, 3600)
-    # true: the registry may be destroyed with the images in it.
+    # true: Terraform may delete the ECR repository together with its images.
     force_delete = optional(bool, false)
-    # Other AWS accounts that may pull the images.
+    # Other AWS accounts that can pull the images.
     pull_accounts = optional(list(string), [])
     # After how many days images without a tag expire. null: as lifecycle.json says.
     expire_untagged_after_days = optional(number)
-    # How many of the newest images stay that a rule for tagged images in lifecycle.json counts. null: as it says.
+    # How many of the newest images a rule for tagged images in lifecycle.json keeps. null: as lifecycle.json says.
     keep_newest_images = optional(number)
   })
-  description = "An entry of `repositories`: what one GitHub repository may publish."
+  description = "An entry of `repositories`: what one GitHub repository can publish."
   nullable    = false
 
   validation {
@@ -81,7 +81,7 @@ variable "entry" {
 
   validation {
     condition     = var.entry.subject_prefix != null
-    error_message = "The subject that GitHub presents for ${coalesce(var.entry.github_repository, "-")} is not known yet, so no role can trust it. Ask GitHub and note the answer with \"make bootstrap\", or write it into infra/terraform.tfvars.json as this entry's subject_prefix yourself:\n\n  gh api repos/${coalesce(var.entry.github_repository, "-")}/actions/oidc/customization/sub --jq .sub_claim_prefix"
+    error_message = "The subject that GitHub presents for ${coalesce(var.entry.github_repository, "-")} is not known yet, so no role can trust it. Run \"make bootstrap\", which asks GitHub and records the answer. Or write what this command prints into infra/terraform.tfvars.json, as subject_prefix of this entry:\n\n  gh api repos/${coalesce(var.entry.github_repository, "-")}/actions/oidc/customization/sub --jq .sub_claim_prefix"
   }
 
   validation {
@@ -89,39 +89,39 @@ variable "entry" {
       can(regex("^repo:[^@/:]+(/[^@/:]+|@[0-9]+/[^@/:]+@[0-9]+)$", var.entry.subject_prefix)) &&
       replace(coalesce(var.entry.subject_prefix, "-"), "/@[0-9]+/", "") == format("repo:%v", var.entry.github_repository)
     )
-    error_message = "subject_prefix ${jsonencode(var.entry.subject_prefix)} does not name ${coalesce(var.entry.github_repository, "-")} with both numeric ids or with neither, so no token of it can match. Write what GitHub answers, for example \"repo:octo-org@123456/example-service@456789\"."
+    error_message = "subject_prefix ${jsonencode(var.entry.subject_prefix)} does not name ${coalesce(var.entry.github_repository, "-")} with both numeric ids or with neither, so no token can match it. Write what GitHub answers, for example \"repo:octo-org@123456/example-service@456789\"."
   }
 
   validation {
     condition = try(length(var.entry.refs) > 0 && alltrue([
       for ref in var.entry.refs : can(regex("^refs/(heads|tags)/[^*?$[:space:][:cntrl:]]+[*]?$", ref)) || (ref == "refs/tags/*" && var.entry.dangerously_trust_any_tag)
     ]), false)
-    error_message = "refs is ${jsonencode(var.entry.refs)}: empty, or with something that is not refs/heads/NAME or refs/tags/NAME with at most a trailing * behind some text, so anybody's branch or tag might publish. Write for example [\"refs/tags/v*\"]; \"refs/tags/*\" needs \"dangerously_trust_any_tag\": true beside it."
+    error_message = "refs ${jsonencode(var.entry.refs)} is empty or has something else than refs/heads/NAME or refs/tags/NAME, so anybody's branch or tag might publish. A * can only be the last character, after some text. Write for example [\"refs/tags/v*\"]. For \"refs/tags/*\", also write \"dangerously_trust_any_tag\": true."
   }
 
   validation {
     condition     = var.entry.environment == null || can(regex("^[ -#&-)+->@-~\u00a1-\u00ff]{1,255}$", var.entry.environment))
-    error_message = "environment ${jsonencode(var.entry.environment)} is empty, longer than 255 characters or holds a *, a ?, a $, a %, a line break or a character that IAM does not take, so it would not name one environment. Write for example \"production\", or null."
+    error_message = "environment ${jsonencode(var.entry.environment)} is not the name of one environment. A name has 1 to 255 characters that IAM accepts, without *, ?, $, % or a line break. Write for example \"production\", or null."
   }
 
   validation {
     condition     = !var.entry.test_ids || (var.account.partition == "aws" && strcontains(coalesce(var.entry.subject_prefix, "-"), "@"))
-    error_message = "test_ids is true, and subject_prefix ${jsonencode(var.entry.subject_prefix)} holds no ids or the partition \"${var.account.partition}\" does not know their claims, so nobody could assume the role. Write false."
+    error_message = "test_ids is true, but subject_prefix ${jsonencode(var.entry.subject_prefix)} has no ids or the partition \"${var.account.partition}\" does not know their claims. So nobody could assume the role. Write false."
   }
 
   validation {
     condition     = var.entry.job_workflow_ref == null || (var.account.partition == "aws" && can(regex("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/\\.github/workflows/[A-Za-z0-9_.-]+\\.ya?ml@(refs/(heads|tags)/[^[:space:]*?$]+|[0-9a-f]{40})$", var.entry.job_workflow_ref)))
-    error_message = "job_workflow_ref ${jsonencode(var.entry.job_workflow_ref)} is no workflow at a ref or commit, or the partition \"${var.account.partition}\" does not know its claim, so nobody could assume the role. Write for example \"octo-org/platform/.github/workflows/publish-image.yml@refs/tags/v1\", or null."
+    error_message = "job_workflow_ref ${jsonencode(var.entry.job_workflow_ref)} is not a workflow at a ref or commit, or the partition \"${var.account.partition}\" does not know its claim. So nobody could assume the role. Write for example \"octo-org/platform/.github/workflows/publish-image.yml@refs/tags/v1\", or null."
   }
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]*((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$", var.entry.ecr_repository)) && try(length(var.entry.ecr_repository) >= 2 && length(var.entry.ecr_repository) <= 256, false)
-    error_message = "ecr_repository ${jsonencode(var.entry.ecr_repository)} is no name that ECR accepts, so the registry could not be created. Write 2 to 256 lower-case characters, for example \"example-service\"."
+    error_message = "ecr_repository ${jsonencode(var.entry.ecr_repository)} is not a valid ECR repository name, so the repository could not be created. Write 2 to 256 lower-case characters, for example \"example-service\"."
   }
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", var.entry.role_name)) && var.entry.role_name != "GitHubActions"
-    error_message = "role_name ${jsonencode(var.entry.role_name)} is not 1 to 64 letters, digits or _+=,.@-, or is GitHubActions, which is reported not to be assumable, so the workflow could not use it. Write for example \"example-service-push\"."
+    error_message = "role_name ${jsonencode(var.entry.role_name)} is not 1 to 64 letters, digits or _+=,.@-, or it is GitHubActions, which users report as impossible to assume. So the workflow could not use it. Write for example \"example-service-push\"."
   }
 
   validation {
@@ -131,7 +131,7 @@ variable "entry" {
 
   validation {
     condition     = alltrue([for account in var.entry.pull_accounts : can(regex("^[0-9]{12}$", account))])
-    error_message = "pull_accounts is ${jsonencode(var.entry.pull_accounts)}, with something that is not 12 digits, so no account can be meant. Write for example [\"444455556666\"]."
+    error_message = "pull_accounts ${jsonencode(var.entry.pull_accounts)} has something that is not 12 digits, so it names no account. Write for example [\"444455556666\"]."
   }
 
   validation {

@@ -1,6 +1,6 @@
-# Who may publish from this project, and what its role may do. A change that widens either fails here.
-# If you want such a change, make it here, too, in the same pull request. "make test" needs no AWS account.
-# Who else may publish by what you add to infra/, "make check" finds.
+# Who can publish from this project, and what its role can do. A change that widens either fails here.
+# If you want such a change, edit this file, too, in the same pull request. "make test" needs no AWS account.
+# "make check" reports who else can publish because of what you add to infra/.
 
 provider "aws" {
   region                      = "<< cookiecutter.aws_region >>"

@@ -181,7 +181,9 @@ def read_account(root: Path, values: Path | None = None) -> Account:
     for each in further:
         if not re.fullmatch(r"repositories-[\w-]+\.tfvars\.json", each.name, re.ASCII):
             example = "repositories-2.tfvars.json"
-            raise CannotJudge(f"infra/{each.name}: no name of a state; rename it, e.g. {example}")
+            raise CannotJudge(
+                f"infra/{each.name}: not a valid name; rename it, for example {example}"
+            )
     texts = {path: read_file(root, str(values or path))}
     return parse_account(
         texts | {f"infra/{each.name}": read_file(folder, each.name) for each in further}
@@ -195,29 +197,29 @@ def parse_account(texts: dict[str, str]) -> Account:
     values = values if isinstance(values, dict) else {}
     account, region = values.get("aws_account_id"), values.get("aws_region")
     if not re.fullmatch("[0-9]{12}", str(account)) or not isinstance(account, str):
-        raise CannotJudge(f"{path}: needs aws_account_id as text of 12 digits; correct it")
+        raise CannotJudge(f"{path}: aws_account_id must be text of 12 digits; correct it")
     if not re.fullmatch(r"[a-z]{2}(-gov)?-[a-z]+-[0-9]+", str(region)):
-        raise CannotJudge(f"{path}: needs aws_region, the code of a region; correct it")
+        raise CannotJudge(f"{path}: aws_region must be the code of a region; correct it")
     if path == TFVARS and not isinstance(values.get("create_oidc_provider"), bool):
-        raise CannotJudge(f"{path}: needs create_oidc_provider as true or false; correct it")
+        raise CannotJudge(f"{path}: create_oidc_provider must be true or false; correct it")
     issuer, role_path = (values.get(key) for key in ("oidc_issuer", "role_path"))
     if issuer is not None and not (isinstance(issuer, str) and re.fullmatch(ISSUERS, issuer)):
-        raise CannotJudge(f"{path}: needs oidc_issuer as one of GitHub's; leave it out")
+        raise CannotJudge(f"{path}: oidc_issuer is not an issuer of GitHub; leave it out")
     form = r"/([A-Za-z0-9_+=,.@-]+/)*"
     if role_path is not None and not (isinstance(role_path, str) and re.fullmatch(form, role_path)):
-        raise CannotJudge(f"{path}: needs role_path as /NAME/; correct it, or leave it out")
+        raise CannotJudge(f"{path}: role_path must be like /NAME/; correct it, or leave it out")
     entries = parse_entries(path, values)
     places = dict.fromkeys(entries, path)
     for name, other in further:
         content = parse_json(name, other)
         if not isinstance(content, dict) or {*content} - {"repositories"}:
-            raise CannotJudge(f"{name}: needs repositories and nothing else; correct it")
+            raise CannotJudge(f"{name}: must contain repositories and nothing else; correct it")
         for key, entry in parse_entries(name, content).items():
             if key in entries:
-                raise CannotJudge(f"{name}: has the entry {key} of {places[key]}; remove one")
+                raise CannotJudge(f"{name}: the entry {key} is also in {places[key]}; remove one")
             entries[key], places[key] = entry, name
     if not entries:
-        raise CannotJudge(f"{path}: needs an entry in repositories; add it")
+        raise CannotJudge(f"{path}: repositories has no entry; add one")
     issuer, role_path = (issuer or ISSUER)[8:], role_path or "/"
     return Account(account, str(region), entries, texts, places, issuer, role_path, values)
 
@@ -226,10 +228,10 @@ def parse_entries(path: str, values: dict[str, Any]) -> dict[str, dict[str, Any]
     """Return the entries of a file, each value of its kind."""
     entries = values.get("repositories")
     if not isinstance(entries, dict):
-        raise CannotJudge(f"{path}: needs an entry in repositories; add it")
+        raise CannotJudge(f"{path}: repositories has no entry; add one")
     for key, entry in entries.items():
         for attribute, kind in ENTRY_KINDS.items():
             value = entry.get(attribute) if isinstance(entry, dict) else None
             if not _KINDS[kind](value):
-                raise CannotJudge(f"{path}: {key} needs {attribute} as {kind}; correct it")
+                raise CannotJudge(f"{path}: {attribute} of {key} must be {kind}; correct it")
     return dict(entries)

@@ -66,9 +66,9 @@ OTHER_CREDENTIALS = {
     ),
     "use-existing-credentials": (
         ("", "false"),
-        "keeps credentials that are there already, so the role may not be assumed",
+        "keeps credentials that exist already, so it may not assume the role",
     ),
     "force-skip-oidc": (("", "false"), "does not ask GitHub for an OIDC token"),
-    "output-env-credentials": (("", "true"), "hands no credentials to the steps after it"),
+    "output-env-credentials": (("", "true"), "does not pass the credentials to the steps after it"),
     "web-identity-token-file": (("",), "takes the token from a file, not from GitHub"),
 }

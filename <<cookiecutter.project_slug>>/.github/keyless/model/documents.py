@@ -119,11 +119,11 @@ def parse_json(path: str, text: str, form: Any = "NFC") -> Any:
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands there twice")
+            raise ValueError("a key appears twice")
         return dict(pairs)
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no value")
+        raise ValueError(f"{constant} is not a value")
 
     try:
         value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
@@ -180,18 +180,20 @@ def parse_yaml(name: str, text: str) -> Any:
             elif isinstance(value, str) and value not in nodes[-1]:
                 nodes[-1].lines[value], keys[-1] = line, value
             else:
-                raise ValueError(f"line {line} has a key twice, or one that is no text")
+                raise ValueError(f"line {line} has a key twice, or a key that is not text")
             if kind.endswith("Start"):
                 nodes.append(value)
                 names.append(event.anchor)
                 keys.append(None)
             if len(nodes) > DEEPEST or len(documents) > 1:
-                raise ValueError(f"line {line} begins a second document or level {DEEPEST}")
+                raise ValueError(f"line {line} begins a second document, or is at level {DEEPEST}")
     except (yaml.YAMLError, ValueError, KeyError) as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         reason = f"line {mark.line + 1}: {problem}" if mark and problem else str(error)
         shown = " ".join(reason.split())
-        raise CannotJudge(f"{name}: not YAML that can be judged ({shown}); correct it") from error
+        raise CannotJudge(
+            f"{name}: not YAML that the check can read ({shown}); correct it"
+        ) from error
     return documents[0] if documents else None
 
 

@@ -38,7 +38,7 @@ def read_target(root: Path, path: str) -> tuple[Path, str]:
     try:
         file = (root / path).resolve()
         if root.resolve() not in file.parents:
-            raise Unfit(f"{path} leads out of the repository")
+            raise Unfit(f"{path} is outside of the repository")
         if not file.is_file():
             raise Unfit(f"{path} is not a file")
         return file, read_text(file)
@@ -63,7 +63,7 @@ def find_place(text: str, edit: Edit) -> Place:
     pattern = _pattern(edit.before)
     found = pattern.search(text, begin)
     if not found or found.start() >= following:
-        raise Unfit(f"{edit.path} says something else on line {edit.line}")
+        raise Unfit(f"{edit.path} has another text on line {edit.line}")
     again = pattern.search(text, found.start() + 1) if edit.before else None
     if again and again.start() < following:
         raise Unfit(f"{edit.path} has this text twice on line {edit.line}")

@@ -42,36 +42,38 @@ def entry_errors(account: Account, entry: dict[str, Any]) -> Iterator[tuple[str,
     if environment is not None and not re.fullmatch(
         r"[ -#&-)+->@-~\u00a1-\u00ff]{1,255}", environment
     ):
-        yield "environment", f"{environment!r} does not name one environment", "write its name"
+        yield "environment", f"{environment!r} is not the name of an environment", "write its name"
     called = entry.get("job_workflow_ref")
     if called is not None and (
         account.partition != "aws" or not re.fullmatch(WORKFLOW_REFERENCE, called)
     ):
-        why = f"{called!r} is no workflow at a ref, or AWS does not know its claim here"
+        why = f"{called!r} is not a workflow at a ref, or AWS does not know its claim here"
         mend = "write OWNER/NAME/.github/workflows/publish-image.yml@refs/tags/v1, or null"
         yield "job_workflow_ref", why, mend
     length = trust_length(account, entry)
     if length > TRUST_MAXIMUM:
-        why = f"make a trust policy of {length:,} characters, and the quota 'Role trust policy"
+        why = f"make a trust policy of {length:,} characters, but the quota 'Role trust policy"
         why += f" length' is at most {TRUST_MAXIMUM:,}"
         yield "refs", why, "trust fewer refs, with a * at the end of what they have in common"
     if entry.get("test_ids") and (account.partition != "aws" or "@" not in (prefix or "@")):
-        yield "test_ids", "the subject has no ids, or AWS does not know them here", "write false"
+        why = "is true, but the subject has no ids or AWS does not know their claims here"
+        yield "test_ids", why, "write false"
     part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
     registry = entry["ecr_repository"]
     if not re.fullmatch(rf"(?=[a-z].{{1,255}}$){part}(/{part})*", registry):
-        yield "ecr_repository", f"{registry!r} is no name that ECR takes", "write it in lower case"
+        why = f"{registry!r} is not a valid ECR repository name"
+        yield "ecr_repository", why, "write it in lower case"
     role = entry["role_name"]
     if not re.fullmatch(r"[A-Za-z0-9_+=,.@-]{1,64}", role) or role == "GitHubActions":
-        yield "role_name", f"{role!r} is no name that works", "write for example NAME-push"
+        yield "role_name", f"{role!r} is not a name that works", "write for example NAME-push"
     bounds = {"max_session_duration": (3600, 43200)}
     for name in (*bounds, "expire_untagged_after_days", "keep_newest_images"):
         least, most = bounds.get(name, (1, 99999))
         if entry.get(name) is not None and not least <= entry[name] <= most:
-            yield name, f"{entry[name]} is not {least} to {most}", f"write {least} or more"
+            yield name, f"{entry[name]} is not between {least} and {most}", f"write {least} or more"
     for number in entry.get("pull_accounts") or []:
         if not re.fullmatch("[0-9]{12}", number):
-            yield "pull_accounts", f"{number!r} is no account", "write its 12 digits as text"
+            yield "pull_accounts", f"{number!r} is not an account", "write its 12 digits as text"
 
 
 def account_errors(account: Account) -> Iterator[tuple[str, str, str]]:
@@ -84,7 +86,7 @@ def account_errors(account: Account) -> Iterator[tuple[str, str, str]]:
     for key, form in forms.items():
         value = values.get(key)
         if value is not None and not (isinstance(value, str) and re.fullmatch(form, value)):
-            yield key, f"{value!r} is no such ARN in {account.region}", "write its ARN, or null"
+            yield key, f"{value!r} is not such an ARN in {account.region}", "write its ARN, or null"
     if len(account.role_path) > 512:
         yield "role_path", "is longer than 512 characters", "write for example /github/"
     yield from _tag_errors(values.get("tags") or {})
@@ -93,7 +95,7 @@ def account_errors(account: Account) -> Iterator[tuple[str, str, str]]:
 def _tag_errors(tags: Any) -> Iterator[tuple[str, str, str]]:
     mend = 'write for example {"team": "web"}'
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
-        yield "tags", f"{tags!r:.60} is no object with text", mend
+        yield "tags", f"{tags!r:.60} is not an object of texts", mend
         return
     for why in tag_errors(tags):
         yield "tags", why, mend

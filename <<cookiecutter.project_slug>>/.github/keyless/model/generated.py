@@ -1,7 +1,7 @@
 """Whether infra/ is as it was generated: then what it makes is known, and nothing need be planned.
 
-The sums are of whole files. (They are against mistakes: whoever can change such a file can change
-this one, too.) `python -m tests.support.sums` of the template writes them.
+The sums are of whole files. (They protect against mistakes: anyone who can change such a file can
+also change this one.) `python -m tests.support.sums` of the template writes them.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ SUMS: dict[str, dict[str, str]] = {
         "91728b005b4bf31859f7bf3f6de49ec5": "plain",
     },
     "infra/outputs.tf": {
-        "3a90c09fc867e1d03f3f1dbd577dc140": "plain",
+        "19f23145e7f9c03282dedcd2d8dad51a": "plain",
     },
     "infra/repository/outputs.tf": {
-        "88890d93d3d20f05b773a034dc326165": "plain",
+        "23de5335b3309ec0911472f7f487e429": "plain",
     },
     "infra/repository/registry.tf": {
-        "f8dc10e67ac7501b5809a809b936aa3e": "plain",
-        "019aa2929a26fb3bf7244e8fd9d7a067": "latest",
+        "2723c4ae445514b6932961fc362779f2": "plain",
+        "7b2f65c8f704129a9708a90ec581d928": "latest",
     },
     "infra/repository/trust.tf": {
-        "2059101fa90fba494e4cee7e418d680c": "plain",
+        "f87b9035fddf64eff63c52315d490dcc": "plain",
     },
     "infra/repository/variables.tf": {
-        "63912ad9de29e0c03cddb756b39dfb93": "plain",
+        "91745692bec0410a93e143a8d428d5b8": "plain",
     },
     "infra/repository/versions.tf": {
         "14ec582a8798ce6e2143e19d6b0cc13d": "plain",
         "654f80059318d9f5dd4f9f1d5e25429d": "latest",
     },
     "infra/service.tf": {
-        "dc48257eebda99730b750db854bb50e2": "ecs-express",
-        "e1ecc8baf43ae679a00318b929ea836b": "app-runner",
+        "df66f2a77d59c65533a53e0addc8b03f": "ecs-express",
+        "379b76f7e4df02592dfbc3578b19c5d8": "app-runner",
     },
     "infra/variables.tf": {
-        "1d0d6d6bfb2b97a9dd837d08a7608b26": "plain",
+        "465bf68335c46d95cd77a91007102ad3": "plain",
     },
     "infra/versions.tf": {
         "e818d40d41679ccd77e4ae8b25b23efd": "plain",

@@ -1,4 +1,4 @@
-"""Who may do what, by a plan: each statement of a role, a user, a group or a managed policy."""
+"""Who can do what in a plan: each statement of a role, a user, a group or a managed policy."""
 
 from __future__ import annotations
 

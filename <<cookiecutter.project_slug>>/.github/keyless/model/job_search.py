@@ -105,14 +105,14 @@ class _Starting:
         """Return the runs of a job: those of the jobs that it needs, and its own `if:`.
 
         Raises:
-            CannotJudge: it is no job with steps, or needs itself.
+            CannotJudge: it is not a job with steps, or needs itself.
         """
         if name not in self.found:
             job = self.root[name]
             steps = as_list(job.get("steps")) if isinstance(job, Mapping) else [""]
             if not all(isinstance(step, Mapping) for step in steps) or name in behind:
                 where = f"{self.workflow.path}:{self.root.line(name)}"
-                raise CannotJudge(f"{where}: {name} is no job with steps; correct it")
+                raise CannotJudge(f"{where}: {name} is not a job with steps; correct it")
             written = condition_of(job)
             before = self.runs
             # success(), which every other condition begins with, looks at all that went before.
@@ -159,7 +159,7 @@ def jobs_of_workflow(
                 target = workflows.get(used)
                 if not target or len(callers) > 9:  # GitHub docs: ten levels
                     shown = job_root.text("uses")
-                    raise CannotJudge(f"{where}: {shown} is not there; correct it")
+                    raise CannotJudge(f"{where}: {shown} does not exist; correct it")
                 yield from jobs_of_workflow(
                     target, found, passed_inputs(job, target), (*callers, job), workflows, starts
                 )

@@ -29,7 +29,7 @@ def grammar_errors(policy: Any) -> Iterator[str]:
     if len({*priorities}) < len(rules):
         yield "two rules have one rulePriority"
     if len(rules) > MOST_RULES:
-        yield f"it has {len(rules)} rules, and may have {MOST_RULES}"
+        yield f"it has {len(rules)} rules, but at most {MOST_RULES} are possible"
     selections = [rule.get("selection") for rule in rules]
     kinds = [
         (one.get("tagStatus"), one.get("storageClass")) if isinstance(one, dict) else None
@@ -38,7 +38,7 @@ def grammar_errors(policy: Any) -> Iterator[str]:
     for status in ("untagged", "any"):
         own = [kind for kind in kinds if kind and kind[0] == status]
         if len({*own}) < len(own):
-            yield f"two rules are for {status} images, and there may be one"
+            yield f"two rules are for {status} images, but only one is possible"
     last: Any = max(rules, key=lambda rule: _number(rule.get("rulePriority")), default={})
     for rule, kind in zip(rules, kinds):
         if kind and kind[0] == "any" and rule is not last:
@@ -53,9 +53,9 @@ def _number(value: Any) -> int:
 def _rule_errors(rule: dict[str, Any]) -> Iterator[str]:
     selection = rule.get("selection")
     if _number(rule.get("rulePriority")) < 1:
-        yield "has a rulePriority that is no whole number from 1"
+        yield "has a rulePriority that is not a whole number from 1"
     if not isinstance(rule.get("description", ""), str):
-        yield "has a description that is no text"
+        yield "has a description that is not text"
     if rule.get("action") not in ACTIONS:
         yield 'needs the action {"type": "expire"}'
     for key in sorted({*rule} - KEYS):
@@ -74,7 +74,7 @@ def _rule_errors(rule: dict[str, Any]) -> Iterator[str]:
     elif by == BY_COUNT and unit is not None:
         yield "counts images, which have no countUnit; remove it"
     if _number(selection.get("countNumber")) < 1:
-        yield "has a countNumber that is no whole number from 1"
+        yield "has a countNumber that is not a whole number from 1"
     if selection.get("storageClass", "standard") not in ("standard", "archive"):
         yield "has a storageClass that is neither standard nor archive"
 
@@ -90,6 +90,6 @@ def _tag_errors(selection: dict[str, Any]) -> Iterator[str]:
         yield "is for tagged images, so it needs either a tagPatternList or a tagPrefixList"
     for each in lists:
         if not isinstance(each, list) or not all(isinstance(tag, str) and tag for tag in each):
-            yield "has a list of tags that is no list of text"
+            yield "has a list of tags that is not a list of texts"
         elif any(tag.count("*") > MOST_WILDCARDS for tag in each):
             yield f"has a pattern with more than {MOST_WILDCARDS} *"

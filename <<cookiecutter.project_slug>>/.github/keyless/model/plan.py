@@ -155,9 +155,13 @@ def parse_plan(path: str, shown: Any, account: Account, root: Path) -> Plan:
         resources = sorted(resources_in(shown), key=lambda each: not _is_of_entry(each))
         {*variables["repositories"]}
     except (LookupError, TypeError, AttributeError) as error:
-        raise CannotJudge(f"{path}: no JSON of a plan ({error!r}); write it: make plan") from error
+        raise CannotJudge(
+            f"{path}: not the JSON of a plan ({error!r}); write it: make plan"
+        ) from error
     if (path != INFRA and given != [account.id, account.region]) or shown.get("errored"):
-        raise CannotJudge(f"{path}: was made for other values, or failed; write it anew: make plan")
+        raise CannotJudge(
+            f"{path}: was made for other values, or failed; write it again: make plan"
+        )
     return Plan(path, root, account, shown, resources)
 
 
@@ -180,7 +184,7 @@ def planned_keys(plan: Plan, account: Account) -> set[str]:
         if keys == own:
             return own
     raise CannotJudge(
-        f"{plan.path}: was made for other entries than {account.path} has; write it anew"
+        f"{plan.path}: was made for other entries than {account.path} has; write it again"
     )
 
 

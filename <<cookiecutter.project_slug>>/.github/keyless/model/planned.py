@@ -46,8 +46,8 @@ def shown_in_full(path: str, role_name: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CannotJudge(
-            f"{path}: does not show {role_name} and its registry in full ({error!r}); write it anew"
-            ": make plan. Where depends_on or an id hides a value until the apply, remove it"
+            f"{path}: does not show all of {role_name} and its ECR repository ({error!r}); write it"
+            " again: make plan. If depends_on or an id hides a value until the apply, remove it"
         ) from error
 
 

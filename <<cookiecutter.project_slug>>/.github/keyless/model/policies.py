@@ -10,7 +10,7 @@ from typing import Any
 
 from keyless.model.documents import as_list, parse_json
 
-# What changes images, or who may change them [Service Authorization Reference, ECR, "Actions"].
+# What changes images, or who can change them [Service Authorization Reference, ECR, "Actions"].
 PUSHING = (
     *("ecr:BatchDeleteImage", "ecr:BatchImportUpstreamImage", "ecr:CompleteLayerUpload"),
     *("ecr:DeleteLifecyclePolicy", "ecr:DeleteRegistryPolicy", "ecr:DeleteRepository"),
@@ -19,9 +19,9 @@ PUSHING = (
     *("ecr:ReplicateImage", "ecr:SetRepositoryPolicy", "ecr:UpdateImageStorageClass"),
     "ecr:UploadLayerPart",
 )
-# What others may be given on a registry; anything else changes something there.
+# Actions that others can get on an ECR repository; any other action changes something there.
 _READING = re.compile(r"ecr:(batchcheck|batchget|describe|get|list)[a-z]*\*?", re.IGNORECASE)
-# What changes who may assume a role, or what it may do [Service Authorization Reference, IAM].
+# What changes who can assume a role, or what it can do [Service Authorization Reference, IAM].
 CHANGING_ROLES = ("iam:AttachRolePolicy", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy")
 ASSUMING = ("sts:AssumeRoleWithWebIdentity",)
 

@@ -141,7 +141,7 @@ def read_service(root: Path, account: Account) -> Service | None:
     entry = account.entries.get(settings["entry"])
     if entry is None or not account.made_here:
         place = f"{SERVICE_JSON}:{line_of_key(text, 'entry')}"
-        why = f"entry {settings['entry']!r} is none of {account.path}"
+        why = f"entry {settings['entry']!r} is not in {account.path}"
         raise CannotJudge(f"{place}: {why}; write {' or '.join(account.entries)}")
     return Service(settings, account, entry)
 
@@ -152,7 +152,7 @@ def kind_errors(settings: Any) -> Iterator[tuple[str, str, str]]:
     Each is the setting, why it cannot be judged, and what to write.
     """
     if not isinstance(settings, dict):
-        yield SERVICE_JSON, "is no object", "restore it"
+        yield SERVICE_JSON, "is not a JSON object", "restore it"
         return
     for key, (kind, example) in SETTING_KINDS.items():
         value = settings.get(key)
@@ -161,4 +161,4 @@ def kind_errors(settings: Any) -> Iterator[tuple[str, str, str]]:
             yield key, shown, f'write "{key}": {example}'
     for key in sorted(set(settings) - set(SETTING_KINDS)):
         known = ", ".join(SETTING_KINDS)
-        yield ascii(key), "is no setting, so it has no effect", f"remove it, or write: {known}"
+        yield ascii(key), "is not a setting, so it has no effect", f"remove it, or write: {known}"

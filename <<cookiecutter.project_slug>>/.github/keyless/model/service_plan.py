@@ -1,6 +1,6 @@
-"""What running the image needs in IAM, and no more: infra/service.tf makes it, a plan must show it.
+"""What running the image needs in IAM, and no more. infra/service.tf creates it, a plan shows it.
 
-It is derived here once more, so that a plan of Terraform can be held against it.
+It is derived here again, so that a plan of Terraform can be compared with it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Statement = dict[str, Any]
 Resources = dict[str, list[dict[str, Any]]]  # the values of a plan's resources, by their type
 ParsePolicy = Callable[[Any], list[Any]]  # JSON or a list of statements -> statements, sorted
 
-# To whom a role is said to be passed [AmazonECS_FullAccess, AWSAppRunnerFullAccess].
+# The services to which a role can be passed [AmazonECS_FullAccess, AWSAppRunnerFullAccess].
 PASSED_TO = {
     ECS: ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"],
     APP_RUNNER: [
@@ -109,7 +109,7 @@ def secrets_statements(service: Service) -> list[Statement]:
 def role_errors(service: Service, resources: Resources, parse: ParsePolicy) -> Iterator[str]:
     """Yield where the roles that are passed on may do more than they must, in a plan.
 
-    What can be passed to a service can be used by whoever deploys it.
+    Anyone who deploys a service can use the roles that are passed to it.
     """
     for kind, (principal, policy) in SERVICE_ROLES[service.target].items():
         name = f"{service.name}-{kind}"
@@ -119,15 +119,15 @@ def role_errors(service: Service, resources: Resources, parse: ParsePolicy) -> I
             {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": principal}}
         ]
         if not role or parse(role["assume_role_policy"]) != parse(trust):
-            yield f"{name} is not trusted by {principal} alone"
-        extendable = kind in APPLICATION_ROLES  # what the application may do is its owner's to say
+            yield f"{name} does not trust {principal} alone"
+        extendable = kind in APPLICATION_ROLES  # its owner decides what the application can do
         if not extendable:
             yield from _attachment_errors(resources, role, name, policy)
         reads = secrets_statements(service) if kind == SECRETS_ROLE[service.target] else []
         has = [parse(document) for document in _own_policies(resources, role, name)]
         wanted = [parse(reads)] if reads else []
         if not all(one in has for one in wanted) or (has != wanted and not extendable):
-            yield f"{name} may do something else than read the secrets of {SERVICE_JSON}"
+            yield f"{name} has other permissions than to read the secrets of {SERVICE_JSON}"
 
 
 def _attachment_errors(
@@ -139,8 +139,8 @@ def _attachment_errors(
     attached = [_policy_name(one.get("policy_arn") or "") for one in own]
     managed = {_policy_name(arn) for arn in role.get("managed_policy_arns") or []}
     if attached != [policy] * bool(policy) or not managed <= {policy}:
-        shown = ", ".join({*attached, *managed}) or "no one"
-        yield f"{name} has the policies of {shown}, and not {policy or 'none'} alone"
+        shown = ", ".join({*attached, *managed}) or "none"
+        yield f"{name} has the policies {shown} and not just {policy or 'none'}"
 
 
 def _policy_name(arn: str) -> str:

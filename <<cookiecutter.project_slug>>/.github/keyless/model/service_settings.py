@@ -1,4 +1,4 @@
-"""What AWS would refuse of service.json: in a release, and often as late as in the deployment.
+"""What AWS refuses in service.json during a release, often as late as in the deployment.
 
 Each error is the setting, why AWS refuses it, and what to write instead.
 """
@@ -68,7 +68,7 @@ def setting_errors(service: Service) -> Iterator[Error]:
 def platform_errors(service: Service, platform: str) -> Iterator[str]:
     """Yield why an image that is built for a platform, such as linux/arm64, does not run there."""
     if service.target == APP_RUNNER and "arm64" in platform:
-        yield f"App Runner runs linux/amd64 alone, and the image is built for {platform}"
+        yield f"App Runner runs only linux/amd64, but the image is built for {platform}"
 
 
 def _place_errors(service: Service) -> Iterator[Error]:
@@ -85,20 +85,21 @@ def _place_errors(service: Service) -> Iterator[Error]:
 def _name_errors(service: Service) -> Iterator[Error]:
     name = service.name
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{3,39}", name):
-        mend = "write 4 to 40 letters, digits, - and _, the first one a letter or digit"
-        yield "name", f"{name!r} is no name of a service", mend
+        mend = "write 4 to 40 letters, digits, - and _, and begin with a letter or digit"
+        yield "name", f"{name!r} is not a valid name for a service", mend
     taken = [entry["role_name"].lower() for entry in service.account.entries.values()]
     for kind in SERVICE_ROLES[service.target]:
         if f"{name}-{kind}".lower() in taken:
-            yield "name", f"makes the role {name}-{kind}, which an entry has", "change it"
+            why = f"would create the role {name}-{kind}, which an entry already has"
+            yield "name", why, "write another name"
 
 
 def _listening_errors(service: Service) -> Iterator[Error]:
     port, path = service.settings["port"], service.settings["health_check_path"]
     if not 1 <= port <= 65535:
-        yield "port", f"{port} is no port", "write the one that the image listens on"
+        yield "port", f"{port} is not a port", "write the port that the image listens on"
     if not re.fullmatch("/[!-~]{0,1023}", path):
-        yield "health_check_path", f"{path!r} is no path", 'write for example "/healthz"'
+        yield "health_check_path", f"{path!r} is not a path", 'write for example "/healthz"'
 
 
 def _size_errors(service: Service) -> Iterator[Error]:
@@ -106,19 +107,27 @@ def _size_errors(service: Service) -> Iterator[Error]:
     cpu, memory = service.settings["cpu"], service.settings["memory"]
     if cpu not in sizes:
         units = ", ".join(map(str, sizes))
-        yield "cpu", f"{cpu} is not what it can have", f"write {units} (1024 are one vCPU)"
+        yield (
+            "cpu",
+            f"{cpu} is not a size that AWS offers",
+            f"write one of {units} (1024 is one vCPU)",
+        )
     elif memory not in sizes[cpu]:
         megabytes = ", ".join(map(str, sizes[cpu]))
-        yield "memory", f"{memory} does not go with {cpu} of cpu", f"write {megabytes} (MiB)"
+        yield (
+            "memory",
+            f"{memory} is not possible with cpu {cpu}",
+            f"write one of {megabytes} (MiB)",
+        )
 
 
 def _instances_errors(service: Service) -> Iterator[Error]:
     least, most = service.settings["min_instances"], service.settings["max_instances"]
-    limit, mend = INSTANCES_MAXIMUM[service.target], "write one of these"
+    limit, mend = INSTANCES_MAXIMUM[service.target], "write a number of this range"
     if not 1 <= most <= limit:
-        yield "max_instances", f"{most} is not 1 to {limit}", mend
+        yield "max_instances", f"{most} is not between 1 and {limit}", mend
     elif not 1 <= least <= most:
-        yield "min_instances", f"{least} is not 1 to {most} (max_instances)", mend
+        yield "min_instances", f"{least} is not between 1 and {most} (max_instances)", mend
 
 
 def _variables_errors(service: Service) -> Iterator[Error]:
@@ -130,28 +139,28 @@ def _variables_errors(service: Service) -> Iterator[Error]:
             if error:
                 yield key, *error
     for name in sorted(settings["environment"].keys() & settings["secrets"].keys()):
-        yield "secrets", f"{name} stands in environment, too", "remove one of them"
+        yield "secrets", f"{name} is in environment, too", "remove one of them"
     length = len(json.dumps([settings[key] for key in ("environment", "secrets")]))
     if length > VARIABLES_MAXIMUM:
-        why = f"takes {length:,} bytes as JSON"
-        yield "environment", why, f"leave at most {VARIABLES_MAXIMUM:,}"
+        why = f"takes {length:,} bytes together with secrets"
+        yield "environment", why, f"shorten it to at most {VARIABLES_MAXIMUM:,} bytes"
 
 
 def _variable_error(service: Service, key: str, name: str, value: Any) -> tuple[str, str] | None:
     """Return why a variable is refused and what to do, None where it is not."""
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,254}", name):
-        return f"{name!r} is no name of a variable", "write letters, digits and _"
+        return f"{name!r} is not a valid name for a variable", "write letters, digits and _"
     if name in (VERSION_VARIABLE, PORT_VARIABLE) or name.startswith("AWSAPPRUNNER"):
         return f"{name} is set by the pipeline or by AWS", "give it another name"
     if name in KEY_VARIABLES:
         why = f"{name} is a key that works from anywhere until somebody rotates it"
-        return why, f"let the role {service.name}-{service.application_role} do what is needed"
+        return why, f"give the role {service.name}-{service.application_role} permissions instead"
     if key == "secrets":
         return _secret_error(service, name, value)
     if not isinstance(value, str) or "\0" in value:
-        return f"{name} is no text", f'write "{name}": "text"'
+        return f"{name} is not text", f'write "{name}": "text"'
     if service.target == APP_RUNNER and len(value.splitlines()) > 1:
-        return f"{name} has several lines, which App Runner refuses", "write one"
+        return f"{name} has several lines, which App Runner refuses", "write one line"
     return None
 
 
@@ -159,10 +168,11 @@ def _secret_error(service: Service, name: str, value: Any) -> tuple[str, str] | 
     account = service.account
     if is_secret(value, account.region):
         return None
-    why = f"{name} is not the ARN of a secret or parameter in {account.region}, or of one key:"
+    why = f"{name} is not the ARN of a secret, of one key in it (ARN:KEY::) or of a parameter"
+    why += f" in {account.region}"
     secret = f"arn:aws:secretsmanager:{account.region}:{account.id}:secret:NAME-6RANDOM"
     parameter = f"arn:aws:ssm:{account.region}:{account.id}:parameter/NAME"
-    return f"{why} ARN:KEY::", f"write {secret}, or {parameter}"
+    return why, f"write {secret}, or {parameter}"
 
 
 def is_secret(value: Any, region: str) -> bool:
@@ -177,5 +187,5 @@ def _registry_errors(service: Service) -> Iterator[Error]:
     name = service.entry["ecr_repository"]
     word = "[a-z0-9]+([._-][a-z0-9]+)*"  # [App Runner API, ImageRepository]
     if service.target == APP_RUNNER and not re.fullmatch(f"({word}/)*{word}", name):
-        why = f"App Runner takes no image from the registry {name!r}"
-        yield "deploy_to", why, "part its words by single . _ or -"
+        why = f"App Runner cannot pull from the ECR repository {name!r}"
+        yield "deploy_to", why, "separate the words of its name by a single . _ or -"

@@ -1,4 +1,4 @@
-"""What infra/repository/trust.tf derives from an entry, derived once more: whom a role trusts."""
+"""What infra/repository/trust.tf derives from an entry, computed again here: whom a role trusts."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ def tag_errors(tags: dict[str, Any]) -> Iterator[str]:
     """Yield what AWS refuses of tags, given by their keys."""
     for key, value in tags.items():
         if not re.fullmatch(CHARACTERS, f"{key}{value or ''}"):
-            yield f"the tag {json.dumps({key: value})} has a character that AWS does not take"
+            yield f"the tag {json.dumps({key: value})} has a character that AWS does not accept"
         if not 0 < len(key) <= 128 or len(str(value or "")) > 256 or key.lower().startswith("aws:"):
             yield f"the tag {key[:40]!r} is empty, too long, or begins with aws:"
     if len(tags) > 50:
-        yield f"there are {len(tags)} tags, and AWS takes 50"
+        yield f"there are {len(tags)} tags, but AWS accepts at most 50"

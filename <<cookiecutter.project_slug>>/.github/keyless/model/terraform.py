@@ -23,7 +23,7 @@ def read_infra(root: Path, account: Account) -> Infra:
         return _read_infra_json(account)
     granted = parse_json(PUSH_ACTIONS, read_file(root, PUSH_ACTIONS))
     if not isinstance(granted, list) or not all(isinstance(name, str) for name in granted):
-        raise CannotJudge(f"{PUSH_ACTIONS}: needs a list of text; restore it")
+        raise CannotJudge(f"{PUSH_ACTIONS}: must be a list of texts; restore it")
     stay = tags_stay(root)
     return Infra(
         mutability="IMMUTABLE" if stay else "IMMUTABLE_WITH_EXCLUSION",
@@ -38,7 +38,9 @@ def _read_infra_json(account: Account) -> Infra:
     values = account.values
     for key, kind in INFRA_JSON_KINDS.items():
         if not isinstance(values.get(key), kind):
-            raise CannotJudge(f"{INFRA_JSON}: needs {key}, as it was written; fetch it anew")
+            raise CannotJudge(
+                f"{INFRA_JSON}: {key} is missing or wrong; type: make fetch FROM=OWNER/NAME"
+            )
     return Infra(
         mutability=values["image_tag_mutability"],
         excluded=values["excluded_tags"],

@@ -23,7 +23,7 @@ def starting_runs(workflow: Workflow) -> Iterator[Run]:
         if not isinstance(event, str):
             line = workflow.root.line("on")
             raise CannotJudge(
-                f"{workflow.path}:{line}: on has an event that is no text; correct it"
+                f"{workflow.path}:{line}: on has an event that is not text; correct it"
             )
         config = workflow.root.of("on", event)
         if event == "push":

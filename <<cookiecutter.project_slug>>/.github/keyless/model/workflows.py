@@ -90,7 +90,9 @@ def read_workflow(root: Path, name: str, wanted: str = "jobs") -> Workflow:
     text = read_file(root, name)
     document = parse_yaml(name, text)
     if not isinstance(document, Mapping) or not document.of(wanted):
-        raise CannotJudge(f"{name}: no workflow, it has no {wanted}; correct or remove it")
+        raise CannotJudge(
+            f"{name}: not a workflow, because it has no {wanted}; correct or remove it"
+        )
     return Workflow(name, text.splitlines(), document)
 
 

@@ -1,1 +1,1 @@
-"""A plan without AWS: what Terraform makes of infra/, found out where nobody has credentials."""
+"""A plan without AWS: what Terraform makes of infra/, without credentials."""

@@ -1,4 +1,4 @@
-"""What Terraform changes where one infra/ follows another, found out where nobody has credentials.
+"""What Terraform changes if one infra/ follows another, without credentials.
 
 What the first one makes is made up, and the second one is planned against that.
 """

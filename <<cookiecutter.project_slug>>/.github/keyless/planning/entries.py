@@ -34,6 +34,8 @@ def infra_of_entries(root: Path, account: Account) -> dict[str, Infra]:
         runs = service if service and service.entry is entry else None
         infra = planned_entry(plan, account, entry, runs).infra
         if infra is None:
-            raise CannotJudge(f"infra: does not show what it makes of {key}; type: make check")
+            raise CannotJudge(
+                f"infra: the plan does not show what it makes for {key}; type: make check"
+            )
         found[key] = infra
     return found

@@ -1,4 +1,4 @@
-"""Plan infra/ where nobody has credentials, until it shows who may assume and who may push.
+"""Plan infra/ without credentials, until the plan shows who can assume a role and who can push.
 
 Another plan is made where the first one does not show that: it knows what the first one makes.
 """
@@ -155,7 +155,7 @@ def _initialise(root: Path, terraform: Terraform, installed: Path | None) -> Non
             message = f"infra: {terraform.name} cannot be run ({error}); install it"
             raise CannotJudge(message) from error
         except subprocess.TimeoutExpired as error:
-            message = f"infra: {terraform.name} init has installed nothing in {SECONDS} s"
+            message = f"infra: {terraform.name} init did not finish in {SECONDS} s"
             raise CannotJudge(message) from error
         if not done.status:
             done = terraform.run(*init, f"-plugin-dir={plugins}")
@@ -200,7 +200,7 @@ def _plan_again(
             return make_plan(terraform, "-refresh=false")
         except (CannotJudge, Refused) as error:
             failed = error
-    raise CannotJudge(f"infra: this cannot be planned a second time: {failed}") from failed
+    raise CannotJudge(f"infra: a second plan failed: {failed}") from failed
 
 
 def is_of_aws(resource: Resource) -> bool:

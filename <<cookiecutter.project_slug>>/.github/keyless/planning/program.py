@@ -62,8 +62,8 @@ class Terraform:
             out, err = process.communicate(timeout=max(1, self._ends - time.monotonic()))
         except subprocess.TimeoutExpired as error:
             raise CannotJudge(
-                f"infra: {self.name} {arguments[0]} was ended after {SECONDS} s, because something"
-                " in infra/ waits for an account or a host"
+                f"infra: {self.name} {arguments[0]} was stopped after {SECONDS} s, because"
+                " something in infra/ waits for an account or a host"
             ) from error
         finally:
             if process.poll() is None:
@@ -72,9 +72,7 @@ class Terraform:
 
 
 # What to do where infra/ cannot be planned without credentials.
-WAYS_OUT = (
-    "Move it into another root module, or let somebody with credentials judge a plan: make plan"
-)
+WAYS_OUT = "Move it into another root module, or ask somebody with credentials to type: make plan"
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -27,7 +27,7 @@ def plan_or_reason(
     """
     first, program = changed[0], applying_program(root)
     if not is_at_hand(root):
-        message = "this file was changed or added, so the check must plan infra/, and"
+        message = "this file was changed or added, so the check must plan infra/, but"
         message += f" {program} is not installed"
         mend = f"install {program}: {INSTALL_PAGES[program]} (1.10 or newer)"
         return None, [Finding(first, 1, UNJUDGED, message, mend)]
@@ -39,7 +39,7 @@ def plan_or_reason(
     except Refused as reason:
         name = "OpenTofu" if program == "tofu" else "Terraform"
         message = f"{name} refuses this: {reason}"
-        mend = f"correct it; this shows more: {program} -chdir=infra validate"
+        mend = f"correct it. This shows more: {program} -chdir=infra validate"
         return None, [Finding(*_place(message, first), REFUSED, message, mend)]
 
 

@@ -19,8 +19,8 @@ BACKEND = f'terraform {{\n  backend "local" {{\n    path = "{STATE}"\n  }}\n}}\n
 # What was found or made before, and does not say what is wanted.
 _LEFT_OUT = re.compile(r"\.terraform\.lock\.hcl|.*\.tfstate(\..*)?|.*\.tfplan")
 _OVERRIDE = re.compile(r"(?:(.*)_)?override(\.tf|\.tofu)(\.json)?")  # [Terraform, "Override Files"]
-# An import block, written as terraform fmt writes it: what it imports, nobody can look up here, and
-# what is planned for its address is judged all the same.
+# An import block, as terraform fmt writes it. The imported object cannot be looked up here, but the
+# plan for its address is judged anyway.
 _VALUE = r'(?:[\w.-]|\[(?:"[^"\\$%\n]*"|\d+|each\.\w+)\])+|"(?:(?!\*/|/\*)[^"\\$%\n])*"'
 _IMPORT = re.compile(
     rf"(?m)^import \{{\n(?:  (?:to|id|provider|for_each) += (?:{_VALUE})\n)+\}}\n?"

@@ -1,7 +1,7 @@
 """A service of App Runner: what it runs, and how another image is deployed to it.
 
 App Runner pulls the image by its digest and never looks for a newer one by itself. A deployment
-that fails is taken back [App Runner developer guide, "Deploying a new application version"].
+that fails is rolled back [App Runner developer guide, "Deploying a new application version"].
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SUCCEEDED, FAILED = "SUCCEEDED", ("FAILED", "ROLLBACK_SUCCEEDED", "ROLLBACK_FAIL
 # States that nothing can be deployed in: what to say, and the operation that mends it.
 STUCK = {
     "PAUSED": ("is paused, so nothing can be deployed. Resume it:", "resume"),
-    "CREATE_FAILED": ("could not be created the last time. Delete that:", "delete"),
-    "DELETE_FAILED": ("could not be deleted. Try that again:", "delete"),
+    "CREATE_FAILED": ("could not be created the last time. Delete it:", "delete"),
+    "DELETE_FAILED": ("could not be deleted. Delete it again:", "delete"),
 }
 
 
@@ -162,8 +162,8 @@ class AppRunnerService:
             has = f"{found.get('MinSize')} to {found.get('MaxSize')} instances"
             where = f"--region {self.service.account.region}"
             raise Problem(
-                f"The auto scaling configuration {name} is for {has}: somebody has changed it."
-                " Delete that revision of it:",
+                f"The auto scaling configuration {name} is for {has}, so somebody changed it."
+                " Delete this revision of it:",
                 "aws apprunner delete-auto-scaling-configuration --auto-scaling-configuration-arn"
                 f" {found['AutoScalingConfigurationArn']} {where}",
                 rerun_command(),
@@ -210,10 +210,9 @@ class AppRunnerService:
             if not denied or "PassRole" in str(refused):
                 raise
             raise Problem(
-                f"App Runner does not create the service: {refused.said}. It has taken no new"
-                " customers since 2026-04-30, so an account that never used it is refused; there"
-                " deploy_to=ecs-express is the way. Where it was used before, the policy of the"
-                " role is older than infra/.",
+                f"App Runner does not create the service: {refused.said}. AWS closed App Runner to"
+                " new customers on 2026-04-30. If this account never used it, use ECS Express Mode"
+                " (deploy_to=ecs-express). Otherwise the policy of the role is older than infra/.",
                 *apply_commands(),
             ) from refused
 

@@ -42,7 +42,7 @@ def main(step: str) -> int:
         1 where not. Then the annotation says why, and what to type.
     """
     deploying = step == "after"
-    title = "The image is published, and not deployed" if deploying else "Nothing was published"
+    title = "The image is published but not deployed" if deploying else "Nothing was published"
     job = Release.of(dict(os.environ))
     target: Target | None = None
     try:
@@ -64,7 +64,7 @@ def main(step: str) -> int:
     details = ""
     if target and target.began:
         details = last_events(target)
-        print(f"What {target.title} says of the service:\n{details}")
+        print(f"The last events from {target.title}:\n{details}")
     report_problem(problem, title, details)
     return 1
 
@@ -78,7 +78,7 @@ def read_own_service() -> Service:
     """
     service = read_service(paths.ROOT, read_account(paths.ROOT))
     if service is None:
-        message = f"{SERVICE_JSON} is missing, so it is not known what to run."
+        message = f"{SERVICE_JSON} is missing, so the job does not know what to run."
         raise Problem(message, publish_command("main"))
     for key, why, mend in setting_errors(service):
         message = f"{SERVICE_JSON}: {key} {why}; {mend}. Commit that, and publish a new version."
@@ -94,7 +94,7 @@ def look_before(target: Target) -> None:
         Refused: it cannot be asked.
     """
     running = target.find()
-    state = f"runs {running.shown}" if running else "to be created"
+    state = f"runs {running.shown}" if running else "does not exist yet"
     print(f"{target.service.name}: {state}", flush=True)
     append_to("GITHUB_OUTPUT", f"image={running.digest if running else ''}")
 
@@ -118,7 +118,7 @@ def deploy_after(job: Release, target: Target) -> None:
     else:
         title = f"{name} runs this image already, as {running.version}: nothing was deployed"
     if running is None:
-        raise Problem(f"{name} was deployed, and cannot be seen any more.", rerun_command())
+        raise Problem(f"{name} was deployed, but AWS no longer lists it.", rerun_command())
     report(target.service, running, title)
 
 
@@ -130,12 +130,14 @@ def image_and_seconds(job: Release) -> tuple[str, float]:
     """
     digest, minutes = (os.environ.get(name, "") for name in ("DIGEST", "WAIT_MINUTES"))
     if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
-        raise Problem(f"DIGEST is {digest!r}, and no digest of an image.", "make check")
+        raise Problem(f"DIGEST is {digest!r}, which is not the digest of an image.", "make check")
     if not re.fullmatch(MINUTES, minutes):
-        message = f"WAIT_MINUTES is {minutes!r}, and no number of minutes."
+        message = f"WAIT_MINUTES is {minutes!r}, which is not a number of minutes."
         raise Problem(message, publish_command("main"))
     if "BEFORE" not in os.environ:
-        raise Problem("BEFORE is missing: what ran before this run began.", "make check")
+        raise Problem(
+            "The variable BEFORE is missing. It holds what ran before this run.", "make check"
+        )
     return f"{job.registry}/{job.repository}@{digest}", float(minutes) * 60
 
 
@@ -154,7 +156,7 @@ def settle(target: Target, job: Release, image: str, clock: Clock) -> tuple[Runn
     if not ended.well:
         raise explain_failure(target, ended)
     if running and running.image != image:
-        title += f", and somebody else {running.version or 'another image'} since"
+        title += f", but somebody else has deployed {running.version or 'another image'} since"
     return running, title
 
 
@@ -175,17 +177,17 @@ def explain_failure(target: Target, ended: Progress) -> Problem:
     """Return how a deployment has failed, what runs now, and how to go on."""
     service = target.service
     back = "gh run rerun RUN_ID" if is_branch() else "gh workflow run deploy.yml --ref VERSION"
-    commands = [publish_command("main"), f"{back}  # an older one"]
+    commands = [publish_command("main"), f"{back}  # deploys an older version"]
     try:
         running = target.find()
-        now = f"It runs {running.shown}." if running and running.image else "Nothing runs there."
+        now = f"It now runs {running.shown}." if running and running.image else "It runs no image."
     except Problem as found:  # App Runner keeps a service that could not be created
         now, commands = str(found), [*found.commands[:1], publish_command("main")]
     except Refused as refused:
-        now = f"What runs cannot be asked: {refused.said}."
-    message = f"{service.name} did not become steady with this image: {ended.text}. {now}"
+        now = f"AWS does not report what runs: {refused.said}."
+    message = f"{service.name} did not become healthy with this image: {ended.text}. {now}"
     port, path = service.settings["port"], service.settings["health_check_path"]
-    message += f" It must listen on port {port} and answer {path} with 200 ({SERVICE_JSON})."
+    message += f" The image must listen on port {port} and answer {path} with 200 ({SERVICE_JSON})."
     return Problem(message, *commands)
 
 
@@ -193,7 +195,7 @@ def explain_refused_deployment(job: Release, target: Target | None, refused: Ref
     """Return what an error of the service of AWS that runs the image means for the reader."""
     if target is None or refused.code == "AccessDeniedException" or "Expired" in refused.code:
         return explain_refusal(job, refused)
-    message = f"{target.title} did not do what it was asked for: {refused.said}"
+    message = f"A request to {target.title} failed: {refused.said}"
     of_a_role = re.search(r"(?i)\brole\b", str(refused))
     return Problem(message, *(apply_commands() if of_a_role else (rerun_command(),)))
 

@@ -1,8 +1,8 @@
-"""Say why the role was refused: what GitHub presents, what infra/ trusts, and what to type.
+"""Explain why the role was refused: what GitHub presents, what infra/ trusts, what to type.
 
-STS gives one sentence whichever condition failed. So this asks GitHub for a token of its own,
-compares its claims with the trust policy that infra/ leads to, and asks STS once more for its
-reason. It prints claims, never the token.
+STS answers with the same sentence whichever condition failed. So this asks GitHub for a token of
+its own, compares its claims with the trust policy that infra/ leads to, and asks STS once more for
+its reason. It prints claims, never the token.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
     rows: dict[str, list[str]] = {}
     try:
         entry = trusted_entry()
-        rows["infra/ trusts"] = entry["subjects"] or ["nobody: subject_prefix is null"]
+        rows["infra/ trusts"] = entry["subjects"] or ["no subject: subject_prefix is null"]
         claims: Claims = {}
         answer = "it was not asked"
         if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
@@ -48,7 +48,7 @@ def main() -> int:
         problem = found
     except (CannotJudge, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        problem = Problem(f"Why cannot be found out: {reason}", "make check")
+        problem = Problem(f"The reason cannot be found: {reason}", "make check")
     lines = [f"{name:<15}  {value}" for name, values in rows.items() for value in values]
     print(*lines, sep="\n")
     report_problem(problem, "The role was refused", "\n".join(lines))
@@ -87,7 +87,7 @@ def ask_github(entry: Entry) -> str:
         ) as answer:
             return str(json.load(answer)["value"])
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        raise Problem(f"GitHub gave no token: {error}", rerun_command()) from error
+        raise Problem(f"GitHub issued no token: {error}", rerun_command()) from error
 
 
 def token_claims(token: str) -> Claims:

@@ -1,6 +1,6 @@
 """A service of ECS in Express Mode: what it runs, and how another image is deployed to it.
 
-An update is a canary deployment, which ECS takes back by itself where the new instances are not
+An update is a canary deployment, which ECS rolls back by itself if the new instances are not
 healthy [ECS developer guide, "Updating an Amazon ECS Express Mode service"].
 """
 
@@ -45,7 +45,7 @@ class ExpressService:
         except Refused as refused:
             if refused.code != "ClusterNotFoundException":
                 raise
-            what = f"There is no ECS cluster {self.service.name}, which {SERVICE_TF} makes."
+            what = f"There is no ECS cluster {self.service.name}. {SERVICE_TF} creates it."
             raise Problem(what, *apply_commands()) from refused
 
     def described(self) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class ExpressService:
         return dict((answer.get("serviceDeployments") or [{"status": "PENDING"}])[0])
 
     def events(self) -> list[str]:
-        """Return what ECS has noted of the service, the newest last."""
+        """Return the events that ECS has recorded for the service, the newest last."""
         name = self.service.name
         answer = self.ask("describe-services", cluster=name, services=[name])
         services = answer.get("services") or [{}]

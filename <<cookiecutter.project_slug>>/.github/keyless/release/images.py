@@ -119,7 +119,9 @@ def settle_tags(job: Release) -> tuple[Image | None, list[str], list[str]]:
         if not any(put_tag(job, found, tag) for tag in missing):
             second = not job.moving and (not commit or commit.digest == found.digest)
             return found, [job.version] + [job.second] * second, missing
-    raise Problem("Other runs keep changing the same tags.", rerun_command())
+    raise Problem(
+        "Other runs keep changing the same tags, so this run cannot complete them.", rerun_command()
+    )
 
 
 def tag_is_taken(job: Release, tag: str, found: Image) -> Problem:
@@ -127,14 +129,16 @@ def tag_is_taken(job: Release, tag: str, found: Image) -> Problem:
 
     Most often the Git tag was moved.
     """
-    other = f"the image of commit {found.commit}" if found.commit else "an image of no known commit"
-    message = f"{tag} already names {other}, and this run is for commit {job.commit}."
+    other = (
+        f"the image of commit {found.commit}" if found.commit else "an image that names no commit"
+    )
+    message = f"{tag} already names {other}, but this run is for commit {job.commit}."
     if tag == job.second:
-        message += " Somebody has put it there by hand, so this commit cannot be published."
-        return Problem(f"{message} Publish another one.", publish_command("main"))
-    message += " What is published stays as it is: publish a new version."
+        message += " Somebody added this tag by hand, so this commit cannot be published."
+        return Problem(f"{message} Publish another commit.", publish_command("main"))
+    message += " Published images never change. Publish a new version."
     if is_branch():
-        message += " (Numbers of runs begin again when the workflow is renamed: then write another"
-        return Problem(f"{message} prefix into IMAGE_TAG.)", publish_command("main"))
-    back = f"git push --force origin {found.commit}:refs/tags/{job.version} # the tag as it was"
+        message += " If the workflow was renamed, its run numbers started again at 1. Then write"
+        return Problem(f"{message} another prefix into IMAGE_TAG.", publish_command("main"))
+    back = f"git push --force origin {found.commit}:refs/tags/{job.version} # restores the tag"
     return Problem(message, publish_command(job.commit), *[back] * bool(found.commit))

@@ -1,4 +1,4 @@
-"""Publish each version once: what ECR holds already decides what the job does.
+"""Publish each version once: what is already in ECR decides what the job does.
 
 Each step asks ECR with the AWS CLI, as the role of the job.
 """
@@ -29,16 +29,16 @@ def check_name(job: Release) -> None:
     """Refuse a version that cannot be the tag of an image (Docker docs, image tag).
 
     Raises:
-        Problem: it holds what a Git tag may hold and an image's may not; or there is no AWS CLI,
-            without which no later step could ask anything.
+        Problem: it has characters that a Git tag can have and an image's cannot. Or there is no
+            AWS CLI, which every later step needs.
     """
     if not re.fullmatch(IMAGE_TAG, job.version):
         name = legal_version(job.version)
         raise Problem(
-            f"{job.version} cannot be the tag of an image, which holds letters, digits, _ . and -,"
-            f" at most 128. So nothing was asked of AWS. {trusted_refs(job)}Leave this version as"
-            " it is, and publish its commit under another one. For a part of the repository, write"
-            f" its name behind the version, as in {name}",
+            f"{job.version} cannot be the tag of an image: a tag has at most 128 letters, digits,"
+            f" _ . and -. So the job stopped before it contacted AWS. {trusted_refs(job)}Leave this"
+            " Git tag as it is, and publish its commit under another version. The name of a part of"
+            f" the repository comes after the version, as in {name}",
             publish_command(job.commit).replace("vNEXT", shlex.quote(name)),
         )
     if shutil.which("aws") is None:
@@ -64,7 +64,8 @@ def look_before(job: Release) -> None:
         Refused: ECR answers with an error, or not at all.
     """
     found = next(filter(None, find_published(job)), None)
-    print(f"{job.version}: {found.digest} is there" if found else f"{job.version}: to be built")
+    state = f"ECR has {found.digest}" if found else "ECR has no image, so one is built"
+    print(f"{job.version}: {state}")
     append_to("GITHUB_OUTPUT", f"build={str(found is None).lower()}")
 
 
@@ -94,7 +95,7 @@ def settle_after(job: Release) -> None:
 
 
 def summary_title(job: Release, tagged: bool) -> str:
-    """Return what this run has done, by the outcome of the build in BUILD.
+    """Return what this run did, by the outcome of the build in BUILD.
 
     Args:
         job: the release.
@@ -104,10 +105,10 @@ def summary_title(job: Release, tagged: bool) -> str:
     if build == "success":
         return title
     if build == "failure":
-        return f"{title}: the push has reported an error, but the image is there"
+        return f"{title}: the push reported an error, but ECR has the image"
     if tagged:
-        return f"{title}: the image of this commit was there"
-    return f"{title} before: nothing was built"
+        return f"{title}: ECR already had the image of this commit"
+    return f"{job.version} was already published: nothing was built"
 
 
 def write_summary(title: str, rows: dict[str, str]) -> None:

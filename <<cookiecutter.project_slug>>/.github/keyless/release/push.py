@@ -46,6 +46,6 @@ def push_layouts(job: Release) -> None:
     if done.returncode == 0:
         return
     if any(find_published(job)):  # the next step looks at its tags
-        print("The push has reported an error, but an image of this commit is there.", flush=True)
+        print("The push reported an error, but ECR has an image of this commit.", flush=True)
         return
     raise explain_failed_push(job, done.stdout)

@@ -22,24 +22,24 @@ DOCKER_PAGE = "https://docs.docker.com/engine/install/"
 
 
 def explain_missing_push(job: Release) -> Problem:
-    """Return why a build has pushed nothing, as far as ECR shows it."""
+    """Return why a build pushed nothing, as far as ECR shows it."""
     return _refused_push(job) or Problem(
-        "The image was not built, or not pushed, although the role may push it as far as can be"
-        " asked. The step before this one shows why (it looks green): where the registry did not"
-        " answer, run it again; where the Dockerfile fails, correct it, commit that, and publish a"
-        " new version.",
+        "The image was not built or not pushed. As far as can be checked, the role has permission"
+        " to push. The log of the step before this one shows the reason, although that step is"
+        " green. If the registry did not answer, run the job again. If the Dockerfile fails,"
+        " correct it, commit the change, and publish a new version.",
         rerun_command(),
         publish_command("main"),
     )
 
 
 def explain_failed_push(job: Release, printed: str) -> Problem:
-    """Return why a push of images that are built has left nothing; `printed` is what it printed."""
+    """Return why a push of built images failed; `printed` is what it printed."""
     said = " ".join((printed.rpartition("ERROR: ")[2] or "nothing").split())
     return _refused_push(job) or Problem(
-        "The images were built, and not pushed, although the role may push them as far as can be"
-        f" asked. Buildx says: {said}. Run the jobs again that have failed: nothing is built"
-        " a second time.",
+        "The images were built but not pushed. As far as can be checked, the role has permission"
+        f" to push. Buildx reports: {said}. Run the failed jobs again: nothing is built a second"
+        " time.",
         f"{rerun_command()} --failed",
     )
 
@@ -79,33 +79,36 @@ def explain_refusal(job: Release, refused: Refused) -> Problem:
     own = region_of_infra()
     where = f"{job.repository} in {region}"
     if own and region and own != region:
-        message = f"ECR was asked for {where}, and {values_path()} says {own}: {refused}"
-        mend = f"Write aws-region: {own} in deploy.yml, commit it, and publish a new version."
+        message = f"The job looked for {where}, but {values_path()} says {own}: {refused}"
+        mend = (
+            f"Write aws-region: {own} in deploy.yml, commit the change, and publish a new version."
+        )
         return Problem(f"{message}. {mend}", publish_command("main"))
     if refused.code == "RepositoryNotFoundException":
         message = f"There is no ECR repository {where}, so nothing can be pushed."
         return Problem(message, *apply_commands())
     if refused.code == "AccessDeniedException":
-        message = f"The role may not do this: {refused}."
+        message = f"The role does not have permission to do this: {refused}."
         if re.search("explicit deny|boundary|control policy", str(refused)):
-            message += " A policy of the account or the organisation forbids it: ask who runs them."
+            message += " A policy of the account or the organisation forbids it. Ask your AWS"
+            message += " administrator."
             return Problem(message, rerun_command())
-        message += " Its policy is older than infra/, or was changed."
+        message += " Its policy is older than infra/, or somebody changed it."
         return Problem(message, *apply_commands())
     if "Expired" in refused.code:
-        message = f"The session of the role has ended before the job: {refused}. If the image was"
+        message = f"The session of the role ended before the job: {refused}. If the image was"
         message += " pushed before that, run the job again. Otherwise the job takes longer than its"
-        message += " session. In deploy.yml, write less into timeout-minutes or more into"
-        message += " role-duration-seconds (the role allows 3600, or max_session_duration of its"
-        message += " entry), commit that, and publish a new version."
+        message += " session. In deploy.yml, lower timeout-minutes or raise role-duration-seconds."
+        message += " The role allows 3600 seconds, or the max_session_duration of its entry. Commit"
+        message += " the change, and publish a new version."
         return Problem(message, rerun_command(), publish_command("main"))
-    message = f"ECR did not do what it was asked for {where}: {refused.said}"
+    message = f"A request to ECR for {where} failed: {refused.said}"
     return Problem(message, rerun_command())
 
 
 def runner_lacks_aws() -> Problem:
     """Return what a runner needs, where its AWS CLI is missing; GitHub's own runners have it."""
-    return _runner_lacks("AWS CLI, so ECR cannot be asked and nothing was published", AWS_PAGE)
+    return _runner_lacks("AWS CLI, so it cannot contact ECR and nothing was published", AWS_PAGE)
 
 
 def runner_lacks_docker() -> Problem:

@@ -10,7 +10,7 @@ from keyless.model.service import Service
 
 
 class Running(NamedTuple):
-    """A service as it is, by whomever it was deployed."""
+    """A service as it is now, whoever deployed it."""
 
     arn: str
     image: str  # by its digest, where this pipeline has deployed it
@@ -79,7 +79,7 @@ class Target(Protocol):
         ...
 
     def events(self) -> list[str]:
-        """Return what AWS has recorded of the service, the newest last."""
+        """Return the events that AWS has recorded for the service, the newest last."""
         ...
 
 

@@ -12,7 +12,7 @@ from keyless.release.job_environment import Release, apply_commands, rerun_comma
 def parse_version(job: Release, tag: str) -> list[int] | None:
     """Return a tag's version for comparing; None where it is none, or one before its release.
 
-    As in Semantic Versioning what follows the numbers, as in v2.0.0-rc.1, comes before v2.0.0.
+    As in Semantic Versioning, a version with a suffix, such as v2.0.0-rc.1, comes before v2.0.0.
     """
     prefix = re.split("[0-9]", job.version)[0]
     found = re.fullmatch(re.escape(prefix) + r"([0-9]+(?:\.[0-9]+)*)", tag)
@@ -42,12 +42,14 @@ def move_tag(job: Release) -> str:
             found = find_image(job, imageTag=newest)
             if found and found.commit:  # else it was not published by this workflow
                 if put_tag(job, found, job.moving) == TAKEN:
-                    message = f"{job.version} is published. ECR does not let {job.moving} move: its"
-                    raise Problem(f"{message} exclusion filter is missing.", *apply_commands())
+                    message = (
+                        f"{job.version} is published. ECR does not let {job.moving} move, because"
+                    )
+                    raise Problem(f"{message} its exclusion filter is missing.", *apply_commands())
                 break
         else:
             return ""
-    message = f"{job.version} is published. Other runs keep moving {job.moving}."
+    message = f"{job.version} is published, but other runs keep moving {job.moving}."
     raise Problem(message, rerun_command())
 
 

@@ -1,4 +1,4 @@
-"""A deployment from its beginning to its end: whose turn it is, and how long that is waited for."""
+"""A deployment from its beginning to its end: who deploys first, and how long each run waits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keyless.release.job_environment import Release, rerun_command
 from keyless.release.running import Progress, Running, Target, one_line
 from keyless.release.versions import version_order
 
-POLLS = 120  # how often AWS is asked, in all the time that is waited
+POLLS = 120  # how many requests to AWS in the whole time
 # Errors of AWS that pass [ECS, App Runner and common errors]; no code where it was not reached.
 PASSING = re.compile(r"|.*(Throttl|TooManyRequests|Internal|ServerException|Unavailable).*")
 
 
 class Clock:
-    """The time that is waited in all, and how long between two questions."""
+    """How long a run waits in all, and how long between two requests."""
 
     def __init__(self, seconds: float) -> None:
         self.start, self.seconds = time.monotonic(), seconds
@@ -48,7 +48,7 @@ class Clock:
 def begin(target: Target, job: Release, image: str, clock: Clock) -> Running | None:
     """Begin the deployment; return the service instead where there is nothing to deploy.
 
-    What somebody else deploys is waited for, and looked at again.
+    It waits for what somebody else deploys, and then looks at the service again.
 
     Raises:
         Problem: somebody else keeps deploying.
@@ -73,7 +73,7 @@ def begin(target: Target, job: Release, image: str, clock: Clock) -> Running | N
                 raise
             printed = clock.tick(f"somebody else was faster: {refused.said}", printed)
             continue
-        state = f"deploying {job.version}; until now {running.shown}" if running else "creating it"
+        state = f"deploying {job.version}, replacing {running.shown}" if running else "creating it"
         clock.print(f"{name}: {state}")
         return None
 
@@ -104,9 +104,11 @@ def wait(target: Target, clock: Clock) -> Progress:
             return progress
         if clock.over:
             message = f"{target.service.name} is not steady after {clock.seconds / 60:.0f} minutes:"
-            message += f" {progress.text}. It goes on by itself; where that takes longer for good"
-            message += " reason, raise WAIT_MINUTES and timeout-minutes in deploy.yml; the role's"
-            message += " session lasts an hour."
+            message += f" {progress.text}. The deployment continues by itself. If it needs longer"
+            message += (
+                " every time, raise WAIT_MINUTES and timeout-minutes in deploy.yml. Keep them"
+            )
+            message += " below an hour, because the session of the role ends then."
             raise Problem(message, "make doctor", rerun_command())
         printed = clock.tick(progress.text, printed)
 

@@ -20,28 +20,28 @@ def handed_on(build: Build, handover: Handover, rule: str) -> Iterator[Finding]:
     job, step, upload = build.job, build.step, build.upload
     wanted = f"image-{build.architecture}"
     if upload is None or job.position(upload) < job.position(step):
-        message = f"job {job.name} does not upload what it builds"
+        message = f"job {job.name} does not upload its image"
         message += " after the build" * bool(upload)
-        mend = f"put {UPLOAD} behind the build, with name: {wanted} and path: of the layout"
-        yield job.at_step(upload or step, rule, f"{message}, so it cannot be pushed", mend)
+        mend = f"put {UPLOAD} after the build, with name: {wanted} and the path: of the layout"
+        yield job.at_step(upload or step, rule, f"{message}, so the image cannot be pushed", mend)
         return
     name, path = job.input(upload, "name"), job.input(upload, "path")
     if build.architecture and name != wanted:
-        message = f"name is {name or 'missing'}, and publish push looks for {wanted}"
+        message = f"name is {name or 'missing'}, but publish push looks for {wanted}"
         yield job.finding(upload, "name", rule, message, f"write name: {wanted}", wanted)
     if folder_of(path) != build.folder and build.folder:
         dest = re.search(r"dest=([^,]+)", job.input(step, "outputs"))
-        message = f"path is {path or 'missing'}, and the build writes its layout somewhere else"
+        message = f"path is {path or 'missing'}, but the build writes its layout to another folder"
         right = dest[1].strip() if dest else None
         yield job.finding(upload, "path", rule, message, f"write path: {right}", right)
     if job.input(upload, "overwrite").lower() != "true":
-        message = "a re-run of all jobs finds the artifact of the first run, so the upload fails"
+        message = "this upload fails in a re-run of all jobs, because the artifact exists already"
         mend = "write overwrite: true"
         yield job.finding(upload, "overwrite", rule, message, mend, "true")
     days = job.input(upload, "retention-days")
     if handover.job.environment and days.isdigit() and 0 < int(days) < LONGEST:
-        message = f"the artifact is kept {days} days, and job {handover.job.name} may wait"
-        message += f" {LONGEST} days for its environment, so a late approval finds nothing"
+        message = f"the artifact is kept {days} days, but job {handover.job.name} can wait"
+        message += f" {LONGEST} days for its environment. After a late approval it is gone"
         mend = f"write retention-days: {LONGEST}"
         yield job.finding(upload, "retention-days", rule, message, mend, str(LONGEST))
 
@@ -54,8 +54,8 @@ def taken(handover: Handover, rule: str) -> Iterator[Finding]:
     if "env." in images:
         return  # it is missing, which is a finding of its own
     if not before:
-        message = "no step before the push downloads what the other jobs have built"
-        mend = f"put {DOWNLOAD} before it, with pattern: image-* and path: {images}"
+        message = "no step before the push downloads the images that the other jobs have built"
+        mend = f"put {DOWNLOAD} before the push, with pattern: image-* and path: {images}"
         yield job.at_step(step, rule, message, mend)
         return
     for other in before:
@@ -79,7 +79,7 @@ def _of_another_run(job: Job, step: Mapping, rule: str) -> Iterator[Finding]:
         value = re.sub(r"\s", "", job.input(step, key))
         same = (f"${{{{github.{name}}}}}", str(job.known.get(f"github.{name}", "")))
         if value and value not in same:
-            message = f"{key} is {value}, so what another run has built is downloaded"
+            message = f"{key} is {value}, so the step downloads what another run has built"
             yield job.finding(step, key, rule, message, f"remove {key}", "")
 
 
@@ -125,7 +125,7 @@ def _elsewhere(
         return job.finding(step, "pattern", rule, message, "write pattern: image-*", "image-*")
     wanted = job.variable(handover.step, "IMAGES")
     if _here(job.input(step, "path")) == images:
-        message += ": a download by a pattern makes no folder for one artifact alone"
+        message += ": a download by pattern makes no folder if it finds one artifact"
         mend = f"write name: {artifact} and path: {wanted}/{artifact}"
         return job.finding(step, "path", rule, message, mend)
     return job.finding(step, "path", rule, message, f"write path: {wanted}", wanted)

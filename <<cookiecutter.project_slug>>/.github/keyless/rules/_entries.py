@@ -20,11 +20,12 @@ def refused(repository: Repository, rule: str, attributes: set[str]) -> Iterator
 
 
 def shared_by_entries(repository: Repository, rule: str, attribute: str) -> Iterator[Finding]:
-    """Yield the entries that have a value of an attribute which another one has, too."""
+    """Yield the entries that share a value of an attribute with another entry."""
     account = repository.account
     taken = [entry[attribute].lower() for entry in account.entries.values()]
     for key, entry in account.entries.items():
         if taken.count(entry[attribute].lower()) > 1:
-            message = f"{key}: {attribute} is another entry's, too, so Terraform refuses it"
-            mend = "give each entry its own: an environment has one entry, one role, one registry"
+            message = f"{key}: another entry has the same {attribute}, so Terraform refuses it"
+            mend = "give each entry its own. Each environment has one entry, one role and one ECR"
+            mend += " repository"
             yield account.finding(key, attribute, rule, message, mend)

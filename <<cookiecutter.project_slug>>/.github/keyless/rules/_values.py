@@ -17,15 +17,15 @@ from keyless.model.repository import Repository, Side
 # What follows from another value than that of infra/.
 FOLLOWS = {
     "role-to-assume": "so AWS refuses the job",
-    "allowed-account-ids": "so one of the two is the wrong account",
+    "allowed-account-ids": "so one of the two accounts is wrong",
     "audience": "so the role refuses the token",
-    "aws-region": "so the login leads to the registry of another region",
+    "aws-region": "so the login goes to the registry of another region",
     "env: AWS_REGION": "so the step asks AWS in another region",
     "env: ECR_REPOSITORY": "so the step looks for the image in another repository",
-    "registries": "so the login leads to the registry of another account",
-    "registry-type": "so the login leads to the public registry",
+    "registries": "so the login goes to the registry of another account",
+    "registry-type": "so the login goes to the public registry",
 }
-# What infra/ may say in another way, too.
+# What may be wrong in infra/ instead.
 CHOSEN = {"role-to-assume", "aws-region", "env: ECR_REPOSITORY"}
 
 
@@ -38,10 +38,10 @@ class Step(NamedTuple):
 
 
 def assuming_steps(repository: Repository) -> Iterator[Step]:
-    """Yield the steps that assume the role of the entry that their job is held against.
+    """Yield the steps that assume the role of the entry with which their job is compared.
 
-    Beside its own a job may assume a role that is made elsewhere; where it assumes none of its own,
-    all of them are meant.
+    A job can also assume a role that is made elsewhere. If it assumes none of its own, all of them
+    are meant.
     """
     for side in repository.sides:
         for job in side.jobs:
@@ -60,15 +60,15 @@ def differs(
     """Yield the finding for a value that is not what infra/ says, or cannot be known."""
     shown = f"is {value}" if value else "is missing"
     follows = FOLLOWS.get(key, "so nothing is published")
-    message = f"{key} {shown} and {account.path} says {expected}, {follows}"
+    message = f"{key} {shown}, but {account.path} says {expected}, {follows}"
     mend = f"write {key}: {quoted(expected)}"
     if key in CHOSEN:
-        mend += f", or, if {value or 'another one'} is right, {account.changing}"
+        mend += f". If {value or 'another value'} is right, {account.changing}"
     raw = where.step.of("with").get(where.step.input_name(key) or "")
     if isinstance(raw, Read) and raw.written != raw:
         message += f" (YAML reads {raw.written} without quotes as {raw})"
     if "${{" in value:
-        rule, message = UNJUDGED, f"{key} is {value}, whose value only the run knows"
+        rule, message = UNJUDGED, f"{key} is {value}, and only the run knows its value"
         mend = f"write {key}: {quoted(expected)}"
     if "secrets." in value:
         return  # that is a finding of its own
@@ -106,7 +106,7 @@ def compare_called(repository: Repository, key: str, rule: str) -> Iterator[Find
                 continue
             if normalize_expressions(value) != normalize_expressions(wanted):
                 shown = f"is {value}" if value else "is missing"
-                message = f"{key} {shown}, and this entry needs {wanted}"
+                message = f"{key} {shown}, but this entry needs {wanted}"
                 mend = f"write {key}: {wanted} below with:"
                 yield job.finding(job.root, key, rule, message, mend, wanted)
 

@@ -1,4 +1,4 @@
-"""What Terraform plans, AWS takes."""
+"""AWS accepts what Terraform plans."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from keyless.model.tags import tag_errors
 
 ID = REFUSED
 WHY = (
-    "If Terraform or AWS refuses a part of infra/, the apply stops half-way: a role or a registry"
-    " is missing, or is not as the workflow needs it."
+    "If Terraform or AWS refuses a part of `infra/`, the apply stops halfway. A role or an ECR"
+    " repository is then missing, or differs from what the workflow needs."
 )
 SOURCES = (
     (
@@ -161,7 +161,7 @@ def _policy_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
         lengths = [_length(each.get("policy")) for each in others if each.get("policy")]
         length = sum(lengths) if length == max(lengths) else 0  # reported for the longest one
     if length > longest:
-        message = f"its {attribute} has {length:,} characters, and AWS takes {longest:,}"
+        message = f"its {attribute} has {length:,} characters, but AWS accepts {longest:,}"
         yield message, "shorten it, for example with a * at the end of similar names"
     for statement in statements:
         for why in _statement_errors(statement, resource.type):
@@ -197,11 +197,11 @@ def _statement_errors(statement: dict[str, Any], kind: str) -> Iterator[str]:
         if not re.fullmatch(r"\*|arn:.*|\$\{.*", str(each), re.DOTALL):
             yield f"{each} is not an ARN"
     if kind.startswith("aws_iam_") and not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid") or ""):
-        yield "its Sid may have letters and digits only"
+        yield "its Sid can have only letters and digits"
 
 
 def _lifecycle_errors(plan: Plan, resource: Resource) -> Iterator[tuple[str, str]]:
-    """Yield what ECR refuses of the lifecycle of another registry than an entry's."""
+    """Yield what ECR refuses in the lifecycle of an ECR repository that is not an entry's."""
     ours = {entry["ecr_repository"] for entry in plan.account.entries.values()}
     text = resource.get("policy") if resource.type == "aws_ecr_lifecycle_policy" else None
     if isinstance(text, str) and resource.get("repository") not in ours:
@@ -214,8 +214,8 @@ def _text_errors(resource: Resource) -> Iterator[tuple[str, str]]:
     for attribute, form in TEXTS.items():
         text = resource.get(attribute) if resource.type.startswith("aws_iam_") else None
         if isinstance(text, str) and not re.fullmatch(form, text):
-            message = f"IAM does not take its {attribute} {text[:60]!r}"
-            yield message, "write at most 1,000 characters of Latin-1: no typographic dash or quote"
+            message = f"IAM does not accept its {attribute} {text[:60]!r}"
+            yield message, "write at most 1,000 characters of Latin-1, no typographic dash or quote"
 
 
 def _takes_from_others(plan: Plan) -> Iterator[Finding]:
@@ -254,7 +254,7 @@ def _name_errors(resource: Resource) -> Iterator[tuple[str, str]]:
     for attribute in ("role", "role_name", "user", "user_name", "group", "group_name"):
         name = resource.get(attribute)
         if isinstance(name, str) and not re.fullmatch(r"[\w+=,.@-]{1,128}", name, re.ASCII):
-            yield f"{attribute} is {name}, which is not a name", "write the name, not the ARN"
+            yield f"{attribute} is {name}, which is not a valid name", "write a name, not an ARN"
 
 
 def _tag_errors(resource: Resource) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What nobody can judge before the run, or without a plan, is said and not guessed."""
+"""What only a run or an apply can show is reported, not guessed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from keyless.paths import WORKFLOWS
 
 ID = UNJUDGED
 WHY = (
-    "The value is known only in the run, or something in infra/ does what no plan shows: nothing is"
-    " guessed."
+    "The check does not guess. It reports values that only the run knows, and anything in"
+    " `infra/` whose effect a plan does not show."
 )
 SOURCES = ()
 BEFORE = """\
@@ -36,14 +36,14 @@ WIDE = (
 PROGRAMS = ("aws", "docker", "python3", "git")
 # What makes something else than the plan says: another program, or another description.
 HIDING = {
-    "aws_cloudcontrolapi_resource": "makes what its own description says",
-    "aws_cloudformation_stack": "makes what its template says",
-    "aws_cloudformation_stack_instances": "makes what its template says",
-    "aws_cloudformation_stack_set": "makes what its template says",
-    "aws_cloudformation_stack_set_instance": "makes what its template says",
-    "aws_serverlessapplicationrepository_cloudformation_stack": "makes what its template says",
+    "aws_cloudcontrolapi_resource": "creates what its own description says",
+    "aws_cloudformation_stack": "creates what its template says",
+    "aws_cloudformation_stack_instances": "creates what its template says",
+    "aws_cloudformation_stack_set": "creates what its template says",
+    "aws_cloudformation_stack_set_instance": "creates what its template says",
+    "aws_serverlessapplicationrepository_cloudformation_stack": "creates what its template says",
     "external": "runs a program",
-    "null_resource": "is there to run programs",
+    "null_resource": "can run programs",
 }
 # Providers that can neither call AWS nor run a program.
 PROVIDERS = r".*/(hashicorp/(archive|aws|local|random|time|tls)|builtin/terraform)"
@@ -73,19 +73,19 @@ def find(repository: Repository) -> Iterator[Finding]:
                 yield _hidden(job, step)
         if not publication.pushed and not publication.unseen:
             first = publication.jobs[0]
-            message = f"job {first.name} assumes the role and no step of {BUILD} pushes tags"
+            message = f"job {first.name} assumes the role, but no step of {BUILD} pushes tags"
             yield Finding(*first.where, ID, message, "push with push: true and tags")
 
 
 def _hidden(job: Job, step: Mapping) -> Finding:
-    """Return the finding for a step of which nobody can tell what it pushes."""
+    """Return the finding for a step whose pushes the check cannot read."""
     value = job.input(step, "push")
     if step in job.using(BUILD) and "${{" in value:
         message = f"push is {value}, and only the run knows whether that is true"
     elif step in job.using(BUILD) and value.lower() not in ("true", "false", ""):
         message = f"push is {value}, which is neither true nor false"
     else:
-        message = f"{name_of_step(step)!r} may push an image, and the check cannot read which one,"
+        message = f"{name_of_step(step)!r} can push an image, but the check cannot tell which one,"
         message += " or under which tags"
         mend = f"push with {BUILD}, push: true and tags:"
         return job.finding(step, "push", ID, message, mend)
@@ -126,8 +126,8 @@ def _other_programs(repository: Repository, job: Job) -> Iterator[Finding]:
         ]
         written = re.findall(rf">\s*\"?[^\s\"]*/({'|'.join(PROGRAMS)})\b", script)
         if here or written:
-            message = f"{(here or written)[0]} takes the place of a program that publishes"
-            mend = "give it another name, or another job"
+            message = f"{(here or written)[0]} replaces a program that publishes"
+            mend = "rename it, or use it in another job"
             yield job.at_step(step, ID, message, mend)
 
 
@@ -145,7 +145,7 @@ def _is_plain(name: str, value: str) -> bool:
 
 
 def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:
-    """Yield the blocks that may grant or trust something, and of which no plan shows what."""
+    """Yield the blocks whose grants and trust no plan shows."""
     for address, block in configured_resources(plan).items():
         kind = str(block.get("type"))
         why = HIDING.get(kind, "")
@@ -153,8 +153,8 @@ def _beyond_the_plan(plan: Plan) -> Iterator[Finding]:
             why = "has a provisioner, which runs a program at the apply"
         name = str(plan.provider_config(block).get("full_name", ""))
         if not why and name and not re.fullmatch(PROVIDERS, name):
-            why = f"is made by {name.rpartition('/')[2]}, whose values say nothing of AWS"
+            why = f"comes from {name.rpartition('/')[2]}, whose values say nothing about AWS"
         if why:
-            mend = "move it into another root module: nothing there can be judged here"
-            message = f"{address} {why}, so nobody can tell whom it lets publish"
+            mend = "move it into another root module, in another folder than infra/"
+            message = f"{address} {why}, so the check cannot tell whom it lets publish"
             yield Finding(*plan.where(address), ID, message, mend)

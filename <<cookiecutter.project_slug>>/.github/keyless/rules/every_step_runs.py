@@ -1,4 +1,4 @@
-"""The steps that publish run, one after the other, with what they need."""
+"""Each step that publishes runs, in order and with what it needs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from keyless.model.workflows import (
 
 ID = "every-step-runs"
 WHY = (
-    "A step whose `if:` is never true is skipped without an error, and the steps after it go on"
-    " without what it should have done. A step that looks for the tool or for a local action where"
-    " nothing is checked out fails. A step with `action-timeout-s` that fails goes on until that"
-    " time is over, and only then does the job say why."
+    "GitHub skips a step whose `if:` is never true, without an error. The steps after it continue"
+    " without its result. A step that needs the tool or a local action fails if nothing is checked"
+    " out. If a step with `action-timeout-s` fails, the job waits until that time is over, and"
+    " only then reports why."
 )
 SOURCES = (
     (
@@ -66,7 +66,7 @@ def _judge(repository: Repository) -> Iterator[Finding]:
         job = followed.job
         if followed.worlds is None:
             message = f"the steps of job {job.name} have conditions on too many unknown values"
-            yield Finding(*job.where, UNJUDGED, message, "let fewer steps have an if:")
+            yield Finding(*job.where, UNJUDGED, message, "give fewer steps an if:")
             continue
         found = [*_nothing_pushed(followed)]
         if not found:
@@ -125,7 +125,7 @@ def _without(followed: Followed, world: World) -> Iterator[Finding]:
         if uses_role(visit.step) and visit.before.credentials is None:
             yield from _skipped(followed, world, visit, job.assuming(), "there are no credentials")
         if followed.pushes(visit.step) and not visit.before.logins:
-            yield from _skipped(followed, world, visit, job.using(LOGIN), "nothing is logged in")
+            yield from _skipped(followed, world, visit, job.using(LOGIN), "there is no login")
         if "push" in publishing_words(visit.step):
             lacks = "there are no images"
             yield from _skipped(followed, world, visit, job.using(DOWNLOAD), lacks)
@@ -173,7 +173,7 @@ def _not_there(followed: Followed, world: World) -> Iterator[Finding]:
         builds = followed.builds(step)
         folder, line = _folder_of(job, step)
         if by_tool and folder not in ("", "."):
-            message = f"the step runs in {folder}, and the tool is in .github/keyless of the"
+            message = f"the step runs in {folder}, but the tool is in .github/keyless of the"
             message += " repository's root, so the step fails"
             mend = 'remove working-directory, or write python3 "$GITHUB_WORKSPACE/.github/keyless"'
             yield Finding(step.path or job.source.path, line, ID, message, mend)
@@ -231,8 +231,8 @@ def _held_up(job: Job) -> Iterator[Finding]:
         value = job.input(step, key)
         seconds = re.match(r"\+?\d+", value)  # the action reads no more of it
         if "${{" in value or (seconds and int(seconds[0])):
-            message = f"{key} is {value}, and the action stops this timer only if it succeeds, so"
-            message += " after a failure the job waits for the timer before it says why"
+            message = f"{key} is {value}, but the action stops this timer only if it succeeds."
+            message += " After a failure the job waits until the timer ends, and then reports why"
             mend = "remove it, and write timeout-minutes: 5 into the step"
             if step.caller is not None:  # GitHub knows no limit for a step of an action
                 mend = "remove it, and write timeout-minutes: 5 into the step that uses this action"
@@ -243,7 +243,7 @@ def _runner(job: Job) -> Iterator[Finding]:
     """Yield a runner that has no Docker for images of Linux."""
     runner = job.resolve(Mapping(), job.root.text("runs-on")).lower()
     if re.match("windows|macos", runner) and job.using(BUILD):
-        message = f"job {job.name} runs on {runner}, which builds no image of Linux"
+        message = f"job {job.name} runs on {runner}, which cannot build a Linux image"
         yield job.at(job.root, "runs-on", ID, message, "write runs-on: ubuntu-24.04")
 
 
@@ -253,7 +253,7 @@ def _blocked(job: Job) -> Iterator[Finding]:
         allowed = job.input(step, "allowed-endpoints")
         blocks = job.input(step, "egress-policy").lower() == "block"
         if blocks and allowed and "amazonaws" not in allowed and "${{" not in allowed:
-            message = "the job may reach no host of AWS, so the role cannot be assumed"
+            message = "this step blocks all hosts of AWS, so the job cannot assume the role"
             mend = "add sts.REGION.amazonaws.com, api.ecr.REGION.amazonaws.com and the registry"
             yield job.finding(step, "allowed-endpoints", ID, message, mend)
 
@@ -274,7 +274,7 @@ def _without_checkout(job: Job, world: World, visit: Visit) -> Finding:
             return job.finding(tree.step, "path", ID, message, mend, "")
     other = visit.before.tree_of(".")
     if other:
-        message = f"{other.repository} is checked out in place of this repository, so {shown!r}"
+        message = f"{other.repository} is checked out instead of this repository, so {shown!r}"
         mend = "check it out into a folder of its own: path:"
         return job.finding(other.step, "repository", ID, f"{message} does not find its files", mend)
     before = job.steps[: job.position(visit.step)]

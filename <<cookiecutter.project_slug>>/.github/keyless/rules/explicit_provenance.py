@@ -1,4 +1,4 @@
-"""Provenance is chosen, so that nobody is surprised by an index."""
+"""Each build that pushes sets `provenance:`, so that nobody gets an index by surprise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from keyless.model.repository import Repository
 from keyless.model.workflows import BUILD
 
 ID = "explicit-provenance"
-WHY = "The default adds an attestation, which makes the image an index; Lambda refuses that."
+WHY = (
+    "By default, a build adds an attestation, which makes the image an index. Lambda refuses an"
+    " index."
+)
 SOURCES = (
     (
         "Docker: attestations",
@@ -38,9 +41,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     for job in repository.judged:
         for step in job.using(BUILD) if all(job is not other for other in built) else ():
             if not step.input("provenance") and job.input(step, "push") != "false":
-                message = (
-                    "provenance is not chosen, so the default may turn the image into an index"
-                )
+                message = "provenance is not set, so the default can make the image an index"
                 mend = "write provenance: false, or the mode that you want"
                 finding = job.finding(step, "provenance", ID, message, mend, "false")
                 yield finding if step.input_name("provenance") else _below_push(step, finding)
@@ -52,10 +53,8 @@ def _with_attestations(build: Build) -> Iterator[Finding]:
     for key, plain in (("provenance", {"false"}), ("sbom", {"false", ""}), ("attests", {""})):
         value = job.input(step, key).lower()
         if value not in plain:
-            message = (
-                f"{key} is {value or 'not chosen'}, so the build adds an attestation and makes"
-            )
-            message += " an index, and publish push takes one image for each platform"
+            message = f"{key} is {value or 'not set'}, so the build adds an attestation and makes"
+            message += " an index, but publish push needs one image for each platform"
             wanted = "" if key == "attests" else "false"
             mend = f"write {key}: false" if wanted else f"remove {key}"
             yield job.finding(step, key, ID, message, mend, wanted)

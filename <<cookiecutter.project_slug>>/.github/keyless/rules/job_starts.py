@@ -1,4 +1,4 @@
-"""What starts the workflow also starts the job that publishes."""
+"""An event that starts the workflow also starts the job that publishes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from keyless.model.workflows import script_of
 
 ID = "job-starts"
 WHY = (
-    "A job whose condition is never true for the refs that the role trusts is skipped without an"
-    " error, and a filter that leaves the refs out starts nothing at all. No image is published. If"
-    " the job that explains this has another condition than the opposite one, nobody is told."
+    "GitHub skips a job without an error if its condition is never true for the refs that the"
+    " role trusts. A filter that leaves these refs out starts nothing at all. No image is"
+    " published in either case. The job that explains this must have exactly the opposite"
+    " condition, otherwise nothing reports it."
 )
 SOURCES = (
     (
@@ -88,12 +89,12 @@ def _builds_or_publishes(handover: Handover) -> Iterator[Finding]:
         yield from (_never_builds(handover, build.outer) for build in idle)
         key = "if" if "if" in job.root else "needs"
         if not idle and not building[job.name]:
-            message = f"job {job.name} never starts where an image was built, so none is published"
+            message = f"job {job.name} never starts after a build, so no image is published"
             yield job.at(job.root, key, ID, message, "correct the condition")
         elif building[job.name] and not there[job.name]:
-            message = "where nothing is to be built, the jobs that build are skipped, and job"
-            message += f" {job.name} with them, so a second version of a commit is not published"
-            mend = "begin its condition with !failure() && !cancelled() &&"
+            message = "if no build is needed, GitHub skips the jobs that build, and so also job"
+            message += f" {job.name}. A second version of the same commit is then not published"
+            mend = "begin its if: with !failure() && !cancelled() &&"
             yield job.at(job.root, key, ID, message, mend)
 
 
@@ -112,7 +113,7 @@ def _never_builds(handover: Handover, job: Job) -> Finding:
             if match and look.name.lower() == match[1] and key and asking:
                 wanted = f"${{{{ steps.{asking[0].text('id') or 'before'}.outputs.build }}}}"
                 if normalize_expressions(outputs.text(key)) != normalize_expressions(wanted):
-                    message += f": the output {key} is not what publish before says"
+                    message += f": the output {key} is not the answer of publish before"
                     mend = f"write {key}: {wanted}"
                     return look.at(outputs, key, ID, message, mend, Change(wanted))
     mend = "correct the condition, for example: needs.look.outputs.build == 'true'"
@@ -122,7 +123,7 @@ def _never_builds(handover: Handover, job: Job) -> Finding:
 def _neither_starts(side: Side, job: Job) -> Iterator[Finding]:
     """Yield the job for all other refs whose condition is not the opposite of the publishing one.
 
-    For what neither of both starts for, the run is green, and nobody is told.
+    If neither starts for a ref, the run is green, and nothing reports why there is no image.
     """
     own = _compact(condition_of(job.root))
     jobs = job.source.root.of("jobs")
@@ -130,10 +131,8 @@ def _neither_starts(side: Side, job: Job) -> Iterator[Finding]:
     for name in jobs if trusted else []:  # else the rule subject speaks of the condition
         opposite = re.fullmatch(rf"!\(({ON_REF})\)", _compact(condition_of(jobs.of(name))))
         if opposite and not _covers(own, opposite[1]):
-            message = (
-                f"job {name} starts unless {opposite[1]}, and job {job.name} only if {own}, so"
-            )
-            message += " for some refs neither starts, and nothing says why no image came"
+            message = f"job {name} starts unless {opposite[1]}, but job {job.name} only if {own}."
+            message += " For some refs neither starts, and nothing reports why there is no image"
             wanted = f"${{{{ !({condition_of(job.root).strip()}) }}}}"
             yield job.at(jobs.of(name), "if", ID, message, f"write if: {wanted}", Change(wanted))
 
@@ -162,7 +161,7 @@ def _by_own_token(repository: Repository) -> Iterator[Finding]:
             continue
         for _, step in source.parts():
             if _makes_release(step) and OTHER_TOKEN.search(text) is None:
-                message = "a release that is made with the workflow's own token starts no other"
+                message = "a release that is created with the workflow's own token starts no other"
                 message += " workflow, so it is not published"
                 mend = "use the token of a GitHub App, or type after it: gh workflow run deploy.yml"
                 mend += " --ref TAG"
@@ -185,7 +184,7 @@ def _no_globs(job: Job) -> Iterator[Finding]:
         for pattern in map(str, as_list(config[key])):
             if key.startswith(("tags", "branches")) and re.search(REGULAR, pattern):
                 message = (
-                    f"the filter {pattern} is a regular expression, and GitHub takes a glob, so"
+                    f"the filter {pattern} is a regular expression, but GitHub needs a glob, so"
                 )
                 mend = "write a glob, for example v*, or 'v[0-9]+.[0-9]+.[0-9]+'"
                 yield job.at(config, key, ID, f"{message} it matches other names", mend)
@@ -199,8 +198,8 @@ def _no_files(repository: Repository, job: Job) -> Iterator[Finding]:
     if wanted and any(ref.startswith("refs/heads/") for run in job.starts for ref in [run.ref]):
         files = repository_files(repository.root)
         if not any(re.fullmatch(each, file) for each in wanted for file in files):
-            message = f"paths is {', '.join(patterns)}, and no file here matches that, so no push"
-            mend = "name the files that the image is made of, or remove paths"
+            message = f"paths is {', '.join(patterns)}, but no file here matches that, so no push"
+            mend = "list the files that the image is made of, or remove paths"
             yield job.at(config, "paths", ID, f"{message} starts the workflow", mend)
 
 

@@ -1,4 +1,4 @@
-"""Terraform knows every key of its values, and takes the values for everything."""
+"""Terraform knows every key of the values, and no other file replaces a value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keyless.model.plan import Plan
 from keyless.model.repository import Repository
 
 ID = "known-keys"
-WHY = "Terraform drops a key that its type does not know without a word, so it has no effect."
+WHY = "Terraform silently drops a key that its type does not contain, so the key has no effect."
 SOURCES = (
     (
         "Terraform: type constraints",
@@ -39,7 +39,7 @@ def find(repository: Repository) -> Iterator[Finding]:
     for key in sorted(set(account.values) - known):
         if not re.search(rf'(?m)^variable "{re.escape(key)}"', declared):
             message = f"Terraform has no variable {key!r}, so it has no effect"
-            mend = f"remove it, or write: {', '.join(ACCOUNT_KEYS)}"
+            mend = f"remove it, or write one of: {', '.join(ACCOUNT_KEYS)}"
             if key in ENTRY_KINDS:
                 mend = "write it into its entry of repositories"
             yield Finding(account.path, account.at(key), ID, message, mend)
@@ -62,5 +62,5 @@ def _replaced(plan: Plan) -> Iterator[Finding]:
     for key in sorted({*ACCOUNT_KEYS} & {*plan.shown["variables"]}):
         value = written.get(key, declared.get(key, {}).get("default"))
         if plan.shown["variables"][key].get("value") != value:
-            message = f"Terraform takes another {key} than {account.path} says, from this file"
-            yield Finding(place, 1, ID, message, f"write it into {account.path}, and nowhere else")
+            message = f"Terraform takes {key} from this file, and not from {account.path}"
+            yield Finding(place, 1, ID, message, f"write {key} only into {account.path}")

@@ -1,4 +1,4 @@
-"""Every role that GitHub's tokens may assume belongs to an entry."""
+"""Every role that trusts GitHub belongs to an entry."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keyless.model.repository import Repository
 
 ID = "known-roles"
 WHY = (
-    "A role that trusts GitHub and belongs to no entry is one that no workflow here is compared"
-    " with: a job of another repository may be what assumes it."
+    "If a role trusts GitHub but belongs to no entry, the check compares no workflow with it. A"
+    " job of another repository may be able to assume it."
 )
 SOURCES = (
     (
@@ -41,8 +41,8 @@ def find(repository: Repository) -> Iterator[Finding]:
         if name in names:
             continue  # the rule subject judges it
         if trust is None:
-            message = f"it is not known whom {role.address} trusts: the value is known only after"
-            message += " the apply, or changes of it are ignored"
+            message = f"the plan does not show whom {role.address} trusts: the value is known"
+            message += " only after the apply, or ignore_changes covers it"
             mend = "write the principal as text, and remove ignore_changes"
             yield Finding(*plan.where(role.address), UNJUDGED, message, mend)
         elif any(trusts_github(one, plan.account.issuer) for one in statements_of(trust) or []):
@@ -55,22 +55,22 @@ def _judge(plan: Plan, role: Resource, grants: list[Grant]) -> Iterator[Finding]
     account, where, name = plan.account, plan.where(role.address), role.get("name") or role.address
     reach, by = _reach(account, grants)
     if reach:
-        message = f"GitHub's tokens may assume {name}, and {by} lets it {reach}"
-        mend = f"take that away from it, or write an entry for it into {account.path}"
+        message = f"GitHub's tokens can assume {name}, and {by} lets it {reach}"
+        mend = f"remove this permission, or write an entry for the role into {account.path}"
         yield Finding(*where, ID, message, mend)
     elif any(each.statements is None for each in grants):
-        message = f"GitHub's tokens may assume {name}, and what it may do is not known"
+        message = f"GitHub's tokens can assume {name}, but the plan does not show what it can do"
         mend = "write its policies so that a plan shows them, or move it into another root module"
         yield Finding(*where, UNJUDGED, message, mend)
     elif not kept_by_comment(plan.root, where, ID):
-        message = f"GitHub's tokens may assume {name}, which belongs to no entry of {account.path}"
-        mend = "write an entry for it. If it publishes nothing here, keep it by a comment above its"
-        mend += f" block: # check: skip={ID} YOUR REASON"
+        message = f"GitHub's tokens can assume {name}, which belongs to no entry of {account.path}"
+        mend = "write an entry for it. If it publishes nothing here, keep it with a comment above"
+        mend += f" its block: # check: skip={ID} YOUR REASON"
         yield Finding(*where, ID, message, mend)
 
 
 def _reach(account: Account, grants: list[Grant]) -> tuple[str, str]:
-    """Return what a role may do on an entry's registry or role, and what lets it."""
+    """Return what a role can do to an entry's ECR repository or role, and what lets it."""
     for each in grants:
         reach = reach_of(each.statements or [], account)
         if reach:

@@ -1,4 +1,4 @@
-"""The role may do what the steps do, and nothing else; nobody else may do it."""
+"""The role can do what the steps do, and nothing else. Nothing else can push."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from keyless.rules._entries import refused
 
 ID = "least-actions"
 WHY = (
-    "What a role may do beyond pushing, a stolen session may do, too. What it may not do fails in"
-    " the middle of a push."
+    "Anyone who steals a session can do everything that the role can do. An action that the role"
+    " lacks fails in the middle of a push."
 )
 SOURCES = (
     (
@@ -87,11 +87,11 @@ def _compare(publication: Publication) -> Iterator[Finding]:
     place = "infra/" if infra.where else PUSH_ACTIONS
     apply = " and apply it"
     if where[0] == INFRA_JSON:
-        place, apply = "that infra/", ", apply it, and type: make fetch"
+        place, apply = "the infra/ that makes the role", ", apply it, and type: make fetch"
     needed = {action for action in publication.needed if action in READING or action in granted}
     lacking, idle = needed - granted, granted - needed
     if lacking:
-        message = f"the steps need {', '.join(sorted(lacking))}, so they fail"
+        message = f"the role lacks {', '.join(sorted(lacking))}, which the steps need, so they fail"
         yield Finding(*where, ID, message, f"add it to {place}{apply}")
     if idle:
         message = f"the role is granted {', '.join(sorted(idle))}, which no step needs"
@@ -111,8 +111,8 @@ def _other_calls(account: Account, followed: Followed) -> Iterator[Finding]:
             for action in calls_of(visit.step):
                 if action in READING | granted or (service and action.split(":")[0] in RUNNING):
                     continue
-                message = f"the role may not call {action}, so {name_of_step(visit.step)!r} fails"
-                mend = "let another job do it, with a role of its own"
+                message = f"the role cannot call {action}, so {name_of_step(visit.step)!r} fails"
+                mend = "do it in another job, with its own role"
                 yield job.at_step(visit.step, ID, message, mend)
 
 
@@ -137,7 +137,7 @@ def _other_bases(
                 own = by_role and re.split("[:@]", rest)[0] == entry["ecr_repository"]
                 if host == account.registry and not own:
                     who = "the role" if by_role else f"job {followed.job.name} without a role"
-                    message = f"the build pulls {image}, which {who} may not read, so it fails"
+                    message = f"the build pulls {image}, which {who} cannot read, so it fails"
                     mend = "pull it from a public registry"
                     mend += ", or log in to that one with another role" * by_role
                     yield Finding(name, line, ID, message, mend)
@@ -149,14 +149,14 @@ def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator
     if role is None:
         return  # which is a finding already
     for statement in planned.lacking:
-        message = f"{name} is not granted {in_words(statement)}, so no image could be run"
+        message = f"{name} is not granted {in_words(statement)}, so no image can run"
         yield Finding(*planned.at(role), ID, message, f"restore {SERVICE_TF}")
     plan = planned.plan
     if service:
         yield from _passed_on(service, plan)
     for each in planned.unknown:
-        message = f"it is not known what {each.address} allows {name}: the value is known only"
-        message += " after the apply, or changes of it are ignored"
+        message = f"the plan does not show what {each.address} allows {name}: the value is known"
+        message += " only after the apply, or ignore_changes covers it"
         mend = "write ARNs as text, and remove ignore_changes"
         yield Finding(*planned.at(each), UNJUDGED, message, mend)
     yield from _more_than_pushing(side.entry, planned)
@@ -165,8 +165,8 @@ def _planned(side: Side, planned: PlannedEntry, grants: list[Grant]) -> Iterator
     account = plan.account
     boundary = account.values.get("permissions_boundary")
     if boundary and role.get("permissions_boundary") != boundary:
-        message = f"{name} is not bounded by {boundary}, as {account.path} says"
-        mend = f"let {TRUST_TF} read permissions_boundary"
+        message = f"{name} lacks the boundary {boundary}, which {account.path} sets"
+        mend = f"let {TRUST_TF} use permissions_boundary"
         yield Finding(*planned.at(role), ID, message, mend)
 
 
@@ -184,10 +184,8 @@ def _too_narrow(entry: dict[str, Any], planned: PlannedEntry, role: Resource) ->
             if not any(reaches(statement, [action], [arn]) for statement in statements)
         }
         if refused:
-            message = (
-                f"{each.address} bounds {name}, and does not allow {', '.join(sorted(refused))}"
-            )
-            yield Finding(*planned.at(each), ID, f"{message}: a push fails", "allow it there, too")
+            message = f"the boundary {each.address} of {name} lacks {', '.join(sorted(refused))}"
+            yield Finding(*planned.at(each), ID, f"{message}, so a push fails", "allow it there")
 
 
 def _passed_on(service: Service, plan: Plan) -> Iterator[Finding]:
@@ -198,7 +196,8 @@ def _passed_on(service: Service, plan: Plan) -> Iterator[Finding]:
     for message in role_errors(service, by_type, partial(parse_policy, plan.path)):
         found = plan.find("aws_iam_role", "name", message.split()[0])
         where = plan.where(found[0].address) if found else (SERVICE_TF, 1)
-        yield Finding(*where, ID, message, f"restore {SERVICE_TF}: it is passed on to the service")
+        mend = f"restore {SERVICE_TF}, because the service gets this role"
+        yield Finding(*where, ID, message, mend)
 
 
 def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator[Finding]:
@@ -206,10 +205,10 @@ def _more_than_pushing(entry: dict[str, Any], planned: PlannedEntry) -> Iterator
     name = entry["role_name"]
     own = planned.plan.of("aws_iam_role_policy")
     for statement in planned.beyond:
-        message = f"{name} is granted {in_words(statement)}, which is more than pushing"
+        message = f"{name} is granted {in_words(statement)}, which is more than it needs to push"
         holds = [each for each in own if statement in (statements_of(each.get("policy")) or [])]
         where = planned.at(holds[0] if holds else planned.role)
-        yield Finding(*where, ID, message, f"grant it on {arn} alone, or remove it")
+        yield Finding(*where, ID, message, f"grant it only on {arn}, or remove it")
 
 
 def _further_policies(name: str, plan: Plan, grants: list[Grant]) -> Iterator[Finding]:
@@ -218,7 +217,7 @@ def _further_policies(name: str, plan: Plan, grants: list[Grant]) -> Iterator[Fi
         if each.role != name.lower():
             continue
         if each.attached:
-            message = f"{each.resource.address} gives {name} a policy, so it may do more than push"
+            message = f"{each.resource.address} gives {name} a policy, so it can do more than push"
             where = plan.where(each.resource.address)
             yield Finding(*where, ID, message, "remove it from infra/")
         elif each.statements is None and each.resource.type == "aws_iam_role":
@@ -241,8 +240,8 @@ def _others(plan: Plan, grants: list[Grant]) -> Iterator[Finding]:
             continue  # judged above
         reach = reach_of(each.statements or [], account)
         if reach:
-            message = f"{each.resource.address} lets {each.who} {reach}, so it could publish, too"
-            mend = "narrow it to what it needs, or move it into another root module"
+            message = f"{each.resource.address} lets {each.who} {reach}, which is enough to publish"
+            mend = "limit it to what it needs, or move it into another root module"
             yield Finding(*plan.where(each.resource.address), ID, message, mend)
         elif each.kind == "role" and each.name is None and each.statements != []:
             message = f"{each.resource.address} names a role that is known only after the apply"
@@ -251,7 +250,7 @@ def _others(plan: Plan, grants: list[Grant]) -> Iterator[Finding]:
 
 
 def _on_registries(plan: Plan) -> Iterator[Finding]:
-    """Judge the policies of registries: others may pull, and nothing else."""
+    """Judge the policies of ECR repositories: others can pull, and nothing else."""
     account = plan.account
     registries = {entry["ecr_repository"]: entry for entry in account.entries.values()}
     for each in plan.of("aws_ecr_repository_policy", "aws_ecr_registry_policy"):
@@ -260,20 +259,20 @@ def _on_registries(plan: Plan) -> Iterator[Finding]:
         if not whole and name is not None and name not in registries:
             continue
         where, policy = plan.where(each.address), each.get("policy")
-        shown = "every registry" if whole else name or "a registry that is not known yet"
+        shown = "every ECR repository" if whole else name or "an unknown ECR repository"
         if policy is None or (name is None and not whole):
-            message = f"it is not known what {each.address} allows others: the value is known only"
-            message += " after the apply, or changes of it are ignored"
+            message = f"the plan does not show what {each.address} allows others: the value is"
+            message += " known only after the apply, or ignore_changes covers it"
             mend = "write names and ARNs as text, and remove ignore_changes"
             yield Finding(*where, UNJUDGED, message, mend)
         elif whole:
             yield from _on_every_registry(each, where, account)
         elif not only_pulls(policy):
-            message = f"{each.address} lets others change what stands in {shown}, or refuses a push"
-            yield Finding(*where, ID, message, "let it grant pulling alone")
+            message = f"{each.address} lets others change images in {shown}, or refuses a push"
+            yield Finding(*where, ID, message, "let it grant only pulling")
         elif pulled_by_anybody(policy):
-            message = f"{shown} may be pulled by * by {each.address}, so by everybody"
-            mend = "name accounts or services, or add a condition, for example aws:PrincipalOrgID"
+            message = f"{each.address} lets everybody (*) pull from {shown}"
+            mend = "list accounts or services, or add a condition, for example aws:PrincipalOrgID"
             yield Finding(*where, ID, message, mend)
         else:
             yield from _other_accounts(account, registries[name], each, where)
@@ -288,12 +287,12 @@ def _on_every_registry(
         turned = {**each, "Effect": "Allow"}
         reached = [name for name in names if reaches(turned, PUSHING, [account.registry_arn(name)])]
         if reached and each.get("Effect") != "Deny":
-            message = f"{resource.address} lets others change what stands in {reached[0]}"
-            mend = "let it grant pulling alone, or name other registries"
+            message = f"{resource.address} lets others change images in {reached[0]}"
+            mend = "let it grant only pulling, or limit it to other ECR repositories"
             yield Finding(*where, ID, message, mend)
         elif reached:
-            message = f"{resource.address} may refuse a push to {reached[0]}"
-            yield Finding(*where, ID, message, "remove it, or name other registries")
+            message = f"{resource.address} can refuse a push to {reached[0]}"
+            yield Finding(*where, ID, message, "remove it, or limit it to other ECR repositories")
 
 
 def _other_accounts(
@@ -304,6 +303,6 @@ def _other_accounts(
     known = {f"arn:{account.partition}:iam::{number}:root" for number in written}
     who = principals_of(resource.get("policy")) if written else set()
     if not who <= known:
-        message = f"{entry['ecr_repository']} may be pulled by {', '.join(sorted(who))}"
-        mend = f"name all in pull_accounts of {account.path}"
+        message = f"this lets {', '.join(sorted(who))} pull from {entry['ecr_repository']}"
+        mend = f"list all of them in pull_accounts of {account.path}"
         yield Finding(*where, ID, message, mend)

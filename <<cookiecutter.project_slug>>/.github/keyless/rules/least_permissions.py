@@ -1,4 +1,4 @@
-"""Nobody can ask for a token but the job that assumes the role, and the jobs that call it."""
+"""Only the job that assumes the role, and the jobs that call it, can ask for a token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from keyless.model.values import is_known
 from keyless.model.workflows import Workflow, local_path, script_of
 
 ID = "least-permissions"
-WHY = "Whatever runs in a job with `id-token: write` can ask for the token that assumes the role."
+WHY = (
+    "Everything that runs in a job with `id-token: write` can ask for the token that assumes the"
+    " role."
+)
 SOURCES = (
     (
         "GitHub: OIDC in AWS",
@@ -98,8 +101,8 @@ def _token_by_default(source: Workflow) -> Iterator[Finding]:
             granted is None and event_names(source) in ([], ["workflow_call"])
         )  # or a composite
     if not tidy:
-        message = "every job is granted writing here, or what a setting of the repository says"
-        mend = "write permissions: {} at the top, and what a job needs in the job"
+        message = "every job gets write permissions here, or the repository's default permissions"
+        mend = "write permissions: {} at the top, and in each job what it needs"
         line = source.root.line("permissions")
         yield Finding(source.path, line, ID, message, mend)
 
@@ -131,18 +134,18 @@ def _other_permissions(job: Job) -> Iterator[Finding]:
         and not (held[key] == "read" and key in READABLE)
     ]
     message = f"job {job.name} assumes the role"
-    message += f" and lacks {', '.join(missing)}, so it would fail" * bool(missing)
+    message += f" and lacks {', '.join(missing)}, so it fails" * bool(missing)
     message += f" and has {', '.join(extra)}, which no step here needs" * bool(extra)
     mend = f"add {', '.join(missing)} to permissions: of the job" if missing else ""
     mend += "; " * bool(missing and extra)
     mend += f"remove {', '.join(extra)} from it" if extra else ""
     if granted == "write-all" or not held:
-        mend = "write permissions: {contents: read, id-token: write} in the job, and what else its"
-        mend += " steps need"
+        mend = "write permissions: {contents: read, id-token: write} in the job, and add what"
+        mend += " else its steps need"
     if len(extra) == 1 and not missing and extra[0].split(":")[0] in job.root.of("permissions"):
         key = extra[0].split(":")[0]
         change = Change("read") if key == "contents" else REMOVE
-        mend = f"write contents: read in place of {extra[0]}" if key == "contents" else mend
+        mend = f"write contents: read instead of {extra[0]}" if key == "contents" else mend
         yield job.at(own, key, ID, message, mend, change)
     elif missing or extra:
         yield Finding(job.source.path, _line_of_permissions(job), ID, message, mend)
@@ -159,7 +162,7 @@ def _token_of_build(job: Job) -> Iterator[Finding]:
     }
     for scope, able in what.items():
         if scopes.get(scope) == "write":
-            message = f"job {job.name} builds what another job pushes, and with {scope}: write what"
+            message = f"job {job.name} builds what another job pushes. With {scope}: write, what"
             message += f" the Dockerfile runs could {able}"
             change = Change("read") if scope == "contents" else REMOVE
             mend = f"write {scope}: read" if scope == "contents" else f"remove {scope}: write"
@@ -168,10 +171,10 @@ def _token_of_build(job: Job) -> Iterator[Finding]:
                 mend = "write permissions: {contents: read} in the job"
             yield job.at(scopes, scope, ID, message, mend, Change(None) if outside else change)
     if granted == "write-all":
-        message = f"job {job.name} builds what another job pushes, and is granted everything, an"
+        message = f"job {job.name} builds what another job pushes, and has all permissions,"
         mend = "write permissions: {contents: read} in the job"
         line = _line_of_permissions(job)
-        yield Finding(job.source.path, line, ID, f"{message} OIDC token included", mend)
+        yield Finding(job.source.path, line, ID, f"{message} including the OIDC token", mend)
 
 
 def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
@@ -189,14 +192,14 @@ def _needless_token(job: Job, account: Account) -> Iterator[Finding]:
     trusted = any(_is_accepted(job, account, entry) for entry in account.entries.values())
     if granted != "write-all" and elsewhere and (not trusted or job.assuming()):
         return
-    message = f"job {job.name} can ask for an OIDC token and assumes no role that is seen here"
+    message = f"job {job.name} can ask for an OIDC token, but assumes no role that the check finds"
     mend = "remove id-token: write from it"
     if granted == "write-all":
-        message = f"job {job.name} is granted everything, an OIDC token included"
+        message = f"job {job.name} has all permissions, including the OIDC token"
         mend = "write permissions: with what its steps need"
     elif consumes:
-        message = f"job {job.name} needs an OIDC token for somebody else, and the role trusts what"
-        message += " it presents, too"
+        message = f"job {job.name} needs an OIDC token for another service, but the role also"
+        message += " trusts what the job presents"
         mend = "give the job an environment of its own, for example environment: packages"
     rule = UNJUDGED if hidden and granted != "write-all" else ID
     if scopes and not consumes:

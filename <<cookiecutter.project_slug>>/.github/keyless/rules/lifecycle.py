@@ -1,4 +1,4 @@
-"""No lifecycle rule removes what is published, or matches nothing."""
+"""Lifecycle rules do not remove published images, and each of them matches something."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ def _judge_rules(rules: list[Any], publication: Publication) -> Iterator[str]:
             continue
         selected = _selects(selection, newest)
         if not publication.to_branch:
-            yield f"rule {number} is for images with a tag, and each of them is a release"
+            yield f"rule {number} is for images with a tag, so it removes releases"
         elif not selected or (judged and selection["tagStatus"] == "tagged"):
-            yield f"rule {number} matches no image that a run or a failed push can leave"
+            yield f"rule {number} matches no image that a run or a failed push leaves"
         elif not judged and selection["countType"] in BY_AGE:
-            yield f"rule {number} removes in time also the newest image, {', '.join(newest)}"
+            yield f"rule {number} also removes the newest image in time: {', '.join(newest)}"
         judged = judged or selected
 
 

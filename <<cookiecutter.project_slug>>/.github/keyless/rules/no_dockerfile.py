@@ -1,4 +1,4 @@
-"""The Dockerfile that a build names is there, and so is the stage."""
+"""The Dockerfile and the stage that a build names exist."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from keyless.model.workflows import BUILD, script_of
 
 ID = "no-dockerfile"
 WHY = (
-    "`file:` counts from the root of the repository, also where `context:` is another folder. A"
-    " build that finds no file, or no stage of the name in `target:`, fails in the release."
+    "`file:` is relative to the root of the repository, even if `context:` is another folder. If"
+    " the file does not exist, or has no stage with the name in `target:`, the release fails."
 )
 SOURCES = (("build-push-action", "https://github.com/docker/build-push-action"),)
 BEFORE = """\
@@ -57,7 +57,7 @@ def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
     if name is None or any(Path(name).name in script_of(each) for each in before):
         return
     if not (root / name).is_file():
-        message = f"the build reads {name}, which is not there, so nothing could be published"
+        message = f"the build reads {name}, which does not exist, so nothing can be published"
         mend = "write file: with its path from the root of the repository, e.g. docker/Dockerfile"
         yield job.finding(step, "file", ID, message, mend)
         return
@@ -65,7 +65,7 @@ def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
     target = job.input(step, "target")
     known = "${{" not in target and not target.isdigit()
     if target and known and target.lower() not in dockerfile.stages:
-        message = f"target is {target}, and {name} has no stage of that name, so the build fails"
+        message = f"target is {target}, but {name} has no stage of that name, so the build fails"
         named = ", ".join(dockerfile.stages) or "none"
         yield job.finding(step, "target", ID, message, f"write one of its stages ({named})")
     here = source.checkout is None or source.checkout.folder == "."
@@ -75,7 +75,7 @@ def _missing(root: Path, job: Job, visit: Visit) -> Iterator[Finding]:
         yield from _not_copied(root / source.folder, root / name, name, dockerfile, made)
     last = dockerfile.stages[-1] if dockerfile.stages else ""
     if not target and last in FOR_TESTS and _is_released(job, step):
-        message = f"no target: is given, so the build makes the last stage, {last}, of {name}"
+        message = f"target: is missing, so the build makes the last stage of {name}, {last}"
         yield job.finding(step, "target", ID, message, "write target: with the stage that runs")
 
 
@@ -88,7 +88,7 @@ def _is_released(job: Job, step: Mapping) -> bool:
 def _not_copied(
     context: Path, path: Path, name: str, dockerfile: Dockerfile, made: bool
 ) -> Iterator[Finding]:
-    """Yield what the Dockerfile copies, and the build does not find."""
+    """Yield what the Dockerfile copies but the build does not find."""
     beside = Path(f"{path}.dockerignore")
     ignoring = beside if beside.is_file() else context / ".dockerignore"
     patterns = ignoring.read_text(encoding="utf-8") if ignoring.is_file() else ""
@@ -96,13 +96,11 @@ def _not_copied(
         source = posixpath.normpath(copied.lstrip("/") or ".")
         pattern = re.sub(r"\*+", "*", source)  # to BuildKit ** is no more than *
         if source != "." and is_ignored(source, patterns):
-            message = (
-                f"{ignoring.name} leaves {copied} out, which {name} copies, so the build fails"
-            )
+            message = f"{ignoring.name} excludes {copied}, which {name} copies, so the build fails"
             yield Finding(name, line, ID, message, f"add !{source} to {ignoring.name}")
         elif not made and source != "." and not any(context.glob(pattern)):
-            message = f"{name} copies {copied}, which is not there in a release, so the build fails"
-            yield Finding(name, line, ID, message, "commit it, or let a step before make it")
+            message = f"{name} copies {copied}, which a release does not have, so the build fails"
+            yield Finding(name, line, ID, message, "commit it, or create it in an earlier step")
 
 
 def _may_make_files(step: Mapping) -> bool:

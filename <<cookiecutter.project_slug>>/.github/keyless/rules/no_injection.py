@@ -1,4 +1,4 @@
-"""No expression that somebody else chooses is pasted into a script."""
+"""No script contains an expression whose text other people can choose."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keyless.model.workflows import Workflow
 
 ID = "no-injection"
 WHY = (
-    "An expression is pasted into the script before the shell reads it. A title or the name of a"
-    " ref may hold commands."
+    "GitHub pastes an expression into the script before the shell reads it. A title or the name"
+    " of a ref can contain commands."
 )
 SOURCES = (
     (
@@ -48,7 +48,7 @@ def find(repository: Repository) -> Iterator[Finding]:
                 free = re.fullmatch(FREE, name)
                 event = re.match(r"github\.event\b", name) and not re.fullmatch(SAFE, name)
                 if free or event:
-                    message = f"{name} is pasted into the script, so whoever chooses it runs"
+                    message = f"{name} is pasted into the script, so anyone who chooses it runs"
                     mend = 'write it into env: and read it as "$NAME"'
                     line = step.line("run" if "run" in step else "with")
                     yield Finding(source.path, line, ID, f"{message} commands", mend)

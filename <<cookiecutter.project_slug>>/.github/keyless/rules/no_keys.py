@@ -1,4 +1,4 @@
-"""Keys that live for years are what this repository does without."""
+"""No file uses an AWS access key."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _login_with_key(job: Job) -> Iterator[Finding]:
                 message = (
                     f"{key} of a login to ECR is an access key, which works from anywhere until"
                 )
-                mend = "assume a role before, and remove username and password"
+                mend = "assume the role in a step before it, and remove username and password"
                 yield job.finding(step, key, ID, f"{message} it is rotated", mend)
 
 
@@ -83,4 +83,4 @@ def find_in_files(root: Path) -> Iterator[Finding]:
             if match:
                 line = data.count(b"\n", 0, match.start()) + 1
                 message = f"{match[0].decode()[:8]}... looks like an access key"
-                yield Finding(name, line, ID, message, "remove it, and delete it in IAM")
+                yield Finding(name, line, ID, message, "remove it here, and delete the key in IAM")

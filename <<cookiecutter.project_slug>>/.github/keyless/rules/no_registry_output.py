@@ -1,4 +1,4 @@
-"""No output of a job holds the registry's host."""
+"""No output of a job contains the registry's host."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keyless.model.repository import Repository
 
 ID = "no-registry-output"
 WHY = (
-    "The registry's host holds the account, which the credentials action may mask. An output with"
-    " it then arrives empty."
+    "The registry's host contains the account id, which the credentials action may mask. An"
+    " output that contains it then arrives empty."
 )
 SOURCES = (
     (
@@ -39,8 +39,8 @@ def find(repository: Repository) -> Iterator[Finding]:
             text = job.resolve(Mapping(), outputs.text(key))
             text += " ".join(writing[name] for name in writing if f"steps.{name}." in text)
             if re.search(HOST, text):
-                message = f"the output {key} holds the registry's host, which GitHub may blank"
-                mend = "pass the digest, and compose the name where it is used"
+                message = f"the output {key} contains the registry's host, which GitHub may mask"
+                mend = "pass the digest, and build the image's name in the job that uses it"
                 yield Finding(job.source.path, outputs.line(key), ID, message, mend)
 
 

@@ -1,4 +1,4 @@
-"""What is no secret is not kept as one."""
+"""Values that are not secret, such as a role's name, are not stored as secrets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keyless.rules._secrets import SECRET, STORED_KEY
 
 ID = "no-secrets"
 WHY = (
-    "GitHub blanks the value of a secret in logs and drops outputs that hold it. The name of a role"
-    " is no secret."
+    "GitHub masks the value of a secret in logs, and drops outputs that contain it. The name of a"
+    " role is not a secret."
 )
 SOURCES = (
     (
@@ -38,7 +38,7 @@ def find(repository: Repository) -> Iterator[Finding]:
             of_aws = part.action().startswith((CREDENTIALS, LOGIN))
             used = re.search(SECRET + (r"(\w+)" if of_aws else PUBLIC), text, re.IGNORECASE)
             if used and not re.search(STORED_KEY, text, re.IGNORECASE):
-                message = f"{key} reads the secret {used[1]}, so GitHub blanks it in logs and"
+                message = f"{key} reads the secret {used[1]}, so GitHub masks it in logs and"
                 mend = "write the value itself, or use vars."
                 path = part.path or job.source.path
                 yield Finding(path, line, ID, f"{message} outputs", mend)

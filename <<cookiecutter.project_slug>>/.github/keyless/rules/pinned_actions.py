@@ -1,4 +1,4 @@
-"""Actions of others are pinned to a full commit SHA, with their version beside it."""
+"""Actions of others are pinned to a full commit SHA, with the version in a comment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyless.model.workflows import Workflow, local_path
 from keyless.paths import SHARED_WORKFLOW, TOOL
 
 ID = "pinned-actions"
-WHY = "A tag can be moved to other code; a full commit SHA cannot."
+WHY = "Somebody can move a tag to other code. A full commit SHA always names the same code."
 SOURCES = (
     (
         "GitHub: secure use",
@@ -26,7 +26,7 @@ AFTER = "uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.
 def find(repository: Repository) -> Iterator[Finding]:
     """Look at what each step and each job uses.
 
-    What a role trusts by its ref may be used by that ref: AWS tests it.
+    A workflow that a role trusts by its ref can be used by that ref: AWS tests it.
     """
     entries = repository.account.entries.values()
     trusted = {spelling for entry in entries for spelling in uses_spellings(entry)}
@@ -56,9 +56,9 @@ def _judge(source: Workflow, used: str, line: int) -> Iterator[Finding]:
     image = used.startswith("docker://")
     pinned = re.search("@sha256:[0-9a-f]{64}$" if image else "@[0-9a-fA-F]{40}$", used)
     if not pinned or not (commented or image):
-        message = f"{used} is pinned, and no comment says to which version"
+        message = f"{used} is pinned, but no comment gives the version"
         if not pinned:
-            message = f"{used} is no full commit SHA, so other code could run under that name"
-        mend = "write owner/action@SHA # vVERSION; this shows it: "
+            message = f"{used} is not a full commit SHA, so other code can run under that name"
+        mend = "write owner/action@SHA # vVERSION. This shows the SHA: "
         mend += "git ls-remote https://github.com/OWNER/ACTION VERSION"
         yield Finding(source.path, line, ID, message, mend)

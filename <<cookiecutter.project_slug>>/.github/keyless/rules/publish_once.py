@@ -1,4 +1,4 @@
-"""What `publish` looks for is what the job pushes, and no failed push is green."""
+"""The job pushes the tags that `keyless publish` looks for, and is red if a push fails."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from keyless.model.workflows import BUILD, CHECKOUT, script_of
 ID = "publish-once"
 WHY = (
     "`keyless publish` looks for the tags of `env:` before and after the push, and for the commit"
-    " that an image names. If other tags are pushed, or nothing judges a push that may fail, a run"
-    " is red or green for no reason."
+    " that an image names. If the job pushes other tags, or no step notices a failed push, a run"
+    " is red or green for the wrong reason."
 )
 SOURCES = (
     (
@@ -89,7 +89,7 @@ def _other_tags(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
         tag = named.tag
         if normalize_expressions(tag) not in tags and tag not in infra.excluded:
             message = f"keyless publish looks for {tag}, which no step pushes, so the image gets it"
-            message += " only afterwards, or the job fails"
+            message += " only later, or the job fails"
             mend = "write the same tags in env: (IMAGE_TAG, SECOND_TAG) and in tags: of the push"
             yield job.finding(named.step, "tags", ID, message, mend)
 
@@ -103,7 +103,7 @@ def _unjudged_pushes(job: Job, pushes: Pushes) -> Iterator[Finding]:
         needed = step.text("continue-on-error") not in ("", "false") or (later and before)
         needed = needed or "push" in publishing_words(step)
         if needed and not any(map(judges_push, later)):
-            message = "no step judges what was pushed, so the job may be green without an image"
+            message = "no step checks what was pushed, so the job can be green without an image"
             mend = "end it with a step without if: that runs python3 .github/keyless publish after"
             line = step.line("continue-on-error")
             yield Finding(step.path or job.source.path, line, ID, message, mend)
@@ -121,7 +121,7 @@ def _no_commit(job: Job, pushes: Pushes, infra: Infra) -> Iterator[Finding]:
 def _names_no_commit(job: Job, step: Mapping) -> Iterator[Finding]:
     """Yield a build whose image does not name the commit of the run."""
     if not re.search(REVISION, job.input(step, "annotations")):
-        message = "the image does not name its commit, so a second run takes it for another one's"
+        message = "the image does not name its commit, so a second run does not recognize it"
         mend = f"write annotations: {NAMED}"
         wanted = None if job.input(step, "annotations") else NAMED
         yield job.finding(step, "annotations", ID, message, mend, wanted)
@@ -140,7 +140,7 @@ def _missing_variables(job: Job) -> Iterator[Finding]:
                     message = f"{name} is missing, so publish push fails"
                     yield job.finding(step, "env", ID, message, f"write {name} below env:")
                 if other is not None:
-                    message = f"keyless publish reads {name}, and the variable is called {other}"
+                    message = f"keyless publish reads {name}, but the variable is called {other}"
                     env = next(env for env in scopes if other in env)
                     yield job.at(env, other, ID, message, f"write {name}")
 
@@ -169,8 +169,8 @@ def _differing(asking: Job, before: Mapping, pushing: Job, after: Mapping) -> It
         if name == "ECR_REPOSITORY" and any(name in step.of("env") for step in (before, after)):
             continue  # of that another rule speaks
         if normalize_expressions(asked) != normalize_expressions(found) and found:
-            message = f"{name} is {asked} before the build and {found} after it, so what is"
-            message += " published already is not found"
+            message = f"{name} is {asked} before the build and {found} after it, so a"
+            message += " published image is not found"
             mend = "write it once, in env: of the job"
             where = before if name in before.of("env") else after
             if asking is not pushing:
@@ -184,7 +184,7 @@ def _on_an_index(job: Job, step: Mapping) -> Iterator[Finding]:
     plain = all(job.input(step, key) == "false" for key in ("provenance", "sbom"))
     alone = "," not in job.input(step, "platforms") and "\n" not in job.input(step, "platforms")
     if plain and alone and re.match(r"index(-descriptor)?:", job.input(step, "annotations")):
-        message = "an annotation is for an index, and a build for one platform makes none, so it"
+        message = "an annotation is for an index, but a build for one platform makes none, so it"
         mend = "remove index: from annotations"
         yield job.finding(step, "annotations", ID, f"{message} fails", mend)
 
@@ -215,11 +215,11 @@ def _other_commit(followed: Followed, named: bool) -> Iterator[Finding]:
                 mend = "check it out into a folder of its own: path:"
                 yield job.finding(tree.step, "repository", ID, message, mend)
             elif tree and tree.ref and named:
-                message = f"the image is built from {tree.ref} and says that it is the commit of"
+                message = f"the image is built from {tree.ref}, but names the commit of"
                 mend = "remove ref: from the checkout"
                 yield job.finding(tree.step, "ref", ID, f"{message} the run", mend, "")
             elif moved is not None and not source.remote and named:
-                message = "this may replace the files of the commit, and the image says that it is"
+                message = "this may replace the files of the commit, but the image still names"
                 message += " that commit"
                 mend = "remove it: the checkout has the commit that started the run"
                 yield job.at_step(moved, UNJUDGED, message, mend)

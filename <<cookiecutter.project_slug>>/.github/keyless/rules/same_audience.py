@@ -11,7 +11,7 @@ from keyless.paths import OIDC_TF
 from keyless.rules._values import compare_input
 
 ID = "same-audience"
-WHY = "The trust policy accepts one audience, which is another one in China."
+WHY = "The trust policy accepts exactly one audience. In China it is a different one."
 SOURCES = (
     (
         "configure-aws-credentials",
@@ -40,12 +40,12 @@ def _planned_provider(plan: Plan) -> Iterator[Finding]:
     wanted = plan.shown["variables"].get("create_oidc_provider", {}).get("value")
     if not made and wanted in (True, "true"):  # as text, where -var gives it
         message = (
-            f"infra/ creates no identity provider for {account.issuer}: every token is refused"
+            f"infra/ creates no identity provider for {account.issuer}, so AWS refuses every token"
         )
         mend = f"restore {OIDC_TF}, or write create_oidc_provider: false if there is one already"
         yield Finding(*plan.where("module.repository"), ID, message, mend)
     for provider in made:
         if account.audience not in (provider.get("client_id_list") or []):
-            message = f"the identity provider does not know {account.audience}"
+            message = f"the identity provider does not accept the audience {account.audience}"
             where = plan.where(provider.address)
             yield Finding(*where, ID, message, "add it to client_id_list")

@@ -1,4 +1,4 @@
-"""The workflow uses the region that infra/ has."""
+"""The workflow uses the region of `infra/`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keyless.model.repository import Repository
 from keyless.rules._values import Step, compare_called, compare_input, differs
 
 ID = "same-region"
-WHY = "The login asks for the registry of the region of the credentials."
+WHY = "The login goes to the registry in the region of the credentials."
 SOURCES = (("amazon-ecr-login", "https://github.com/aws-actions/amazon-ecr-login"),)
 BEFORE = 'aws-region: "eu-west-1" # and infra/terraform.tfvars.json says us-east-1'
 AFTER = 'aws-region: "us-east-1"'
@@ -45,7 +45,7 @@ def _by_variable(where: Step, account: Account) -> Iterator[Finding]:
     if near and region != account.region:
         yield from differs(where, "env: AWS_REGION", ID, region, account.region, account)
     elif writer and "run" in writer and region != account.region:
-        message = f"AWS_REGION is {region} from here on, and {account.path} says {account.region}"
+        message = f"AWS_REGION is {region} from here on, but {account.path} says {account.region}"
         rule = UNJUDGED if "${{" in region else ID
         yield job.at_step(writer, rule, message, "do not write AWS_REGION here")
 
@@ -59,7 +59,7 @@ def _planned_region(expected: str, planned: PlannedEntry, registry: Resource) ->
         if setting.get("references") == ["var.aws_region"]:
             region = expected
     if region != expected:
-        message = f"the registry is made in {region or 'a region that a plan does not show'}, and"
+        message = f"the ECR repository is in {region or 'a region that no plan shows'}, but"
         message += f" {planned.plan.account.path} says {expected}"
         mend = "write region = var.aws_region into the block of its provider"
         yield Finding(*planned.at(registry), ID if region else UNJUDGED, message, mend)

@@ -1,4 +1,4 @@
-"""Images go to the one repository that the role may push to."""
+"""Images go to the one ECR repository that the role can push to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyless.rules._entries import refused, shared_by_entries
 from keyless.rules._values import Step, compare_called, differs
 
 ID = "same-registry"
-WHY = "The role may push to one repository, whose name ECR takes in lower case only."
+WHY = "The role can push to one ECR repository only. ECR accepts only lowercase names."
 SOURCES = (
     (
         "AWS: CreateRepository",
@@ -48,8 +48,8 @@ def find(repository: Repository) -> Iterator[Finding]:
     for side in repository.sides:
         if side.planned and side.planned.registry is None:
             name = side.entry["ecr_repository"]
-            message = f"infra/ makes no registry {name}, so there is none that could be pushed to"
-            mend = f"let {REGISTRY_TF} name it var.entry.ecr_repository"
+            message = f"infra/ makes no ECR repository {name}, so there is nothing to push to"
+            mend = f"write name = var.entry.ecr_repository in {REGISTRY_TF}"
             yield Finding(*side.planned.at(side.planned.role), ID, message, mend)
 
 
@@ -102,7 +102,7 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
     source = [_behind(before, each) for each in source]
     known = source[0] in job.using(LOGIN) if source else by_output or "${{" not in host
     if not known or "${{" in repository or not tag or "/" in tag:
-        message = f"tags has {name}, whose registry and repository only the run knows"
+        message = f"tags has {name}, and only the run knows its registry and repository"
         mend = f"write ${{{{ steps.registry.outputs.registry }}}}/{entry['ecr_repository']}:TAG"
         if "secrets." not in name:  # that is a finding of its own
             yield job.finding(step, "tags", UNJUDGED, message, mend)
@@ -110,29 +110,29 @@ def _other_place(named: Named, account: Account, entry: dict[str, str]) -> Itera
     here = bool(source and source[0] in logins) if by_output else host == account.registry
     moved = [each for each in logins if _docker_config(job, each) != _docker_config(job, step)]
     if moved and len(moved) == len(logins):
-        message = "DOCKER_CONFIG is another one at the login than at the push, so the push finds no"
+        message = "DOCKER_CONFIG differs between the login and the push, so the push finds no"
         message += " password"
         mend = "set DOCKER_CONFIG for the whole job, in env:"
         yield job.finding(moved[0], "env", ID, message, mend)
         return
     several = bool(source) and len(_accounts(job, source[0], account)) > 1
     if several and here and repository == entry["ecr_repository"]:
-        message = "a login to several registries puts out no registry, so the tag has no host"
+        message = "a login to several registries has no output registry, so the tag has no host"
         mend = f"write the host itself in tags: {account.registry}"
         yield job.finding(source[0], "registries", ID, message, mend)
     elif not by_output and not here:
-        message = f"the image goes to {host}, and the registry of the role is {account.registry}"
-        yield job.finding(step, "tags", ID, message, f"write {account.registry} in its place")
+        message = f"the image goes to {host}, but the registry of the role is {account.registry}"
+        yield job.finding(step, "tags", ID, message, f"write {account.registry} instead")
     elif repository != entry["ecr_repository"]:
-        message = f"the image goes to the repository {repository}, and the role may push to"
-        message += f" {entry['ecr_repository']} ({account.path})"
-        mend = f"write {entry['ecr_repository']} in its place"
+        message = f"the image goes to the ECR repository {repository}, but the role can push only"
+        message += f" to {entry['ecr_repository']} ({account.path})"
+        mend = f"write {entry['ecr_repository']} instead"
         yield job.value_finding(
             step, "tags", repository, ID, message, mend, entry["ecr_repository"]
         )
     elif by_output and not source:
         message = (
-            f"the tag takes its host from a step {by_output[1]}, and no step before it has that"
+            f"the tag takes its host from the step {by_output[1]}, but no step before it has that"
         )
         message += " id, so the name has no host"
         mend = f"give the login of amazon-ecr-login the id {by_output[1]}"

@@ -1,4 +1,4 @@
-"""The role that is assumed here is that of this repository."""
+"""The role that the workflow assumes trusts this repository."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keyless.model.repository import Repository, Side
 
 ID = "same-repository"
 WHY = (
-    "Each role trusts the repository of its entry, and no other one. Files that were copied from"
-    " another repository assume its role, which is refused here."
+    "Each role trusts only the repository of its entry. Files that were copied from another"
+    " repository assume the role of that one, and AWS refuses the job."
 )
 SOURCES = (
     (
@@ -46,7 +46,7 @@ def _wrong(account: Account, identity: Identity, side: Side) -> Finding:
         key for key, one in account.entries.items() if identity.includes(one["github_repository"])
     ]
     if not other:
-        message = f"{side.key} is the entry of {name}, and this repository is {shown}, so the role"
+        message = f"{side.key} is the entry of {name}, but this repository is {shown}, so the role"
         message += " trusts another repository and refuses this one"
         mend = f"write github_repository: {identity.name}, and type: make bootstrap"
         if "remote" in identity.source:
@@ -60,7 +60,7 @@ def _wrong(account: Account, identity: Identity, side: Side) -> Finding:
         )
         return finding._replace(edit=edit if account.made_here else None)
     role = account.role(account.entries[other[0]])
-    message = f"the job assumes the role of {name}, and this repository is {shown}, so the role"
+    message = f"the job assumes the role of {name}, but this repository is {shown}, so the role"
     job = next(job for job in side.jobs)
     step = next(iter(job.assuming()), job.root)
     message += " refuses it"

@@ -1,4 +1,4 @@
-"""The workflow assumes the role that infra/ makes, in its account."""
+"""The workflow assumes the role that `infra/` creates, in its account."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from keyless.rules._values import Step, assuming_steps, compare_called, differs
 
 ID = "same-role"
 WHY = (
-    "The role's ARN holds partition, account and name. If one of them differs, the ARN names a role"
-    " that does not exist. Credentials that come later, or from a profile, take its place."
+    "The role's ARN contains partition, account and name. If one of them is wrong, the ARN names"
+    " a role that does not exist. Credentials that a later step sets, or that come from a profile,"
+    " replace those of the role."
 )
 SOURCES = (
     (
@@ -45,9 +46,9 @@ def find(repository: Repository) -> Iterator[Finding]:
         value = job.input(step, "role-to-assume")
         other = re.search(r":iam::([0-9]{12}):", value)
         if other and other[1] != account.id:
-            message = f"the role is one of account {other[1]}, and {account.path} is for account"
+            message = f"the role is one of account {other[1]}, but {account.path} is for account"
             message += f" {account.id}: several accounts in one repository are not supported yet"
-            mend = f"write role-to-assume: {role}, or let a repository of its own publish there"
+            mend = f"write role-to-assume: {role}, or publish there from another repository"
             yield job.finding(step, "role-to-assume", ID, message, mend, role)
             continue
         if value != role:
@@ -94,7 +95,7 @@ def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[
     name = name_of_step(visit.step)
     if not source.action().startswith(f"{CREDENTIALS}@"):
         message = f"this writes other credentials to GITHUB_ENV, so {name!r} does not use the role"
-        mend = "let another job do what needs them"
+        mend = "do what needs them in another job"
         yield job.at_step(source, ID, message, mend)
         return
     assumed = job.input(source, "role-to-assume")
@@ -105,7 +106,7 @@ def _later_role(job: Job, role: str, visit: Visit, source: Mapping) -> Iterator[
 
 
 def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
-    """Yield the variables with which programs take other credentials, or ask somebody else."""
+    """Yield the variables that make programs use other credentials, or another host."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         writer = job.writer_of(step, name)
         if writer is not None:
@@ -134,8 +135,8 @@ def _by_variable(job: Job, step: Mapping, source: Mapping) -> Iterator[Finding]:
 def _planned_role(account: Account, name: str, planned: PlannedEntry) -> Iterator[Finding]:
     """Judge the name and the path of a role, and the account that it is made in."""
     if planned.role is None:
-        message = f"infra/ makes no role {name}, so the workflow would assume one that is not there"
-        mend = f"let {TRUST_TF} name it var.entry.role_name"
+        message = f"infra/ makes no role {name}, so the workflow assumes one that does not exist"
+        mend = f"write name = var.entry.role_name in {TRUST_TF}"
         yield Finding(*planned.at(planned.registry), ID, message, mend)
         return
     path = planned.role.get("path")
@@ -146,6 +147,6 @@ def _planned_role(account: Account, name: str, planned: PlannedEntry) -> Iterato
     allowed = planned.plan.provider_of(planned.role).get("allowed_account_ids") or {}
     ids = allowed.get("constant_value", [account.id] if allowed.get("references") else [])
     if account.id not in ids:
-        message = f"the provider that makes {name} may be of any account, also of another one"
+        message = f"the AWS provider of {name} accepts any account, so it may change another one"
         mend = "write allowed_account_ids = [var.aws_account_id] into its block"
         yield Finding(*planned.at(planned.role), ID, message, mend)

@@ -1,4 +1,4 @@
-"""The job that publishes an image deploys that very digest, where service.json says how it runs."""
+"""If `service.json` says how the image runs, the job that publishes it deploys its digest."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from keyless.paths import SERVICE_JSON, SERVICE_TF
 
 ID = "same-service"
 WHY = (
-    "Where `service.json` says how the image runs, the job that publishes it deploys that very"
-    " digest, once, and is red where it does not run. What notes the version that ran before keeps"
-    " an older one from replacing a newer one."
+    "If `service.json` says how the image runs, the job that publishes the image also deploys it."
+    " It deploys exactly that digest, once, and is red if the image does not run. A step before"
+    " the build records the running version, so that an older version cannot replace a newer one."
 )
 SOURCES = (
     (
@@ -44,13 +44,13 @@ def find(repository: Repository) -> Iterator[Finding]:
     text = read_file(repository.root, SERVICE_JSON)
     other = kind_of(repository.root, SERVICE_TF)
     if other not in ("", service.target):
-        message = f"deploy_to is {service.target}, and {SERVICE_TF} is that of {other}"
+        message = f"deploy_to is {service.target}, but {SERVICE_TF} is for {other}"
         mend = "see 'Change an answer later' in the guide: where it runs"
         yield Finding(SERVICE_JSON, line_of_key(text, "deploy_to"), ID, message, mend)
     if repository.plan and service.target == ECS:
         named = repository.plan.find("aws_ecs_cluster", "name", service.name)
         if not named:
-            message = f"infra/ makes no ECS cluster {service.name}, so nothing could run in it"
+            message = f"infra/ makes no ECS cluster {service.name}, so nothing can run in it"
             yield Finding(SERVICE_TF, 1, ID, message, f"restore {SERVICE_TF}")
     jobs = repository.judged
     if not any(deploying_steps(job) for job in jobs):
@@ -64,7 +64,7 @@ def find(repository: Repository) -> Iterator[Finding]:
                 yield from _judge(deployment)
                 yield from _other_role(deployment, service, key)
             elif steps and not _only_looks(job):
-                message = "keyless deploy is not run once before the build and once after, alone in"
+                message = "keyless deploy must run once before and once after the build, alone in"
                 mend = "write run: python3 .github/keyless deploy before, and ... after, each in"
                 mend += " its own step"
                 yield job.finding(steps[0], "run", ID, f"{message} its step", mend)
@@ -92,7 +92,7 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
         odd = [key for key in ("if", "shell", "working-directory") if step.text(key)]
         odd += ["continue-on-error"] * (step.text("continue-on-error") not in ("", "false"))
         if odd:
-            message = f"{' and '.join(odd)} may leave the job green where nothing was deployed"
+            message = f"{' and '.join(odd)} can leave the job green although nothing runs"
             yield job.finding(step, odd[0], ID, message, "remove it from the step")
     builds = [
         job.position(step)
@@ -100,13 +100,13 @@ def _judge(deployment: Deployment) -> Iterator[Finding]:
         if step in job.using(BUILD) or "push" in publishing_words(step)
     ]
     if builds and min(builds) < job.position(before):
-        message = "what runs is noted behind the build, so a newer version could be replaced"
-        yield job.finding(before, "run", ID, message, "move the step ahead of the build")
+        message = "the running version is recorded too late: an older one could replace a newer one"
+        yield job.finding(before, "run", ID, message, "move the step before the build")
     yield from _other_image(deployment)
     yield from _too_long(job, after)
     for step in job.using(BUILD):
         if job.input(step, "platforms") != deployment.platform:
-            message = f"PLATFORM is {deployment.platform}, and the image is built for another one"
+            message = f"PLATFORM is {deployment.platform}, but the image is built for another one"
             wanted = "${{ env.PLATFORM }}"
             mend = f"write platforms: {wanted}"
             yield job.finding(step, "platforms", ID, message, mend, wanted)
@@ -124,14 +124,14 @@ def _other_image(deployment: Deployment) -> Iterator[Finding]:
     }
     for name, value in wanted.items():
         if not settled or normalize_expressions(env.text(name)) != normalize_expressions(value):
-            message = f"{name} is {env.text(name) or 'missing'}, so it is not what was published"
+            message = f"{name} is {env.text(name) or 'missing'}, which is not what was published"
             mend = f"write {name}: {value} below env:"
             if name in env and settled:
                 yield job.at(env, name, ID, message, mend, Change(value))
             else:
                 yield job.finding(after, "env", ID, message, mend)
     for name in sorted(set(env) - {*wanted, "WAIT_MINUTES"}):
-        message = f"{name} is another one than that of the steps before"
+        message = f"{name} differs from that of the steps before"
         yield job.finding(after, "env", ID, message, "remove it from env:")
 
 
@@ -139,7 +139,7 @@ def _too_long(job: Job, after: Mapping) -> Iterator[Finding]:
     minutes = after.of("env").text("WAIT_MINUTES")
     most = job.root.text("timeout-minutes") or "360"  # GitHub's own limit
     if not re.fullmatch(MINUTES, minutes) or (most.isdigit() and float(minutes) >= int(most)):
-        message = f"WAIT_MINUTES is {minutes or 'missing'}, and the job ends after {most} minutes"
+        message = f"WAIT_MINUTES is {minutes or 'missing'}, but the job ends after {most} minutes"
         mend = "write less, or raise timeout-minutes: of the job"
         yield job.finding(after, "env", ID, message, mend)
 
@@ -152,6 +152,6 @@ def _other_role(deployment: Deployment, service: Service, key: str) -> Iterator[
         yield job.finding(after, "run", ID, message, mend)
     for step in job.assuming():
         if job.input(step, "role-to-assume") != service.account.role(service.entry):
-            message = "another role is assumed beside that which may deploy the service"
+            message = "the job assumes another role besides the one that can deploy the service"
             mend = "do what needs it in another job"
             yield job.finding(step, "role-to-assume", ID, message, mend)

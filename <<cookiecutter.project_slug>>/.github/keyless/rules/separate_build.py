@@ -1,4 +1,4 @@
-"""What one job builds without a token is what another one pushes, platform by platform."""
+"""If other jobs build the platforms, the job with the role pushes exactly what they built."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from keyless.rules._artifacts import handed_on, taken
 
 ID = "separate-build"
 WHY = (
-    "Where each platform is built in a job of its own, no job that may ask for the role runs a"
-    " Dockerfile, and no job that builds has a secret. What is pushed is what these jobs built:"
-    " `keyless publish push` compares the digest of each platform with the output of its job."
+    "If each platform is built in its own job, no job that can assume the role runs a Dockerfile."
+    " No job that builds has a secret. `keyless publish push` pushes only what these jobs built:"
+    " it compares the digest of each platform with the output of its job."
 )
 SOURCES = (
     (
@@ -82,23 +82,23 @@ def _within_reach(build: Build) -> Iterator[Finding]:
     """Yield the secrets that what a Dockerfile runs could read, and the environment with more."""
     job = build.job
     if job.environment:
-        message = f"job {job.name} builds in the environment {job.environment}, whose secrets what"
-        message += " the Dockerfile runs could read, and whose rules wait for a second approval"
-        mend = "remove environment: from it; the job that publishes has one"
+        message = f"job {job.name} builds in the environment {job.environment}: what the Dockerfile"
+        message += " runs could read its secrets, and its rules may ask for a second approval"
+        mend = "remove environment: from it, because the job that publishes has one"
         change = REMOVE._replace(safe=False)
         yield job.at(job.root, "environment", ID, message, mend, change)
     for caller in job.callers:
         if "secrets" in caller.root:
-            message = f"job {caller.name} hands secrets to a job whose image another one pushes"
+            message = f"job {caller.name} passes secrets to a job whose image another one pushes"
             yield caller.at(caller.root, "secrets", ID, message, "remove secrets:", REMOVE)
     for part, key, text in (*_texts(job.source.root.of("env")), *_texts(job.root)):
         if _reads_secret(text):
             message = f"{key} reads a secret in job {job.name}, so what the Dockerfile runs could"
             mend = "do what needs it in another job, or build without it"
-            yield job.at(part, key, ID, f"{message} read it, too", mend)
+            yield job.at(part, key, ID, f"{message} also read it", mend)
     token = normalize_expressions(job.input(build.step, "github-token"))
     if token and not re.fullmatch(OWN_TOKEN, token):
-        message = f"github-token is {token}, which may do more than the token of this job"
+        message = f"github-token is {token}, which can do more than the token of this job"
         yield job.finding(build.step, "github-token", ID, message, "remove it", "")
 
 
@@ -127,21 +127,21 @@ def _platforms(handover: Handover) -> Iterator[Finding]:
             yield _no_one_platform(build)
         elif build.platform in platforms[:number]:
             left = [each for each in wanted if each not in platforms]
-            message = f"two jobs build {build.platform}, and each platform is pushed once"
+            message = f"two jobs build {build.platform}, but each platform is pushed once"
             mend = f"write platforms: {left[0]}" if left else "remove one of the two"
             value = left[0] if left else None
             yield build.job.finding(build.step, "platforms", ID, message, mend, value)
         elif wanted and build.platform not in wanted:
-            message = f"job {build.job.name} builds {build.platform}, and PLATFORM is"
-            message += f" {','.join(wanted)}, so that is not pushed"
+            message = f"job {build.job.name} builds {build.platform}, but PLATFORM is"
+            message += f" {','.join(wanted)}, so its image is not pushed"
             mend = "write it into PLATFORM, or remove the job"
             yield build.job.finding(build.step, "platforms", ID, message, mend)
     for platform in wanted if all(platforms) else ():
         if platform not in platforms:
             value = job.variable(handover.step, "PLATFORM")
-            message = f"PLATFORM names {platform}, and no job builds that with {BUILD} and hands it"
-            message += " on, so nothing is pushed"
-            mend = "build it in a job of its own, or leave it out of PLATFORM"
+            message = f"PLATFORM lists {platform}, but no job builds that with {BUILD} and uploads"
+            message += " it, so nothing is pushed"
+            mend = "build it in its own job, or remove it from PLATFORM"
             yield job.value_finding(handover.step, "env", value, ID, message, mend)
 
 
@@ -149,9 +149,9 @@ def _no_one_platform(build: Build) -> Finding:
     """Return the finding for a build whose platform is not one, or not known."""
     written = build.job.input(build.step, "platforms")
     if "," in written or "\n" in written:
-        message = f"platforms is {' '.join(written.split())}, and one build job makes the layout of"
+        message = f"platforms is {' '.join(written.split())}, but a build job makes the layout of"
         message += " one platform"
-        mend = "write one of them, and build each other one in a job of its own"
+        mend = "write one of them, and build each other one in its own job"
         return build.job.finding(build.step, "platforms", ID, message, mend)
     message = f"platforms is {written or 'missing'}, and only the run knows which platform that is"
     mend = "write one platform, for example platforms: linux/arm64"
@@ -178,14 +178,14 @@ def _no_layout(build: Build) -> Iterator[Finding]:
     job, step, output = build.job, build.step, build.output
     mend = "write outputs: type=oci,dest=${{ runner.temp }}/image,tar=false"
     if job.input(step, "push").lower() not in ("", "false"):
-        message = f"job {job.name} pushes what it builds, and it is another job that may"
+        message = f"job {job.name} pushes what it builds, but only another job can push"
         yield job.finding(step, "push", ID, message, "remove push:", "")
     if output.get("type") != "oci" or not output.get("dest"):
         shown = job.input(step, "outputs") or "missing"
-        message = f"outputs is {shown}, so the build leaves no OCI layout that could be pushed"
+        message = f"outputs is {shown}, so the build leaves no OCI layout to push"
         yield job.finding(step, "outputs", ID, message, mend)
     elif output.get("tar") != "false":
-        message = "the layout is written as one tar file, and publish push reads a folder"
+        message = "the layout is written as one tar file, but publish push reads a folder"
         yield job.finding(step, "outputs", ID, message, mend)
 
 
@@ -194,8 +194,8 @@ def _digests(handover: Handover) -> Iterator[Finding]:
     for build in handover.builds:
         twins = [each for each in handover.builds if each.outer is not build.outer]
         if any(each.outer.root is build.outer.root for each in twins):
-            message = f"job {build.outer.name} has a matrix, and its outputs are those of the part"
-            message += " that ends last, so the digests of the others are lost"
+            message = f"job {build.outer.name} has a matrix, and its outputs are those of the last"
+            message += " part that ends, so the digests of the others are lost"
             mend = "write one job for each platform"
             yield build.outer.at(build.outer.root, "strategy", ID, message, mend)
             return
@@ -211,8 +211,8 @@ def _digest(handover: Handover, build: Build) -> Iterator[Finding]:
     if not right:
         outputs = build.job.root.of("outputs")
         read = re.search(r"\.outputs\.([\w-]+)", value)
-        message = f"no output of job {build.job.name} is the digest of its build, so nothing says"
-        message += " whether what is handed on is what was built"
+        message = f"no output of job {build.job.name} is the digest of its build, so publish push"
+        message += " cannot tell whether the layout is what was built"
         mend = f"write outputs: with digest: {by_id}"
         mend += "" if build.step.text("id") else ", and id: image into the step"
         if read and read[1] in outputs and build.step.text("id"):
@@ -221,8 +221,8 @@ def _digest(handover: Handover, build: Build) -> Iterator[Finding]:
             yield build.job.at_step(build.step, ID, message, mend)
     elif normalize_expressions(value) not in map(normalize_expressions, right):
         shown = "missing" if "env." in value else value or "empty"
-        message = f"{name} is {shown}, and job {outer.name} builds {build.platform}, so another"
-        message += " digest is compared than that of this build"
+        message = f"{name} is {shown}, but job {outer.name} builds {build.platform}, so the"
+        message += " layout is compared with the digest of another build"
         scope = next((each for each in job.scopes(step)[::-1] if name in each.of("env")), None)
         mend = f"write {name}: {right[0]} below env: of the push"
         if scope is None:

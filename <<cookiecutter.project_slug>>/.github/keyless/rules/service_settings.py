@@ -1,4 +1,4 @@
-"""The settings of the service are such as AWS takes."""
+"""AWS accepts the settings of the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyless.model.service_settings import platform_errors, setting_errors
 from keyless.paths import SERVICE_JSON
 
 ID = "service-settings"
-WHY = "A size, a port or a secret that AWS does not take is refused in the middle of a release."
+WHY = "If AWS does not accept a size, a port or a secret, the release fails halfway."
 SOURCES = (
     (
         "AWS: CreateExpressGatewayService",

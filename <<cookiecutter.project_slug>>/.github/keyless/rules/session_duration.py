@@ -1,4 +1,4 @@
-"""The session that the workflow asks for is one that the role allows."""
+"""The role allows a session as long as the one that the workflow asks for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find(repository: Repository) -> Iterator[Finding]:
         longest = where.side.infra.longest if where.side.infra else LONGEST
         if not lasts.isdigit() or not SHORTEST <= int(lasts) <= longest:
             message = (
-                f"role-duration-seconds is {lasts} and the role allows {SHORTEST} to {longest}"
+                f"role-duration-seconds is {lasts}, but the role allows {SHORTEST} to {longest}"
                 f" ({TRUST_TF})"
             )
             mend = f"write role-duration-seconds: {longest}"
@@ -57,8 +57,8 @@ def _outlived(where: Step, lasts: str) -> Iterator[Finding]:
     """
     minutes = where.job.root.text("timeout-minutes")
     if lasts.isdigit() and minutes.isdigit() and int(minutes) > max(60, int(lasts) // 60):
-        message = f"the job may take {minutes} minutes, and its session ends after"
-        message += f" {int(lasts) // 60}, so what follows is refused"
+        message = f"the job can take {minutes} minutes, but its session ends after"
+        message += f" {int(lasts) // 60}, so AWS refuses later calls"
         mend = (
             "write less than that into timeout-minutes:, or max_session_duration in the entry and"
         )
@@ -73,6 +73,6 @@ def _planned_session(planned: PlannedEntry, role: Resource, wanted: int) -> Iter
         return
     message = f"sessions of {role.get('name')} last {longest} s, not {wanted}"
     if longest is None:
-        message = f"it is not known how long sessions of {role.get('name')} last"
-    mend = f"let {TRUST_TF} read max_session_duration, and remove ignore_changes"
+        message = f"the plan does not show how long sessions of {role.get('name')} last"
+    mend = f"let {TRUST_TF} use max_session_duration, and remove ignore_changes"
     yield Finding(*planned.at(role), ID if longest else UNJUDGED, message, mend)

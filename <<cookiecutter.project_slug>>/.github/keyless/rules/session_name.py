@@ -1,4 +1,4 @@
-"""The session has a name that STS accepts."""
+"""STS accepts the name of the session."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keyless.rules._values import assuming_steps
 
 ID = "session-name"
 WHY = (
-    "STS refuses a session whose name has a blank, a slash or a bracket, or more than 64"
-    " characters. The name of a bot has brackets: `dependabot[bot]`."
+    "STS refuses a session name that contains a space, a slash or a bracket, or has more than 64"
+    " characters. The name of a bot contains brackets: `dependabot[bot]`."
 )
 SOURCES = (
     (

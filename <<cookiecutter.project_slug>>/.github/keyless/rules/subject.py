@@ -1,4 +1,4 @@
-"""Each subject that a job can present is trusted, and no other one is."""
+"""The role trusts each subject that a job can present, and no other subject."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from keyless.rules._entries import refused
 
 ID = "subject"
 WHY = (
-    "If a job presents a subject that the role does not trust, the first release fails. A subject"
-    " that the role trusts and no job presents waits for somebody else's workflow."
+    "If a job presents a subject that the role does not trust, the first release fails. If the"
+    " role trusts a subject that no job here presents, another workflow can use it."
 )
 SOURCES = (
     (
@@ -59,7 +59,7 @@ class Presented(NamedTuple):
     own: list[str]  # refs at which it is in the environment that the role trusts, or in none
     strange: set[str]  # environments, or refs without one, that the role does not trust
     refs: set[str]  # refs that the role does not trust, in the environment that it trusts
-    unsure: set[str]  # what nobody can tell before the run
+    unsure: set[str]  # what only the run knows
 
 
 def find(repository: Repository) -> Iterator[Finding]:
@@ -81,15 +81,15 @@ def _planned_trust(side: Side, planned: PlannedEntry) -> Iterator[Finding]:
     if planned.role is None:
         return  # which is a finding already
     if planned.trust is None:
-        message = f"it is not known whom {name} trusts: the value is known only after the apply, or"
-        message += " changes of it are ignored"
+        message = f"the plan does not show whom {name} trusts: the value is known only after the"
+        message += " apply, or ignore_changes covers it"
         mend = "write the principal as text, and remove ignore_changes"
         yield Finding(*planned.at(planned.role), UNJUDGED, message, mend)
     elif canonical(planned.trust) != canonical([expected]):
         message = (
             f"{name} trusts other tokens than {account.path} says: {_difference(planned, expected)}"
         )
-        mend = f"trust this alone: {json.dumps(expected)}"
+        mend = f"trust only this: {json.dumps(expected)}"
         yield Finding(*planned.at(planned.role), ID, message, mend)
 
 
@@ -97,7 +97,7 @@ def _difference(planned: PlannedEntry, expected: dict[str, Any]) -> str:
     """Return what differs between the trust policy of a plan and that of the entry, in words."""
     statements = planned.trust or []
     if len(statements) != 1:
-        return f"it has {len(statements)} statements, and one is right"
+        return f"it has {len(statements)} statements instead of one"
     (shown,) = statements
     for key in ("Effect", "Principal", "Action"):
         if canonical(shown.get(key)) != canonical(expected[key]):
@@ -133,9 +133,9 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
         elif shown.refs:
             yield _other_refs(account, job, entry, shown.refs)
         elif shown.unsure:
-            message = f"only the run knows what job {job.name} presents:"
-            message += f" {', '.join(sorted(shown.unsure))} or less"
-            mend = f"bound it with {condition_for(refs)}, and write environment: as text"
+            message = f"only the run knows which subjects job {job.name} presents, at most"
+            message += f" {', '.join(sorted(shown.unsure))}"
+            mend = f"limit it with {condition_for(refs)}, and write environment: as text"
             key = "if" if "if" in job.root else "environment"
             yield _at(job, key, UNJUDGED, message, mend)
     names = _assumed_repositories(repository)
@@ -144,13 +144,11 @@ def _compare_subjects(repository: Repository, side: Side) -> Iterator[Finding]:
     started = not side.jobs or any(job.starts or job.for_others for job in side.jobs)
     for ref in refs if refs_count and started else []:  # else the rule job-starts says why
         if not any(ref_matches(ref, shown) for shown in presented):
-            message = f"{side.key}: the role trusts {ref} and no job presents it, so another one"
+            message = f"{side.key}: the role trusts {ref}, but no job here presents it, so"
             mend = f"let a job start for it, or remove {ref} from refs: {account.changing}"
-            yield account.finding(side.key, "refs", ID, f"{message} could", mend)
+            yield account.finding(side.key, "refs", ID, f"{message} another workflow could", mend)
     if side.jobs and len(names) > 1:
-        message = (
-            f"jobs here assume the roles of {', '.join(sorted(names))}; a repository has one name"
-        )
+        message = f"jobs here assume the roles of several repositories: {', '.join(sorted(names))}"
         mend = "let each repository assume the role of its own entry"
         yield Finding(*side.jobs[0].where, ID, message, mend)
 
@@ -162,12 +160,12 @@ def _other_context(account: Account, job: Job, entry: dict[str, Any], strange: s
     if wanted is None and not any(each.startswith("environment:") for each in strange):
         return _other_refs(account, job, entry, strange)
     trusted = refs if wanted is None else f"environment:{wanted}"
-    message = f"job {job.name} can present {shown} and the role trusts {trusted} ({account.path}),"
-    message += " so that run would be refused"
+    message = f"job {job.name} can present {shown}, but the role trusts {trusted} ({account.path}),"
+    message += " so AWS refuses that run"
     mend = f"write environment: {quoted(wanted)}" if wanted else "remove environment: from the job"
-    mend += f", or, if the job is right, {account.changing}"
+    mend += f". If the job is right, {account.changing}"
     if wanted and any(each.startswith("environment:") for each in strange):
-        mend += ". A second environment needs an entry of its own, with a role and a registry"
+        mend += ". A second environment needs its own entry, with a role and an ECR repository"
     key = "environment" if "environment" in job.root else "if"
     return _at(job, key, ID, message, mend)
 
@@ -176,9 +174,9 @@ def _other_refs(account: Account, job: Job, entry: dict[str, Any], strange: set[
     """Return the finding for a job that starts for refs which the role does not trust."""
     refs = ", ".join(entry["refs"])
     within = f" in the environment {entry['environment']}" if entry.get("environment") else ""
-    message = f"job {job.name} can start for {', '.join(sorted(strange))}{within}, and the role"
-    message += f" trusts {refs} ({account.path}), so that run would be refused"
-    return _at(job, "if", ID, message, f"bound the job: {condition_for(entry['refs'])}")
+    message = f"job {job.name} can start for {', '.join(sorted(strange))}{within}, but the role"
+    message += f" trusts {refs} ({account.path}), so AWS refuses that run"
+    return _at(job, "if", ID, message, f"limit the job with {condition_for(entry['refs'])}")
 
 
 def _at(job: Job, key: str, rule: str, message: str, mend: str) -> Finding:
@@ -189,7 +187,7 @@ def _at(job: Job, key: str, rule: str, message: str, mend: str) -> Finding:
 
 
 def condition_for(refs: list[str]) -> str:
-    """Return the condition that bounds a job to trusted refs."""
+    """Return the condition that limits a job to trusted refs."""
     return f"if: ${{{{ {' || '.join(map(condition_on, refs))} }}}}"
 
 
@@ -264,7 +262,7 @@ def _wrong_inputs(repository: Repository, entry: dict[str, Any], path: str) -> I
     needed = {name for name in declared if declared.of(name).text("required") == "true"}
     wrong = sorted((needed - {*given}) | ({*given} - {*declared}))
     if wrong:
-        message = f"callers pass {', '.join(given)}, and it takes {', '.join(declared)}"
+        message = f"callers pass {', '.join(given)}, but the workflow takes {', '.join(declared)}"
         yield Finding(path, root.line("on"), UNJUDGED, message, f"correct {', '.join(wrong)}")
 
 
@@ -274,13 +272,13 @@ def _compare_workflow(account: Account, side: Side, job: Job) -> Iterator[Findin
     if not called:
         return
     if used not in uses_spellings(side.entry) and not lends(job.source.path, side.entry):
-        message = f"the role trusts only jobs of {called}, and job {job.name} is none of them"
-        mend = f"write uses: {short_reference(called)} in place of the steps"
+        message = f"the role trusts only jobs of {called}, but job {job.name} is not one of them"
+        mend = f"write uses: {short_reference(called)} instead of the steps"
         mend += "" if account.made_here else "; this takes the whole file: make caller"
         yield Finding(*job.where, ID, message, mend)
     elif used:
         beside = sorted(set(job.root) - BESIDE_USES)
         if beside:
-            message = f"job {job.name} calls a workflow and has {', '.join(beside)}, too, which"
+            message = f"job {job.name} calls a workflow, but also has {', '.join(beside)}, which"
             mend = "remove it, or take the whole file: make caller"
             yield Finding(*job.where, UNJUDGED, f"{message} GitHub refuses", mend)

@@ -1,4 +1,4 @@
-"""A tag is pushed once, or it is excluded from immutability."""
+"""A tag is pushed only once, or it is excluded from immutability."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from keyless.rules._values import compare_called
 
 ID = "unique-tags"
 WHY = (
-    "In an immutable repository a tag is pushed once. A tag that is not immutable can be made to"
-    " name another image."
+    "If tags are immutable, each tag can be pushed only once. A tag that is not immutable can be"
+    " moved to another image."
 )
 SOURCES = (
     (
@@ -35,14 +35,15 @@ def find(repository: Repository) -> Iterator[Finding]:
         infra = publication.infra
         where = infra.where or (REGISTRY_TF, 1)
         if infra.mutability not in ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION"):
-            message = f"image_tag_mutability is {infra.mutability}, so a version can be moved"
-            mend = "let infra/ make it IMMUTABLE, or IMMUTABLE_WITH_EXCLUSION with a filter"
+            message = f"image_tag_mutability is {infra.mutability}, so versions can be moved to"
+            message += " other images"
+            mend = "set it in infra/ to IMMUTABLE, or to IMMUTABLE_WITH_EXCLUSION with a filter"
             if where[0].endswith(".tf"):
                 mend = 'write image_tag_mutability = "IMMUTABLE"'
             yield Finding(*where, ID, message, mend)
         for job, pushes in zip(publication.jobs, publication.pushes):
             for step in pushes.untagged:
-                message = "the step pushes and has no tags, so nobody could pull what it pushed"
+                message = "the step pushes without tags, so nobody can pull the image by name"
                 mend = "write tags, with the version and the commit"
                 yield job.finding(step, "tags", ID, message, mend)
         names = [*publication.pushed, *publication.tagged]
@@ -53,16 +54,16 @@ def find(repository: Repository) -> Iterator[Finding]:
         for pattern in infra.excluded if not publication.unseen else []:
             if pattern not in [named.tag for named in names]:
                 message = (
-                    f"the filter {pattern} lets tags move that no step moves, so they could be made"
-                    " to name another image"
+                    f"the filter {pattern} makes tags mutable that no step moves, so somebody could"
+                    " move them to another image"
                 )
-                mend = "remove the filter, or name the tag that moves, for example latest"
+                mend = "remove the filter, or make it the tag that moves, for example latest"
                 yield Finding(*where, ID, message, mend)
     for side in repository.sides:
         planned = side.planned
         if planned and planned.registry and planned.registry.get("image_tag_mutability") is None:
-            message = "it is not known whether tags can be moved, because changes of"
-            message += " image_tag_mutability are ignored"
+            message = "the plan does not show whether tags can move, because ignore_changes covers"
+            message += " image_tag_mutability"
             mend = "remove ignore_changes"
             yield Finding(*planned.at(planned.registry), UNJUDGED, message, mend)
     yield from compare_called(repository, "version", ID)
@@ -85,13 +86,13 @@ def _not_unique(named: Named, publication: Publication) -> Iterator[Finding]:
     if not tag or one_commit or (moves and not version):
         return
     if set(inside) - {"github.ref_name", "github.event.release.tag_name"}:
-        message = f"tags has {named.name}, whose value only the run knows"
+        message = f"tags has {named.name}, and only the run knows its value"
         mend = "write ${{ github.ref_name }}, ${{ github.sha }} or main-${{ github.run_number }}"
         if "secrets." not in named.name:  # that is a finding of its own
             yield job.finding(step, "tags", UNJUDGED, message, mend)
         return
-    follows = "a version would move to another image" if moves else "a push would be refused"
-    message = f"the tag {tag} does not name one commit in every run, so {follows}"
+    follows = "a version would move to another image" if moves else "ECR would refuse a push"
+    message = f"the tag {tag} can be the same for different commits, so {follows}"
     mend = "write a tag that names the commit, for example ${{ github.sha }}"
     wanted = None
     if version:
@@ -112,11 +113,9 @@ def _renumbered(publication: Publication) -> Iterator[Finding]:
         if not any("github.run_number" in tag or "github.run_id" in tag for tag in tags):
             continue
         if any("github.sha" in tag for tag in tags):
-            message = (
-                "schedule: starts a run for a commit whose image is there, so nothing is built"
-            )
-            message += " and the old image only gets a new number"
-            mend = "remove schedule:, and push a commit when an image is to be built anew"
+            message = "schedule: starts a run for a commit whose image exists, so nothing is built"
+            message += " and the old image only gets another tag"
+            mend = "remove schedule:, and push a commit if you need a new image"
             yield job.at(job.source.root.of("on"), "schedule", ID, message, mend)
 
 
@@ -141,8 +140,8 @@ def _pushed_twice(publication: Publication) -> Iterator[Finding]:
             mend = "write the version and the commit, or latest"
             yield named.job.finding(named.step, "tags", ID, message, mend)
         elif not here and any(_at_once(named.job, each.job) for each in others):
-            message = f"{named.name} is pushed more than once for a ref, and the second is refused"
-            mend = "push it once, or write what differs into the tag"
+            message = f"{named.name} is pushed twice or more for a ref, so ECR refuses the second"
+            mend = "push it once, or add what differs to the tag"
             yield named.job.finding(named.step, "tags", ID, message, mend)
         others.append(named)
 

@@ -1,4 +1,4 @@
-"""Nobody without write access starts a job that assumes the role."""
+"""People without write access cannot start a job that assumes the role."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from keyless.model.repository import Repository
 
 ID = "untrusted-trigger"
 WHY = (
-    "Events such as `pull_request_target` and `issue_comment` are caused by people without write"
-    " access."
+    "People without write access can cause events such as `pull_request_target` and"
+    " `issue_comment`."
 )
 SOURCES = (
     (
@@ -40,8 +40,9 @@ def find(repository: Repository) -> Iterator[Finding]:
         first = job.callers[0] if job.callers else job
         for event in sorted({run.event for run in job.runs if is_untrusted(run.event)}):
             message = (
-                f"{event} starts job {job.name}, which assumes the role, so strangers could use it"
+                f"{event} starts job {job.name}, which assumes the role, so people without"
+                " write access could use it"
             )
-            mend = f"remove {event}, or keep it from the job: if: github.event_name != '{event}'"
+            mend = f"remove {event}, or exclude it in the job: if: github.event_name != '{event}'"
             line = first.source.root.line("on")
             yield Finding(first.source.path, line, ID, message, mend)

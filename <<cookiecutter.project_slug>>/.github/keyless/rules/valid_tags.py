@@ -1,4 +1,4 @@
-"""Each tag is a name that a registry accepts."""
+"""Each tag is a valid tag of an image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from keyless.model.texts import EXPRESSION
 
 ID = "valid-tags"
 WHY = (
-    "A Git tag or a branch may have a slash in its name, and the tag of an image may not. The"
-    " release stops before or at the push."
+    "The name of a Git tag or branch can contain a slash, but the tag of an image cannot. The"
+    " release fails before or at the push."
 )
 SOURCES = (
     (
@@ -43,8 +43,8 @@ def _refused(named: Named, publication: Publication) -> Iterator[Finding]:
         example = _example(tag, name)
         plain = EXPRESSION.sub("", tag)
         if tag and not {"/", "$"} & {*plain} and not re.fullmatch(IMAGE_TAG, example):
-            message = f"the tag {tag}, for example {example!r}, is not one that a registry accepts,"
-            message += " so the release stops before the push"
+            message = f"the tag {tag}, for example {example!r}, is not a valid tag of an image,"
+            message += " so the release fails before the push"
             mend = "use letters, digits, _, . and -, at most 128, and begin with a letter or digit"
             if "/" in name:
                 mend = "name the releases without a slash, and change refs, for example to"

@@ -20,8 +20,8 @@ from keyless.model.workflows import Workflow, name_of_step
 
 ID = "valid-workflow"
 WHY = (
-    "GitHub refuses a whole workflow for one wrong word in it, and then no event starts any of its"
-    " jobs. A condition with text around its braces is always true."
+    "One wrong word makes GitHub refuse the whole workflow, and then no event starts any of its"
+    " jobs. A condition with text around its `${{ }}` is always true."
 )
 SOURCES = (
     (
@@ -133,24 +133,24 @@ def _group(job: Job) -> Iterator[Finding]:
     outer = [job.source.root, *(caller.source.root for caller in job.callers)]
     outer += [caller.root for caller in job.callers]
     if own and own in [_group_of(each) for each in outer]:
-        message = f"job {job.name} waits for the group {own}, which its own run is in already, so"
+        message = f"job {job.name} waits for the group {own}, which its own run already holds, so"
         mend = "give the job another group, or remove it"
         line = job.root.line("concurrency")
         yield Finding(job.source.path, line, ID, f"{message} GitHub cancels it", mend)
     group = job.root.of("concurrency") or job.source.root.of("concurrency")
     ends = group.text("cancel-in-progress") == "true" and job.assuming()
     if ends and not re.search(r"github\.(ref|sha|run_|event\.release)", group.text("group")):
-        message = "the next run ends this one in the middle, so a release may never be published"
-        mend = "write cancel-in-progress: false, or github.ref into the group"
+        message = "the next run cancels this one, so a release may never be published"
+        mend = "write cancel-in-progress: false, or add github.ref to the group"
         yield job.at(group, "cancel-in-progress", ID, message, mend)
     called = _group_of(job.source.root) if job.callers else ""
     if called and called in [_group_of(each) for each in outer[1:]]:
-        message = (
-            f"the workflow that is called waits for the group {called}, which its caller is in"
-        )
+        message = f"the workflow that is called waits for the group {called}, which its caller"
         line = job.source.root.line("concurrency")
         mend = "give the called workflow another group, or remove it"
-        yield Finding(job.source.path, line, ID, f"{message} already, so GitHub cancels it", mend)
+        yield Finding(
+            job.source.path, line, ID, f"{message} already holds, so GitHub cancels it", mend
+        )
 
 
 def _group_of(part: Mapping) -> str:
@@ -187,8 +187,8 @@ def _always_true(job: Job, part: Mapping, shown: str) -> Iterator[Finding]:
     """Yield a condition with text around its braces, which makes it a text, and so true."""
     written = str(part.get("if", ""))
     if "${{" in written and condition_of(part) == "true" and "true" not in written[:8]:
-        message = f"the condition of {shown} has text around its braces, so it is always true"
-        yield job.at(part, "if", ID, message, "write the whole condition inside of ${{ }}")
+        message = f"the condition of {shown} has text around its ${{{{ }}}}, so it is always true"
+        yield job.at(part, "if", ID, message, "write the whole condition inside ${{ }}")
 
 
 def _steps(job: Job) -> Iterator[Finding]:
@@ -229,8 +229,8 @@ def _unknown(job: Job) -> Iterator[Finding]:
     """Yield the words of a job that GitHub does not know."""
     for need in map(str, as_list(job.root.get("needs"))):
         if need not in job.source.root.of("jobs"):
-            message = f"job {job.name} needs {need}, which is not a job of this workflow, so GitHub"
-            message += " refuses all of it"
+            message = f"job {job.name} needs {need}, which is not a job of this workflow. GitHub"
+            message += " refuses the whole workflow"
             yield job.at(job.root, "needs", ID, message, "write the id of a job, not its name")
     for part in (job.root, job.source.root):
         scopes = part.of("permissions")

@@ -16,36 +16,36 @@ from keyless.paths import ROOT
 # Owners whose actions are GitHub's own.
 OF_GITHUB = ("actions", "github")
 GROUPS = ("github_owned_allowed", "verified_allowed")  # of actions, which the API names
-# Creators of actions that GitHub had verified in 2026-11 [GitHub Marketplace, verified creators].
+# Verified creators of actions in 2026-11 [GitHub Marketplace, verified creators].
 VERIFIED = ("aws-actions", "docker", "hashicorp")
 
 
 def actions_problem(name: str) -> Problem | str:
-    """Return why GitHub starts no workflow of a repository, or in words that it does.
+    """Return why GitHub starts no workflow of a repository, or a text that it starts them.
 
     `name` is OWNER/NAME.
 
     Raises:
-        Denied: GitHub does not tell; only admins of the repository may ask.
+        Denied: GitHub does not answer; only admins of the repository can ask.
     """
     path = f"repos/{name}/actions/permissions"
     answer = call_github(path)
     if not answer.get("enabled", True):
         return Problem(
             f"GitHub Actions is switched off in {name}, so nothing would be published. Switch it"
-            " on. If GitHub refuses that, the organisation decides it: ask an owner.",
+            " on. If GitHub refuses this, ask an owner of the organisation to do it.",
             f"gh api --method PUT {path} -F enabled=true -f allowed_actions=all",
         )
     allowed = answer.get("allowed_actions")
     if allowed in (None, "all"):
-        return "GitHub Actions run"
+        return "GitHub Actions is switched on"
     # In an organisation that decides it, GitHub answers for the repository all the same.
     selected = call_github(f"{path}/selected-actions") if allowed == "selected" else {}
     missing = [each for each in used_actions() if not is_allowed(each, name, selected)]
     if not missing:
         verified = sorted({each.split("/")[0] for each in used_actions()} & {*VERIFIED})
         relies = f", if {' and '.join(verified)} are still verified creators" * bool(verified)
-        said = "GitHub Actions run, with the actions that the workflows use"
+        said = "GitHub Actions is switched on, and allows the actions that the workflows use"
         return said + relies * bool(selected.get("verified_allowed"))
     kept = selected.get("patterns_allowed", [])
     patterns = [*kept, *dict.fromkeys(f"{each.partition('@')[0]}@*" for each in missing)]
@@ -55,9 +55,9 @@ def actions_problem(name: str) -> Problem | str:
     lines.append(f"gh api --method PUT {path}/selected-actions {' '.join(words)}")
     names = ", ".join(dict.fromkeys(each.partition("@")[0] for each in missing))
     return Problem(
-        f"{name} allows only some actions, and not {names}, which its workflows use, so GitHub"
-        " would start none of the workflows. Allow these, too. If GitHub refuses that, the"
-        " organisation decides it: send the names to an owner.",
+        f"{name} allows only some actions, but its workflows also use {names}. So GitHub would"
+        " start none of the workflows. Allow these actions, too. If GitHub refuses this, send"
+        " their names to an owner of the organisation.",
         *(lines[1:] if allowed == "selected" else lines),
     )
 
@@ -104,12 +104,11 @@ def workflow_problems(name: str) -> Iterator[Problem]:
     [REST API, "Get a workflow": state]
 
     Raises:
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     found = find_on_github(f"repos/{name}/actions/workflows/deploy.yml")
-    state = found.get("state") if found else "active"
-    if state != "active":
+    if found and found["state"] != "active":
         yield Problem(
-            f"deploy.yml is {str(state).replace('_', ' ')} in {name}, so GitHub does not start it.",
+            f"The state of deploy.yml in {name} is {found['state']}, so GitHub does not start it.",
             f"gh workflow enable deploy.yml --repo {name}",
         )

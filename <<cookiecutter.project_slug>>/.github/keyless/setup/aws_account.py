@@ -1,4 +1,4 @@
-"""The AWS account: its identity provider, roles and registries, and what it may have of them."""
+"""The AWS account: its identity provider, roles, ECR repositories, and their quotas."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from keyless.model.account import Account
 from keyless.model.subjects import trust_length
 from keyless.programs import parse_answer
 
-FEW = 3  # of more roles or registries AWS is asked for all at once
-TRUST_DEFAULT = 2048  # characters of a trust policy, until that is raised
-REGISTRIES = 10_000  # in a region, until that is raised
+FEW = 3  # for more roles or ECR repositories, AWS is asked once for all
+TRUST_DEFAULT = 2048  # characters of a trust policy, until the quota is raised
+REGISTRIES = 10_000  # ECR repositories in a region, until the quota is raised
 
 
 class Quota(NamedTuple):
-    """A quota of an account: its name, how much of it there would be, and how much there may be."""
+    """A quota of an account: its name, how much would be needed, and how much is allowed."""
 
     name: str
     wanted: int
@@ -34,7 +34,7 @@ def ask_aws(
         service: as the AWS CLI calls it.
         operation: as the AWS CLI calls it.
         arguments: those of the operation.
-        missing: the error code, or its beginning, that says that there is none: None is returned.
+        missing: the error code, or its beginning, for which None is returned.
 
     Raises:
         Refused: it answers with another error, or not at all.
@@ -46,7 +46,7 @@ def ask_aws(
         if missing and refused.code.startswith(missing):
             return None
         raise
-    return parse_answer("AWS", answer or "null")  # what deletes says nothing
+    return parse_answer("AWS", answer or "null")  # a deletion answers nothing
 
 
 def find_provider(account: Account) -> Any:
@@ -61,7 +61,7 @@ def audience_missing(account: Account, provider: Any) -> Problem | None:
     if account.audience in provider["ClientIDList"]:
         return None
     return Problem(
-        f"GitHub's identity provider in account {account.id} does not know the audience"
+        f"GitHub's OIDC identity provider in account {account.id} does not accept the audience"
         f" {account.audience}, so AWS would refuse every token.",
         "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
         f" {account.oidc_provider} --client-id {account.audience}"
@@ -92,7 +92,7 @@ def find_roles(account: Account, names: list[str]) -> dict[str, Any]:
 
 
 def find_registry(account: Account, name: str) -> Any:
-    """Return a registry as ECR describes it, None where there is none."""
+    """Return an ECR repository as AWS describes it; None if it does not exist."""
     arguments = ("--repository-names", name)
     operation = "describe-repositories"
     found = ask_aws(account, "ecr", operation, *arguments, missing="RepositoryNotFound")
@@ -100,7 +100,7 @@ def find_registry(account: Account, name: str) -> Any:
 
 
 def find_registries(account: Account, names: list[str]) -> dict[str, Any]:
-    """Return those of some registries that the region has, by their names."""
+    """Return those of some ECR repositories that the region has, by their names."""
     if len(names) > FEW:
         listed = ask_aws(account, "ecr", "describe-repositories")["repositories"]
         return {one["repositoryName"]: one for one in listed if one["repositoryName"] in names}
@@ -108,7 +108,7 @@ def find_registries(account: Account, names: list[str]) -> dict[str, Any]:
 
 
 def count_images(account: Account, name: str) -> int | None:
-    """Return how many images a registry holds, None where there is no such registry."""
+    """Return how many images an ECR repository holds; None if it does not exist."""
     where = ("--repository-name", name)
     listed = ask_aws(account, "ecr", "list-images", *where, missing="RepositoryNotFound")
     return listed and len({image["imageDigest"] for image in listed["imageIds"]})
@@ -123,7 +123,7 @@ def newest_image(account: Account, registry: str) -> dict[str, Any]:
 
 
 def delete_registry_command(account: Account, name: str) -> str:
-    """Return the line that deletes a registry and its images."""
+    """Return the command that deletes an ECR repository and its images."""
     where = f"--repository-name {name} --region {account.region}"
     return f"aws ecr delete-repository {where} --force"
 
@@ -131,16 +131,16 @@ def delete_registry_command(account: Account, name: str) -> str:
 def quotas(
     account: Account, lacking_roles: int, existing_roles: int, lacking_registries: int
 ) -> Iterator[Quota]:
-    """Yield the quotas that many entries, or long ones, come near to.
+    """Yield the quotas that many entries, or long ones, may exceed.
 
-    What exceeds one by a single role AWS says itself, with the quota's name; with hundreds it would
-    have made half of them by then. [IAM API, GetAccountSummary; ECR user guide, "Service quotas"]
+    If a single role is too many, AWS reports it with the quota's name. Of hundreds, AWS would have
+    created half by then. [IAM API, GetAccountSummary; ECR user guide, "Service quotas"]
 
     Args:
-        account: with the entries as they shall be.
-        lacking_roles: how many roles Terraform's states do not know.
-        existing_roles: how many of these the account has all the same.
-        lacking_registries: how many registries Terraform's states do not know.
+        account: with the entries as they will be.
+        lacking_roles: how many roles are not in Terraform's states.
+        existing_roles: how many of these the account has already.
+        lacking_registries: how many ECR repositories are not in Terraform's states.
     """
     lengths = [trust_length(account, entry) for entry in account.entries.values()]
     longest = max(lengths, default=0)

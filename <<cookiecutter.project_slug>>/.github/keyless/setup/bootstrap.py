@@ -1,15 +1,14 @@
-"""The command bootstrap: look what the first image needs, print it, ask once, and do it."""
+"""The command bootstrap: find what the first image needs, print the steps, ask once, do them."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyless.console import print_problem, wrapped
+from keyless.console import confirmed, print_problem, wrapped
 from keyless.setup import session
 from keyless.setup.credentials import for_terraform
 from keyless.setup.retry import AGAIN
@@ -44,7 +43,7 @@ from keyless.setup.tools import missing_tools
 
 @dataclass
 class Progress:
-    """The step that is being done, empty where none is."""
+    """The step that is being done; empty if there is none."""
 
     doing: str = ""
 
@@ -53,23 +52,23 @@ def main(options: argparse.Namespace) -> int:
     """Set up everything that the first image needs.
 
     Args:
-        options: plan (only print it), yes (do not ask), public and repository (of the one that is
-            created), ruleset, immutable_releases, all, no_release (publish nothing), take_over
-            (with yes: what exists), and allow_destroy.
+        options: plan (only print the steps), yes (do not ask), public and repository (of the
+            repository that is created), ruleset, immutable_releases, all, no_release (publish
+            nothing), take_over (with yes: what exists already), and allow_destroy.
 
     Returns:
-        0 where it is done or nothing is to be done, 1 where it is not, or where the run that was
-        started has not published, 130 after Ctrl-C.
+        0 if it is done, or there was nothing to do; 1 if it is not, or if the run that it started
+        did not publish; 130 after Ctrl-C.
     """
     progress = Progress()
     status = session.run(AGAIN, lambda: _set_up(options, progress))
     if progress.doing:
-        print(f"It stopped at: {progress.doing}. What was done before stays.")
+        print(f"It stopped at: {progress.doing}. The steps before it are done.")
     return status
 
 
 def _set_up(options: argparse.Namespace, progress: Progress) -> int:
-    IMPORTS.unlink(missing_ok=True)  # of a run that was killed
+    IMPORTS.unlink(missing_ok=True)  # left by a run that was killed
     with tempfile.TemporaryDirectory() as folder:
         situation = Situation.read(options, Path(folder))
         missing = missing_tools(situation.account)
@@ -81,19 +80,19 @@ def _set_up(options: argparse.Namespace, progress: Progress) -> int:
         _print_steps(situation)
         if situation.steps and options.plan:
             return 0
-        if situation.steps and not options.yes and not _is_granted(_unasked(situation)):
+        if situation.steps and not options.yes and not confirmed(_unasked(situation)):
             return 1
         return _act(situation, progress)
 
 
 def _look(situation: Situation) -> None:
-    """Find out what is missing, in the order in which it must be done.
+    """Find out what is missing, in the order of the steps.
 
     Raises:
-        Problem: something must be mended first.
+        Problem: something must be corrected first.
     """
     if for_terraform():
-        text = f"{IAC_TOOL} gets the credentials of the AWS CLI, for this run only."
+        text = f"{IAC_TOOL} uses the credentials of the AWS CLI, for this run only."
         situation.notes.append(text)
     judge_before_github(situation)
     look_at_repositories(situation)
@@ -121,14 +120,14 @@ def _look(situation: Situation) -> None:
 
 
 def _idle_options(situation: Situation, checkout: Checkout) -> Iterator[str]:
-    """Yield the options that change nothing here, with the reason."""
+    """Yield the options that have no effect here, with the reason."""
     options = situation.options
     if options.all and checkout.head:
-        yield "--all changes nothing: it is for the first commit, and there is one."
+        yield "--all has no effect: it applies to the first commit, which exists already."
     if options.public and situation.repository:
-        yield f"--public changes nothing: {situation.name} exists. To make it public: gh repo edit"
+        yield f"--public has no effect: {situation.name} exists. To make it public: gh repo edit"
     if options.immutable_releases and not publishes_releases():
-        yield "--immutable-releases changes nothing: no workflow here starts on a release."
+        yield "--immutable-releases has no effect: no workflow here starts on a release."
 
 
 def _print_steps(situation: Situation) -> None:
@@ -137,7 +136,7 @@ def _print_steps(situation: Situation) -> None:
     for note in situation.notes:
         print(wrapped(f" -  {note}", "   "))
     if not situation.steps:
-        print("Nothing to change: everything is there.")
+        print("Nothing to do: everything is in place.")
 
 
 def _unasked(situation: Situation) -> str:
@@ -148,21 +147,6 @@ def _unasked(situation: Situation) -> str:
     words += [f"--{name.replace('_', '-')}" for name in flags if given[name]]
     words += [f"--repository {given['repository']}"] * bool(given["repository"])
     return f'{AGAIN} ARGS="{" ".join(words)}"'
-
-
-def _is_granted(unasked: str) -> bool:
-    """Ask whether to do the steps; only yes is a yes. `unasked` does them without a terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        print("Nothing was changed: there is no terminal to ask at. To do this without a terminal:")
-        print(f"  {unasked}")
-        return False
-    try:
-        answer = input('Do this? Only "yes" does: ')
-    except EOFError:
-        answer = ""
-    if answer != "yes":
-        print("Nothing was changed.")
-    return answer == "yes"
 
 
 def _act(situation: Situation, progress: Progress) -> int:

@@ -1,4 +1,4 @@
-"""The branch that publishes, where branches are trusted: it must be one that GitHub has."""
+"""The branch that publishes, if branches are trusted: GitHub must have it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def missing_branch(name: str, refs: list[str], heads: list[str], default: str) -
     """
     branches = [ref for ref in refs if ref.startswith(HEADS)]
     if len(branches) < len(refs) or any(ref.endswith("*") for ref in branches):
-        return None  # a tag, or a branch that is named so, can be made at any time
+        return None  # a tag, or a branch that matches, can be created at any time
     if any(ref_matches(head, ref) for head in heads for ref in branches):
         return None
     wanted = branches[0][len(HEADS) :]
-    message = f"A push to the branch {wanted} publishes, and {name} has no such branch: its default"
-    message += f" branch is {default}. So nothing would ever be published. There are two ways:"
+    message = f"A push to the branch {wanted} publishes, but {name} has no such branch: its default"
+    message += f" branch is {default}. So nothing would ever be published. There are two ways out:"
     return Problem(
         message,
         "# either rename the branch, on GitHub and here:",

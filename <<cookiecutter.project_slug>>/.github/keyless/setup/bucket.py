@@ -1,4 +1,4 @@
-"""The S3 bucket that infra/ may name in its backend: where Terraform's state is kept."""
+"""The S3 bucket for Terraform's state, if the backend in infra/ names one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bucket(NamedTuple):
 
 
 def state_bucket() -> Bucket | None:
-    """Return where the state is kept in S3, None where it is kept otherwise."""
+    """Return where the state is kept in S3; None if it is kept elsewhere."""
     for path in sorted(INFRA.glob("*.tf")):
         text = path.read_text(encoding="utf-8")
         body = re.search(r'(?ms)^ *backend "s3" \{$(.*?)^ *\}$', text)
@@ -39,10 +39,10 @@ def has_backend() -> bool:
 
 
 def bucket_notes(account: Account, bucket: Bucket) -> list[str] | None:
-    """Return what a person should know of the bucket, None where there is no bucket yet.
+    """Return what a person should know about the bucket; None if it does not exist yet.
 
     Raises:
-        Problem: it is in another region, or nobody here may use it.
+        Problem: it is in another region, or you do not have permission to use it.
     """
     notes = []
     try:
@@ -52,8 +52,8 @@ def bucket_notes(account: Account, bucket: Bucket) -> list[str] | None:
             raise
         location = _location_of_anybodys(account, bucket, refused)
         notes.append(
-            f"The bucket {bucket.name} for the state belongs to another account than {account.id}."
-            " If you do not know whose it is, answer no."
+            f"The bucket {bucket.name} for the state does not belong to account {account.id}."
+            " If you do not know who owns it, answer no."
         )
     if location is None:
         return None
@@ -61,7 +61,8 @@ def bucket_notes(account: Account, bucket: Bucket) -> list[str] | None:
     where = {None: "us-east-1", "EU": "eu-west-1"}.get(constraint, constraint)
     if where != bucket.region:
         raise Problem(
-            f"The bucket {bucket.name} is in {where}, and {bucket.path} says {bucket.region}.",
+            f"The bucket {bucket.name} is in {where}, but {bucket.path} says {bucket.region}, so"
+            " Terraform cannot use it. Correct the region:",
             f'write region = "{where}" in {bucket.path}',
             AGAIN,
         )
@@ -78,9 +79,9 @@ def _location_of_anybodys(account: Account, bucket: Bucket, refused: Refused) ->
         return _location(account, bucket)
     except Refused:
         raise Problem(
-            f"You may not use the bucket {bucket.name}, which {bucket.path} names for the"
-            " state: it is somebody else's (a bucket's name is unique in all of AWS), or you"
-            " lack s3:GetBucketLocation.",
+            f"You do not have permission to use the bucket {bucket.name}, which {bucket.path}"
+            " names for the state. Either somebody else owns it (bucket names are unique in all of"
+            " AWS), or you lack s3:GetBucketLocation.",
             f"aws s3api get-bucket-location --bucket {bucket.name}",
         ) from refused
 
@@ -91,13 +92,13 @@ def _versioning_notes(account: Account, bucket: Bucket) -> list[str]:
         versions = ask_aws(account, "s3api", "get-bucket-versioning", *which) or {}
     except Refused as refused:
         return [
-            f"Whether the bucket {bucket.name} keeps former versions is unknown: {refused.said}"
+            f"It is unknown whether the bucket {bucket.name} keeps old versions: {refused.said}"
         ]
     if versions.get("Status") == "Enabled":
         return []
     return [
-        f"The bucket {bucket.name} keeps no former versions, so a state that is lost stays"
-        f" lost: aws s3api put-bucket-versioning --bucket {bucket.name}"
+        f"The bucket {bucket.name} keeps no old versions, so a lost state cannot be restored. To"
+        f" keep them: aws s3api put-bucket-versioning --bucket {bucket.name}"
         " --versioning-configuration Status=Enabled"
     ]
 

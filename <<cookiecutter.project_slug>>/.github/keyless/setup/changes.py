@@ -1,27 +1,27 @@
-"""What Terraform's plan changes, in the words that a person reads."""
+"""What Terraform's plan changes, in words for people."""
 
 from __future__ import annotations
 
 from typing import Any
 
-KEPT_KINDS = {  # what others rely on, so nobody loses it by an edit
+KEPT_KINDS = {  # others may use these, so an edit alone never destroys them
     "aws_iam_role": "role",
-    "aws_ecr_repository": "registry",
+    "aws_ecr_repository": "ECR repository",
     "aws_iam_openid_connect_provider": "OIDC identity provider",
     "aws_ecs_cluster": "cluster",
 }
 KIND_WORDS = {
     **KEPT_KINDS,
     "aws_iam_role_policy": "policy of role",
-    "aws_iam_role_policy_attachment": "policy of AWS for role",
-    "aws_ecr_lifecycle_policy": "lifecycle policy of registry",
-    "aws_ecr_repository_policy": "pull policy of registry",
+    "aws_iam_role_policy_attachment": "AWS managed policy of role",
+    "aws_ecr_lifecycle_policy": "lifecycle policy of ECR repository",
+    "aws_ecr_repository_policy": "pull policy of ECR repository",
     "aws_ecs_cluster_capacity_providers": "Fargate for cluster",
 }
 ACTION_WORDS = {"create": "create", "update": "change", "delete": "DESTROY"}
 
-# The descriptions of what comes along with a role, a registry or a cluster.
-COMES_ALONG = r"create .*( policy of |Fargate for )|note "
+# The descriptions of what is created with a role, an ECR repository or a cluster.
+COMES_ALONG = r"create .*( policy of |Fargate for )|write "
 
 
 def planned_actions(change: dict[str, Any]) -> list[str]:
@@ -30,7 +30,7 @@ def planned_actions(change: dict[str, Any]) -> list[str]:
 
 
 def describe_change(change: dict[str, Any]) -> str:
-    """Return in one line what a plan does with a resource, empty where it does nothing."""
+    """Return in one line what a plan does with a resource; empty if it does nothing."""
     word = _action_word(change)
     if not word or change["mode"] != "managed":
         return ""

@@ -1,6 +1,6 @@
 """The check, as bootstrap and doctor run it: in a process of its own, as a person does.
 
-PyYAML may be missing where this runs; the check then says so, and its exit status is 2.
+PyYAML may be missing here. The check then reports it, and its exit status is 2.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from keyless.programs import Done, run
 def run_check(*arguments: str, show: bool = False) -> Done:
     """Run the command check with options; its `--help` explains the exit status.
 
-    With `show` it prints by itself. Whose repository this is, GitHub is asked about; a remote may
-    still have an old name. So the check takes what the entry says.
+    With `show` it prints to the terminal. The check gets the repository's name from the entry,
+    because a remote may still have an old name.
     """
     try:
         given = arguments[arguments.index("--values") + 1] if "--values" in arguments else None
         name = own_repository(ROOT, read_account(ROOT, Path(given) if given else None))
     except CannotJudge:
-        name = None  # the check says why
+        name = None  # the check reports why
     named = ("--repository", name) if name and re.fullmatch(r"[\w-]+/[\w.-]+", name) else ()
     return run(sys.executable, TOOL, "check", *arguments, *named, show=show)

@@ -1,7 +1,7 @@
-"""The credentials that Terraform gets where the AWS CLI has some that Terraform cannot find.
+"""Terraform's credentials, if only the AWS CLI can find them.
 
-`aws login`, a plugin or an MFA profile is known to the AWS CLI alone. So Terraform is given what
-the CLI uses, for its own process only. Both are then the same person, whose account was looked at.
+Only the AWS CLI can use `aws login`, a plugin or an MFA profile. So Terraform gets the credentials
+that the CLI uses, for its own process only. Both then use the account that was checked.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _known: dict[str, Any] = {}  # what the AWS CLI has exported in this process
 
 
 def for_terraform() -> dict[str, str]:
-    """Return the variables that Terraform is given; none where the environment has keys.
+    """Return the variables for Terraform; none if the environment has keys.
 
-    Keys of the environment are what both programs take first.
+    Both programs use keys of the environment first.
     [AWS CLI reference, "configure export-credentials"; AWS SDK for Go v2, "Configure the SDK"]
 
     Raises:
@@ -37,12 +37,12 @@ def for_terraform() -> dict[str, str]:
     if "AccessKeyId" not in _known:
         return {}
     fields = zip(KEYS, ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-    # A profile that Terraform cannot read would end it, although it has keys.
+    # Terraform fails on a profile that it cannot read, even if it has keys.
     return {"AWS_PROFILE": "", **{key: str(_known.get(field) or "") for key, field in fields}}
 
 
 def _is_expiring() -> bool:
-    """Tell whether nothing was exported yet, or what was ends within five minutes."""
+    """Return whether nothing was exported yet, or the export expires within five minutes."""
     if not _known.get("Expiration"):
         return not _known
     ends = datetime.fromisoformat(_known["Expiration"].replace("Z", "+00:00"))
@@ -55,12 +55,12 @@ def _export() -> dict[str, Any]:
         return dict(json.loads(printed))
     except (Refused, ValueError) as error:
         said = " ".join(str(error).split())
-        text = f"The AWS CLI does not hand its credentials on, so Terraform would have none: {said}"
-        if "Invalid choice" in said:  # version 1 has nothing that Terraform cannot find
+        text = f"The AWS CLI does not export its credentials, so Terraform would have none: {said}"
+        if "Invalid choice" in said:  # version 1: Terraform finds everything that it has
             return {}
-        raise Problem(f"{text}. Hand them on yourself, in this shell:", EXPORT) from error
+        raise Problem(f"{text}. Export them yourself, in this shell:", EXPORT) from error
 
 
 def typed_by_hand(*commands: str) -> tuple[str, ...]:
-    """Return commands of Terraform to be typed; before them the credentials, if it needs them."""
+    """Return Terraform commands to be typed, after the export of credentials if they need it."""
     return commands if os.environ.get("AWS_ACCESS_KEY_ID") else (EXPORT, *commands)

@@ -1,16 +1,15 @@
-"""The command destroy: say what goes and what stays, ask by name, and remove role and registry."""
+"""The command destroy: print what goes and what stays, ask, remove role and ECR repository."""
 
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyless.console import Problem, print_problem, wrapped
+from keyless.console import NO_TERMINAL, Problem, has_terminal, print_problem, typed, wrapped
 from keyless.model.account import Account
 from keyless.setup import session
 from keyless.setup.aws_account import (
@@ -38,16 +37,17 @@ from keyless.setup.terraform import (
 from keyless.setup.tools import missing_tools
 
 DESTROY = "make destroy"
+GITHUBS = "GitHub's OIDC identity provider"
 
 
 @dataclass
 class Doomed:
-    """What may be destroyed: this repository's entry, and what Terraform's states know of it."""
+    """What can be destroyed: this repository's entry, and what Terraform's states contain of it."""
 
     account: Account
     key: str  # of the entry
-    state: State  # that knows it
-    targets: list[str]  # the addresses to destroy, empty where no state knows one
+    state: State  # that contains it
+    targets: list[str]  # the addresses to destroy; empty if no state contains one
     last: bool  # whether nothing else in this state needs the provider
 
     @classmethod
@@ -55,7 +55,7 @@ class Doomed:
         """Read Terraform's states.
 
         Raises:
-            Problem: one cannot be read, or the own entry is not known.
+            Problem: one cannot be read, or the own entry is unknown.
         """
         key = own_key(account)
         made = set().union(*map(addresses_in_state, states(account)))
@@ -74,13 +74,13 @@ class Doomed:
 
 
 def main(plan: bool) -> int:
-    """Say what will happen, ask by name, and do it.
+    """Print what will happen, let the user type the name, and do it.
 
     Args:
-        plan: whether only to say it.
+        plan: whether only to print it.
 
     Returns:
-        0 where it is done or said, or nothing is there; 1 where it is not, 130 after Ctrl-C.
+        0 if it is done or printed, or nothing exists; 1 if it is not done; 130 after Ctrl-C.
     """
     return session.run(DESTROY, lambda: _destroy(plan))
 
@@ -99,12 +99,14 @@ def _destroy(only_say: bool) -> int:
         plan = str(Path(folder, "destroy.tfplan"))
         going = _plan(plan, doomed) if doomed.targets else {}
         others = roles_with_provider(account, doomed.entry["role_name"])
-        print(*(wrapped(each, " " * 8) for each in _fates(doomed, going, others)), sep="\n")
+        print(*(wrapped(each, " " * 9) for each in _fates(doomed, going, others)), sep="\n")
         _refuse_service(account)
         _refuse_images(doomed, going)
         if only_say:
             return 0
-        if not confirm(f"Type {doomed.key} to destroy it: ", doomed.key):
+        if not has_terminal():
+            raise Problem(f"{NO_TERMINAL} In a terminal, run:", DESTROY)
+        if typed(f"Type {doomed.key} to destroy it: ") != doomed.key:
             print("Nothing was changed.")
             return 1
         if going:
@@ -116,21 +118,21 @@ def _destroy(only_say: bool) -> int:
 
 
 def _nothing(doomed: Doomed) -> int:
-    """Say that no state knows anything, and what is there all the same; return the exit status."""
-    print(f"Nothing to destroy: Terraform's state knows nothing of {doomed.key}.")
+    """Print that no state contains anything, and what AWS still has; return the exit status."""
+    print(f"Nothing to destroy: Terraform's state contains nothing of {doomed.key}.")
     account, role = doomed.account, doomed.entry["role_name"]
     registry = doomed.entry["ecr_repository"]
     there = [f"the role {role}"] * bool(find_role(account, role))
-    there += [f"the registry {registry}"] * bool(find_registry(account, registry))
+    there += [f"the ECR repository {registry}"] * bool(find_registry(account, registry))
     if there:
-        what = f"In AWS there {'are' if len(there) > 1 else 'is'} {' and '.join(there)}."
-        message = f"{what} If that is yours, let the state know it first, after a yes:"
+        message = f"But AWS has {' and '.join(there)}. If this is yours, import it into the state"
+        message += " first (bootstrap asks you), and then destroy it:"
         print_problem(Problem(message, "make bootstrap", DESTROY))
     return int(bool(there))
 
 
 def _plan(plan: str, doomed: Doomed) -> dict[str, dict[str, Any]]:
-    """Let Terraform plan it; return what goes, also by dependence: what it is now, by address.
+    """Let Terraform plan it; return what it destroys, with dependents: the values by address.
 
     Raises:
         Problem: it fails.
@@ -138,7 +140,7 @@ def _plan(plan: str, doomed: Doomed) -> dict[str, dict[str, Any]]:
     which = (f"-target={each}" for each in doomed.targets)
     options = ("-destroy", "-input=false", *which, f"-out={plan}")
     done = terraform_initialised("plan", *options, of=doomed.state)
-    require_done(done, f"{IAC_TOOL} plan failed, and nothing was changed")
+    require_done(done, f"{IAC_TOOL} plan failed, so nothing was changed")
     changes = json.loads(show_plan(plan)).get("resource_changes", [])
     gone = {
         one["address"]: one["change"]["before"]
@@ -149,46 +151,46 @@ def _plan(plan: str, doomed: Doomed) -> dict[str, dict[str, Any]]:
 
 
 def _registry(doomed: Doomed, going: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the registry as it is now, None where it does not go."""
+    """Return the ECR repository as it is now; None if it is not destroyed."""
     return going.get(f"{module_address(doomed.key)}.aws_ecr_repository.image")
 
 
 def _fates(doomed: Doomed, going: dict[str, dict[str, Any]], others: list[str]) -> Iterator[str]:
-    """Yield what goes and what stays, a line each; `others` are roles that need the provider."""
+    """Yield a line for each thing destroyed or kept; `others` are roles that need the provider."""
     entry = doomed.entry
-    yield from (f"goes    {address}" for address in going)
+    yield from (f"destroy  {address}" for address in going)
     if (_registry(doomed, going) or {}).get("force_delete"):
-        yield f"goes    every image in {entry['ecr_repository']} (force_delete)"
+        yield f"destroy  every image in {entry['ecr_repository']} (force_delete)"
     yield (
-        f"stays   the GitHub repository {entry['github_repository']}, whose next"
-        " deployment will fail: take deploy.yml away"
+        f"keep     the GitHub repository {entry['github_repository']}. Its next deployment will"
+        " fail, so delete its deploy.yml"
     )
-    yield f"stays   the entry {doomed.key!r} in {doomed.state.values}"
+    yield f"keep     the entry {doomed.key!r} in {doomed.state.values}"
     whose = f"trusted by {', '.join(others)}" if others else "which no other role trusts"
-    asked = ", and you are asked about it" * doomed.last
-    yield f"stays   GitHub's OIDC identity provider, {whose}{asked}"
+    asked = ". You will be asked about it" * doomed.last
+    yield f"keep     {GITHUBS}, {whose}{asked}"
 
 
 def _refuse_service(account: Account) -> None:
-    """Refuse to destroy the roles of a service while it is there.
+    """Refuse to destroy the roles of a service that exists.
 
     Raises:
-        Problem: it is.
+        Problem: it exists.
     """
     target = service_target(account)
     line = target.removal() if target else ""
     if target and line:
         raise Problem(
-            f"The service {target.service.name} is there, or still being deleted, so its roles"
-            " cannot go, and nothing was changed. If nobody needs it any more, this deletes it;"
-            " AWS takes minutes for that:",
+            f"The service {target.service.name} exists, or is still being deleted, so its roles"
+            " cannot be destroyed, and nothing was changed. If nobody needs the service any more,"
+            " delete it first. This takes AWS some minutes:",
             line,
             DESTROY,
         )
 
 
 def _refuse_images(doomed: Doomed, going: dict[str, dict[str, Any]]) -> None:
-    """Refuse to destroy a registry while it holds images, unless Terraform may do that.
+    """Refuse to destroy an ECR repository that holds images, unless Terraform may do that.
 
     Raises:
         Problem: it holds some.
@@ -200,8 +202,9 @@ def _refuse_images(doomed: Doomed, going: dict[str, dict[str, Any]]) -> None:
     count = count_images(doomed.account, name)
     if count:
         raise Problem(
-            f"The registry {name} holds {count} image{'s' * (count > 1)}, so it cannot go,"
-            " and nothing was changed. If nobody runs them any more, this deletes it with them:",
+            f"The ECR repository {name} holds {count} image{'s' * (count > 1)}, so it cannot be"
+            " destroyed, and nothing was changed. If nobody runs these images any more, delete it"
+            " with its images first:",
             delete_registry_command(doomed.account, name),
             DESTROY,
         )
@@ -209,33 +212,20 @@ def _refuse_images(doomed: Doomed, going: dict[str, dict[str, Any]]) -> None:
 
 def _apply(plan: str, state: State) -> None:
     if terraform("apply", "-input=false", plan, show=True, of=state).status:
-        message = f"{IAC_TOOL} apply ended with the error above. What is gone is noted in the"
-        raise Problem(f"{message} state, and this goes on from there:", DESTROY)
+        message = f"{IAC_TOOL} apply failed with the error above. The state records what is already"
+        raise Problem(f"{message} destroyed. To continue:", DESTROY)
 
 
 def _let_go(account: Account, others: list[str]) -> None:
-    """Ask about the provider: it leaves the state, and the account only if nobody needs it."""
-    question = "Delete GitHub's OIDC identity provider, which no role trusts any more?"
-    if others:
-        question = f"Take the provider out of this state? It stays for {', '.join(others)}."
-    if not confirm(f'{question} Only "yes" does: ', "yes"):
+    """Ask about the provider: remove it from the state, and from AWS only if no role needs it."""
+    whose = f"These roles still trust {GITHUBS}: {', '.join(others)}"
+    print(wrapped(whose if others else f"No role trusts {GITHUBS} any more."))
+    what = "remove it from this state and keep it in AWS" if others else "delete it"
+    if typed(f'Type "yes" to {what}: ') != "yes":
         return
-    if not others:  # first, so that the state still knows of it where AWS refuses
+    if not others:  # first, so that it stays in the state if AWS refuses
         which = ("--open-id-connect-provider-arn", account.oidc_provider)
         ask_aws(account, "iam", "delete-open-id-connect-provider", *which, missing="NoSuchEntity")
-    require_done(terraform("state", "rm", f"{PROVIDER}[0]"), "The provider is still in the state")
-
-
-def confirm(question: str, answer: str) -> bool:
-    """Ask somebody, and tell whether they typed the answer.
-
-    Raises:
-        Problem: there is no terminal.
-    """
-    if not sys.stdin.isatty():
-        raise Problem("Nothing was changed: this asks, and there is no terminal.", DESTROY)
-    try:
-        return input(question) == answer
-    except EOFError:  # Ctrl-D
-        print()
-        return False
+    require_done(
+        terraform("state", "rm", f"{PROVIDER}[0]"), "The provider was not removed from the state"
+    )

@@ -1,4 +1,4 @@
-"""The command doctor: look whether everything is there that a release needs, and change nothing."""
+"""The command doctor: report whether everything a release needs is in place. It changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from keyless.setup.remedies import meaning
 from keyless.setup.terraform import IAC_TOOL
 from keyless.setup.tools import missing_tools
 
-# The order in which things are looked at; a function's name is that of its lines.
+# What doctor inspects, in this order. The name of a function is the name of its lines.
 CONCERNS: list[Concern] = [
     here.contract,
     in_aws.provider,
@@ -50,6 +50,11 @@ CONCERNS: list[Concern] = [
 ]
 
 
+# If the last line has one of these names, nothing after it was checked.
+LAST = ("values", "tools", "repository")
+INDENT = " " * 22
+
+
 def main(plan: bool, machine: bool) -> int:
     """Print what was found.
 
@@ -58,38 +63,68 @@ def main(plan: bool, machine: bool) -> int:
         machine: whether to print JSON, a list of lines.
 
     Returns:
-        0 where all is ok, apart from warnings; 1 where something is wrong; 2 where nothing is, and
-        something could not be found out; 130 after Ctrl-C.
+        0 if everything is ok, apart from warnings; 1 if something is wrong; 2 if nothing is wrong,
+        but something could not be checked; 130 after Ctrl-C.
     """
-    return session.run("make doctor", lambda: _look(plan, machine))
+    return session.run("make doctor", lambda: _inspect(plan, machine))
 
 
-def _look(plan: bool, machine: bool) -> int:
-    found = []
+def _inspect(plan: bool, machine: bool) -> int:
+    found: list[Line] = []
     for line in _lines(plan):
         found.append(line)
         if not machine:
             _print(line)
     if machine:
         print(json.dumps([_for_programs(line) for line in found], indent=2))
+    else:
+        print(wrapped(f"\n{verdict(found)}"))
     states = {line.state for line in found}
     return 1 if State.WRONG in states else 2 * (State.UNKNOWN in states)
 
 
 def _for_programs(line: Line) -> dict[str, Any]:
-    return {**line._asdict(), "state": line.state.name.lower()}
+    return {**line._asdict(), "state": line.state.value}
 
 
 def _print(line: Line) -> None:
-    what = {State.UNKNOWN: "unknown: ", State.WARNING: "warning: "}.get(line.state, "")
-    text = f"{line.state.value:<4}{line.name:<13}{what}{line.text}"
-    print(wrapped(text, " " * 17), flush=True)
-    for command in line.commands:
-        print(f"{'':<17}{command}", flush=True)
+    first, *further = line.text.split("\n")
+    print(wrapped(f"{line.state.value:<9}{line.name:<13}{first}", INDENT))
+    print(*(wrapped(f"{INDENT}{text}") for text in further), sep="\n", end="\n" * bool(further))
+    print(*(f"{INDENT}{command}\n" for command in line.commands), sep="", end="", flush=True)
+
+
+def verdict(lines: list[Line]) -> str:
+    """Return in one sentence whether everything is ok, and name the lines that are not.
+
+    Several lines of one name count once.
+    """
+    bad = {
+        state: [*dict.fromkeys(line.name for line in lines if line.state is state)]
+        for state in (State.WRONG, State.UNKNOWN)
+    }
+    wrong_names, unknown_names = bad[State.WRONG], bad[State.UNKNOWN]
+    unchecked = f"{_things(unknown_names)} could not be checked: {', '.join(unknown_names)}."
+    if wrong_names:
+        verb = "is" if len(wrong_names) == 1 else "are"
+        text = f"{_things(wrong_names)} {verb} wrong: {', '.join(wrong_names)}."
+        text += f" {unchecked}" * bool(unknown_names)
+    elif unknown_names:
+        text = f"Nothing is wrong, but {unchecked}"
+    else:
+        warnings = sum(line.state is State.WARNING for line in lines)
+        apart = f", apart from {warnings} warning{'s' * (warnings != 1)}" * bool(warnings)
+        text = f"Everything is ok{apart}."
+    stopped = lines[-1].name in LAST
+    return text + " The rest was not checked." * stopped
+
+
+def _things(names: list[str]) -> str:
+    return f"{len(names)} thing{'s' * (len(names) != 1)}"
 
 
 def _lines(plan: bool) -> Iterator[Line]:
-    """Yield everything that was found, also that the values cannot be read."""
+    """Yield everything that was found, or only that the values or the tools are missing."""
     try:
         patient = Patient.read()
         missing = missing_tools(patient.account)
@@ -102,16 +137,17 @@ def _lines(plan: bool) -> Iterator[Line]:
     yield from (wrong("tools", str(one), *one.commands) for one in missing)
     if missing:
         return
-    handed = f"; {IAC_TOOL} gets the credentials of the AWS CLI" * bool(for_terraform())
-    yield ok("tools", f"git, gh, aws and {IAC_TOOL} are there, and gh and aws logged in{handed}")
+    text = f"git, gh, aws and {IAC_TOOL} are installed; gh and aws are logged in"
+    handed = f"; {IAC_TOOL} uses the credentials of the AWS CLI" * bool(for_terraform())
+    yield ok("tools", text + handed)
     for concern in [*CONCERNS, *[in_aws.drift] * plan]:
         yield from _ask(concern, patient)
         if patient.gone:
-            break  # of all else GitHub has nothing to say
+            break  # without the repository, GitHub cannot answer the rest
 
 
 def _ask(concern: Concern, patient: Patient) -> Iterator[Line]:
-    """Yield what one concern has found; what cannot be asked is unknown."""
+    """Yield what one concern has found; what cannot be checked is unknown."""
     name = concern.__name__
     try:
         yield from concern(patient)

@@ -1,4 +1,4 @@
-"""Taking a file of services/ from the repository whose infra/ looks after this one."""
+"""Fetching a file of services/ from the central repository, whose infra/ serves this one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from keyless.setup.project import answered_slug, central_repository, own_key
 from keyless.setup.service_files import SERVICES_FOLDER
 from keyless.writing import write_text
 
-RAW = "Accept: application/vnd.github.raw"  # the file itself, and no JSON about it
+RAW = "Accept: application/vnd.github.raw"  # the file itself, not JSON about it
 
 
 def take(command: str, source: str, key: str, suffix: str, target: str, missing: str) -> None:
-    """Take a file of services/, as it is on the default branch of a repository on GitHub.
+    """Fetch a file of services/ from the default branch of a repository on GitHub.
 
-    Nothing is lost where GitHub has no such file: it is written whole, or not at all.
+    If GitHub has no such file, the file here stays as it is.
 
     Args:
         command: what was typed, for example make fetch.
@@ -24,18 +24,19 @@ def take(command: str, source: str, key: str, suffix: str, target: str, missing:
         key: of this repository's entry there; if empty, the answer to project_slug.
         suffix: of the file: json or yml.
         target: the path that it is written to.
-        missing: what to do where GitHub has no such file, in words.
+        missing: what to do if GitHub has no such file, in words.
 
     Raises:
-        Problem: it is not known where it is to be taken from, or GitHub has no such file.
+        Problem: the repository is not known, or GitHub has no such file.
     """
     source = source or central_repository()
     if not source:
-        raise Problem(f"Say who holds infra/: {command} FROM=OWNER/NAME")
+        text = "It is not known which repository has the infra/ for this one. Name it:"
+        raise Problem(text, f"{command} FROM=OWNER/NAME")
     path = f"{SERVICES_FOLDER}/{key or _own_key()}.{suffix}"
     done = run("gh", "api", "--header", RAW, f"repos/{source}/contents/{path}")
     if done.status:
-        raise Problem(f"{done.said}\n{source} has no {path} on GitHub: {missing}")
+        raise Problem(f"{done.said}\n{source} has no {path} on GitHub: {missing}.")
     write_text(ROOT / target, done.out)
 
 

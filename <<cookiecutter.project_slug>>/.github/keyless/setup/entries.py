@@ -32,7 +32,7 @@ from keyless.setup.values import EMPTY_FILE, edit_json, with_entries, without_en
 from keyless.writing import read_text
 
 Act = Callable[[Account, argparse.Namespace], int]
-INTERRUPTED = "Type the same again: it goes on from there."
+INTERRUPTED = "Type the same command again: it continues from there."
 
 
 def main(act: Act, options: argparse.Namespace) -> int:
@@ -43,10 +43,10 @@ def main(act: Act, options: argparse.Namespace) -> int:
         options: those of the command, and its name as command.
 
     Returns:
-        0 where it is done or nothing is to be done, 1 where it is not, 130 after Ctrl-C.
+        0 if it is done, or nothing was to be done; 1 if not; 130 after Ctrl-C.
     """
     command = f"make {options.command}"
-    if act is write_outputs:  # for which there is no target
+    if act is write_outputs:  # it has no make target
         command = f"python3 {TOOL} outputs"
 
     def run() -> int:
@@ -58,14 +58,14 @@ def main(act: Act, options: argparse.Namespace) -> int:
 
 
 def add(account: Account, options: argparse.Namespace) -> int:
-    """Add entries, or change those that are there; all or none. Return the exit status.
+    """Add entries, or change existing ones; all or none. Return the exit status.
 
     Args:
         account: with the entries that are there.
         options: names, file, ref, environment, key, registry and calls.
 
     Raises:
-        Problem: nothing was named, or too much, or an option does not fit.
+        Problem: no repository was given, or too many, or an option does not fit.
     """
     wanted = read_wanted(options)
     judge_options(account, wanted, options)
@@ -87,19 +87,19 @@ def add(account: Account, options: argparse.Namespace) -> int:
     write_entries(account, texts, [*entries, *there])
     for key, entry in entries.items():
         print(f"{key:<24} trusts {entry['subject_prefix']} for {' '.join(entry['refs'])}")
-    _print_existing("There already", [key for key in there if key not in changed])
-    _print_existing("Changed as said", [key for key in there if key in changed])
+    _print_existing("Already there", [key for key in there if key not in changed])
+    _print_existing("Changed", [key for key in there if key in changed])
     if texts:
         _print_next(account, {**account.entries, **entries}, [*entries, *changed], texts, called)
     else:
-        print("Nothing to add.")
+        print("Nothing to do: everything is in place.")
     return 0
 
 
 def _new_entries(
     account: Account, answers: Answers, options: argparse.Namespace, called: str | None
 ) -> dict[str, dict[str, Any]]:
-    """Return the entries by their keys; why one cannot be added is put into the answers."""
+    """Return the entries by their keys; add to the answers why one cannot be added."""
     entries: dict[str, dict[str, Any]] = {}
     for one, publisher in answers.found.items():
         key, entry, problem = new_entry(account, entries, one, publisher, options)
@@ -115,14 +115,14 @@ def _print_problems(
 ) -> None:
     for one in sorted(problems, key=order.index):
         print(f"{one.place}{problems[one]}")
-    print(f"Nothing was written: {len(problems)} of {count} cannot be added.")
-    print(f"Correct that, and type the same again:\n  {again_command(options)}")
+    print(f"Nothing was changed: {len(problems)} of {count} cannot be added.")
+    print(f"Correct this, and type the same command again:\n  {again_command(options)}")
 
 
 def _change(
     account: Account, there: list[str], changes: dict[str, Any], texts: dict[str, str]
 ) -> list[str]:
-    """Write changes of entries that are there into texts; return the keys of those that change."""
+    """Write the changes of existing entries into texts; return the keys of those that change."""
     changed = []
     for key in there:
         place = account.places[key]
@@ -135,7 +135,7 @@ def _change(
 
 
 def _print_existing(what: str, keys: list[str]) -> None:
-    """Print of entries that were there what became of them."""
+    """Print the keys of existing entries after a word for them."""
     if keys:
         print(wrapped(f"{what}: {', '.join(keys[:10])}{' ...' * (len(keys) > 10)}"))
 
@@ -149,7 +149,9 @@ def _print_next(
 ) -> None:
     """Print what to do next with entries that were added or changed."""
     files = ", ".join(texts)
-    print(wrapped(f"\nWritten: {files} and {SERVICES_FOLDER}/. Let somebody look, then apply:"))
+    print(
+        wrapped(f"\nWritten: {files} and {SERVICES_FOLDER}/. Let somebody review it, then apply:")
+    )
     if (ROOT / ".git").exists():
         print('  git add --all && git commit --message "More repositories" && git push')
     print("  make bootstrap")
@@ -158,9 +160,9 @@ def _print_next(
         short = short_reference(called).partition("@")[2]
         print(f"  git tag {short} && git push origin {short}" * ("@refs/tags/" in called))
         whole = f"{SERVICES_FOLDER}/{key}.yml is the whole deploy.yml of that repository"
-        text = "(make caller takes it there). Where this one is private, let the others use it:"
-        print(wrapped(f"{whole} {text} Settings, Actions, General, Access."))
-    fits = "says what its workflow must fit to; in that repository:"
+        text = "(make caller fetches it there). If this repository is private, allow others to use"
+        print(wrapped(f"{whole} {text} its workflow: Settings, Actions, General, Access."))
+    fits = "has the values that its workflow must use. In that repository:"
     print(wrapped(f"{SERVICES_FOLDER}/{key}.json {fits}"))
     name = entries[key]["github_repository"].split("/")[1].lower()
     print(f"  make fetch FROM={own_name(account)}" + f" KEY={key}" * (key != name))
@@ -170,16 +172,16 @@ def write_outputs(account: Account, _options: argparse.Namespace) -> int:
     """Write services/ again for all entries; return the exit status.
 
     Raises:
-        CannotJudge: infra/ was rewritten, so what they should say is not known.
+        CannotJudge: infra/ was rewritten, so their content is not known.
     """
-    service_files(account, own_name(account))  # raises where they are not known
+    service_files(account, own_name(account))  # raises if they are not known
     write_entries(account, {}, list(account.entries))
     print(f"Written: {SERVICES_FOLDER}/")
     return 0
 
 
 def remove(account: Account, options: argparse.Namespace) -> int:
-    """Say what happens to role and images of an entry, and remove it; return the exit status.
+    """Remove an entry, and print what happens to its role and images; return the exit status.
 
     Args:
         account: with the entry.
@@ -193,32 +195,32 @@ def remove(account: Account, options: argparse.Namespace) -> int:
     images = count_images(account, entry["ecr_repository"])
     write_entries(account, {place: without_entry(account.texts[place], key)}, [])
     remove_service_files(key)
-    held = f"holds {images} image{'s' * (images != 1)}; whatever runs them still pulls"
+    held = f"holds {images} image{'s' * (images != 1)}, which can still be pulled"
     held = "does not exist" if images is None else held
-    assumed = f"is still assumed by {entry['github_repository']}"
+    assumed = f"can still be assumed by {entry['github_repository']}"
     assumed = assumed if find_role(account, entry["role_name"]) else "does not exist"
     lines = [
-        f"Removed the entry {key!r} from {place}. In AWS nothing has changed yet:",
+        f"Removed the entry {key!r} from {place}. Nothing has changed in AWS yet:",
         f" -  The role {entry['role_name']} {assumed}.",
-        f" -  The registry {entry['ecr_repository']} {held}.",
+        f" -  The ECR repository {entry['ecr_repository']} {held}.",
     ]
     print(*(wrapped(each, "    ") for each in lines), sep="\n")
     if images:
-        print("To let both go, delete the images first:")
+        print("To destroy both, delete the images first:")
         print(f"  {delete_registry_command(account, entry['ecr_repository'])}")
     else:
-        print("To let both go:")
+        print("To destroy both:")
     print('  make bootstrap ARGS="--allow-destroy"')
     print("To keep both, without Terraform:")
     module = module_address(key).replace('"', '\\"')
     print(f'  {command_line(state_of(account, place))} state rm "{module}"')
-    print("To take it back:")
+    print("To undo the removal:")
     print(f"  git checkout --patch -- {place} && python3 {TOOL} outputs")
     return 0
 
 
 def _key_to_remove(account: Account, name: str) -> str:
-    """Return the key of the one entry that a name means: its repository's, or its own.
+    """Return the key of the one entry that a name means: the name of its repository, or its key.
 
     Raises:
         Problem: there is none, or there are several, or it is this repository's own.
@@ -229,25 +231,27 @@ def _key_to_remove(account: Account, name: str) -> str:
         if name.lower() in (key.lower(), entry["github_repository"].lower())
     ]
     if not keys:
-        raise Problem(f"There is no entry for {name or 'nobody'}.", "make remove REPO=OWNER/NAME")
+        what = f"There is no entry for {name}." if name else "No repository was given."
+        raise Problem(what, "make remove REPO=OWNER/NAME")
     keys = [key for key in keys if key.lower() == name.lower()] or keys
     if len(keys) > 1:
         which = [f"make remove REPO={key}" for key in keys]
-        raise Problem(f"{name} has several entries; name one by its key:", *which)
+        raise Problem(f"{name} has several entries. Name one by its key:", *which)
     if keys[0] == own_key(account):
-        raise Problem(f"{keys[0]} is this repository's own entry.", "make destroy")
+        text = f"{keys[0]} is this repository's own entry. To destroy everything:"
+        raise Problem(text, "make destroy")
     return keys[0]
 
 
 def move(account: Account, options: argparse.Namespace) -> int:
-    """Move an entry to the file of another state, with what its state knows; AWS is not touched.
+    """Move an entry and what its state knows to another file. Nothing changes in AWS.
 
     Args:
         account: with the entry.
         options: its key, and the path of the file.
 
     Raises:
-        Problem: there is no such entry, or the file can be none, or Terraform fails.
+        Problem: there is no such entry, the file cannot hold entries, or Terraform fails.
     """
     key, target = options.key, options.file
     judge_move(account, key, target)
@@ -260,7 +264,7 @@ def move(account: Account, options: argparse.Namespace) -> int:
         target: with_entries(there, {key: entry}),
     }
     write_entries(account, texts, [])
-    what = "what its state knows of it" if known else "no state knows it yet"
-    print(f"Moved {key} from {source} to {target}: {what}.")
-    print("In AWS nothing has changed, and nothing will:\n  make bootstrap ARGS=--plan")
+    what = "Its state has moved with it" if known else "No state knows it yet"
+    print(f"Moved {key} from {source} to {target}. {what}.")
+    print("Nothing changes in AWS. To verify that:\n  make bootstrap ARGS=--plan")
     return 0

@@ -1,4 +1,4 @@
-"""Writing entries: the files with values, and what follows from them in services/."""
+"""Writing entries: the files with values, and the files in services/ that follow from them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from keyless.writing import read_text, write_text
 
 
 def write_entries(account: Account, texts: dict[str, str], keys: list[str]) -> None:
-    """Write files, those of services/ for some entries included.
+    """Write files, and those in services/ for some entries.
 
-    Where infra/ was rewritten, so that what belongs there is not known, that is printed.
+    If infra/ was rewritten, the files in services/ are not known: then it prints why.
 
     Args:
         account: with the entries as they are.
         texts: the files to write, by path; entries in them replace those of the account.
-        keys: of the entries whose files in services/ are written; others only where they exist.
+        keys: of the entries whose files in services/ are written; others only if they exist.
 
     Raises:
-        Problem: somebody else has written one of these files, so nothing is written.
+        Problem: one of these files was not written by this tool, so nothing is written.
     """
     values = {path: texts[path] for path in texts if path.endswith(".tfvars.json")}
     now = parse_account({**account.texts, **values})
@@ -43,7 +43,8 @@ def write_entries(account: Account, texts: dict[str, str], keys: list[str]) -> N
     foreign = {path for path in asked | {*has} if path in has and not is_written_here(has[path])}
     if foreign & asked:
         first = min(foreign)
-        raise Problem(f"{first} is not from here, so nothing was written. Move it away.", ADD)
+        text = f"{first} was not written by this tool, so nothing was changed. Move it away."
+        raise Problem(text, ADD)
     every = {**texts, **{path: outputs[path] for path in sorted((asked | {*has}) - foreign)}}
     for path in every:
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def write_entries(account: Account, texts: dict[str, str], keys: list[str]) -> N
 
 
 def remove_service_files(key: str) -> None:
-    """Remove the files in services/ that were written from here for an entry."""
+    """Remove the files in services/ that this tool has written for an entry."""
     for path in (ROOT / f"{SERVICES_FOLDER}/{key}.json", ROOT / f"{SERVICES_FOLDER}/{key}.yml"):
         if path.is_file() and is_written_here(read_text(path)):
             path.unlink()

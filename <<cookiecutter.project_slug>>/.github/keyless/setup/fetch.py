@@ -1,4 +1,4 @@
-"""The command fetch: take infra.json from the repository that holds infra/, and judge it."""
+"""The command fetch: fetch infra.json from the central repository, and run the check."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from keyless.setup.contract import run_check
 from keyless.setup.download import take
 
 FETCH = "make fetch"
-MISSING = "add this repository there, commit and push (another key: KEY=...)"
+MISSING = "add this repository there, commit and push. If its key differs, add KEY=..."
 
 
 def main(source: str, key: str) -> int:
-    """Take what the infra/ of another repository says of this one.
+    """Fetch what the infra/ of the central repository has for this one.
 
     Args:
         source: OWNER/NAME of that repository; if empty, the one that infra.json names.
         key: of this repository's entry there; if empty, the answer to project_slug.
 
     Returns:
-        The exit status of the check; 1 where nothing was taken, 130 after Ctrl-C.
+        The exit status of the check; 1 if nothing was fetched, 130 after Ctrl-C.
     """
 
     def run() -> int:

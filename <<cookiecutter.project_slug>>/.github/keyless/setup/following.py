@@ -1,13 +1,14 @@
-"""A run of deploy.yml is followed to its end: how it goes, what it has published, or why not.
+"""Following a run of deploy.yml to its end: its states, what it has published, or why not.
 
-It is asked for again and again with `gh run list`: `gh run watch` clears the screen and needs a
-terminal. The runs are told apart here, because `--commit` and `--event` are newer than the gh of
-Debian 12 [cli/cli, pkg/cmd/run/list].
+It polls with `gh run list`, because `gh run watch` clears the screen and needs a terminal. It picks
+the run from the list itself, because `--commit` and `--event` are newer than the gh of Debian 12
+[cli/cli, pkg/cmd/run/list].
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from typing import Any, NamedTuple
@@ -21,37 +22,38 @@ from keyless.setup.logs import Failure, failure_of, published_rows
 from keyless.setup.not_started import why_nothing_started
 from keyless.setup.remedies import of_github
 
-PAUSE = 5  # seconds between two questions
-POLLS = 24  # so often GitHub is asked for a run that does not appear: two minutes
-FAULTS = 6  # so many errors of GitHub in a row end it
-LOGS = 4  # so often a log is asked for, which appears a moment after the end of its run
-LISTED = 50  # the newest runs, among which this one is looked for
+PAUSE = 5  # seconds between two polls
+POLLS = 24  # the most polls for a run that does not appear: two minutes
+FAULTS = 6  # errors of GitHub in a row after which it stops
+LOGS = 4  # the most requests for a log, which appears a moment after the end of its run
+LISTED = 50  # the newest runs, in which this one is searched
 FIELDS = "databaseId,status,conclusion,headBranch,headSha"
 
 # How a run has ended, if it has neither succeeded nor failed [REST API, workflow runs: conclusion].
 ENDS = {
-    "cancelled": "Somebody has cancelled the run, so {ref} is not published.",
-    "timed_out": "The run was stopped: it took longer than timeout-minutes in deploy.yml.",
-    "skipped": "GitHub has skipped the run: no job of deploy.yml starts for {ref}.",
-    "startup_failure": "GitHub cannot start the run: deploy.yml is not valid, or an action in it is"
-    " not allowed.",
-    "action_required": "Somebody must allow the run first, on its page.",
+    "cancelled": "Somebody cancelled the run, so {ref} is not published.",
+    "timed_out": "The run took longer than timeout-minutes in deploy.yml allows, so GitHub stopped"
+    " it.",
+    "skipped": "GitHub skipped the run, because no job of deploy.yml starts for {ref}.",
+    "startup_failure": "GitHub cannot start the run, because deploy.yml is not valid, or an action"
+    " in it is not allowed.",
+    "action_required": "Somebody must approve the run on its page before it starts.",
 }
 
 
 class Sought(NamedTuple):
-    """The run that is looked for, and what is typed about it."""
+    """The run to follow, and the commands for it."""
 
     name: str  # of the repository, OWNER/NAME
     ref: str  # in full: refs/tags/v0.1.0
     commit: str
     environment: str | None  # of the publishing job
-    again: str  # follows it again
-    anew: tuple[str, ...]  # publishes another commit
+    again: str  # the command that follows it again
+    anew: tuple[str, ...]  # the commands that publish another commit
 
     @property
     def is_tag(self) -> bool:
-        """Whether a tag is published, and not a branch."""
+        """Whether the ref is a tag, not a branch."""
         return self.ref.startswith("refs/tags/")
 
     @property
@@ -61,10 +63,10 @@ class Sought(NamedTuple):
 
 
 def follow(sought: Sought) -> int:
-    """Follow a run to its end, and print what it has published, or why it has not.
+    """Follow a run to its end, and print what it has published, or why it has failed.
 
     Returns:
-        0 where it has succeeded, 1 where not, 130 after Ctrl-C: the run then goes on.
+        0 if it has succeeded, 1 if not, 130 after Ctrl-C: the run then continues.
 
     Raises:
         Problem: no run appears, or GitHub gives no answer for a while.
@@ -73,13 +75,13 @@ def follow(sought: Sought) -> int:
     try:
         return following.end()
     except KeyboardInterrupt:
-        print("\nInterrupted. On GitHub everything goes on. To look again:")
+        print("\nInterrupted. The run continues on GitHub. To follow it again:")
         print(*(f"  {line}" for line in following.looking), sep="\n")
         return 130
 
 
 class Following:
-    """One run that is followed: what is known of it, and what was printed."""
+    """One run that is followed: its number, once it is known, and what was printed last."""
 
     def __init__(self, sought: Sought) -> None:
         self.sought, self.number, self.printed = sought, "", ""
@@ -90,12 +92,12 @@ class Following:
 
     @property
     def looking(self) -> list[str]:
-        """The commands that show how it goes."""
+        """The commands that show the run."""
         return [*[self.view()] * bool(self.number), self.sought.again]
 
     @property
     def page(self) -> str:
-        """Its address."""
+        """The address of the run."""
         return f"{page_of(self.sought.name)}/actions/runs/{self.number}"
 
     def end(self) -> int:
@@ -111,7 +113,7 @@ class Following:
         return 1
 
     def wait(self) -> str:
-        """Wait until the run has ended; return its conclusion, empty if nobody waits for it."""
+        """Wait until the run has ended; return its conclusion, or nothing if it did not wait."""
         polls = faults = 0
         while True:
             try:
@@ -157,46 +159,48 @@ class Following:
         return found
 
     def print(self, text: str) -> bool:
-        """Print a line where something has changed; tell whether it has."""
+        """Print a text if it differs from the last one; return whether it does."""
         changed = text != self.printed
         if changed:
             if not self.printed:
-                print("Ctrl-C stops only the watching: the run goes on.")
+                print("Ctrl-C only stops following: the run continues.")
             print(f"{'' if self.printed else 'Run':<10}{text}")
         self.printed = text
         return changed
 
     def waits_for_people(self) -> bool:
-        """Print what the run waits for; tell whether it is followed nevertheless."""
+        """Print what the run waits for; return whether to keep following it."""
         place = f" {self.sought.environment!r}" if self.sought.environment else ""
-        text = f"The run waits until the rules of the environment{place} are met, for example until"
-        print(wrapped(f"{text} somebody approves it, on this page: {self.page}"))
+        text = f"The run waits until the rules of the environment{place} are met. For example,"
+        print(wrapped(f"{text} somebody must approve it on this page: {self.page}"))
         terminal = sys.stdin is not None and sys.stdin.isatty()
         if not terminal:
-            print("There is no terminal, so this does not wait. To look again:")
+            print("This is not a terminal, so this command does not wait. To follow the run again:")
             print(*(f"  {line}" for line in self.looking), sep="\n")
         return terminal
 
     def unanswered(self, denied: Denied) -> Problem:
-        """Return the problem that GitHub has not answered for a while."""
+        """Return the problem that GitHub has answered several times with an error."""
         meant = of_github(denied)
-        text = f"GitHub has not answered {FAULTS} times in a row, so this stops. A run goes on by"
-        return Problem(f"{text} itself. {meant}", *meant.commands, self.sought.again)
+        text = (
+            f"GitHub has failed to answer {FAULTS} times in a row, so this command stops. The run"
+        )
+        return Problem(f"{text} continues. {meant}", *meant.commands, self.sought.again)
 
     def not_started(self) -> Problem:
         """Return why there is no run, and what to type."""
         name, short, again = self.sought.name, self.sought.short, self.sought.again
         start = f"gh workflow run deploy.yml --ref {short} --repo {name}"
-        text = f"GitHub has started no run of deploy.yml for {short} in"
+        text = f"GitHub has not started a run of deploy.yml for {short} in"
         text += f" {PAUSE * POLLS // 60} minutes, so nothing is published."
         for found in start_problems(name):
             return Problem(f"{text} {found}", *found.commands, start, again)
         with contextlib.suppress(Denied):
             text += f" {why_nothing_started(name, self.sought.ref)}"
-        return Problem(f"{text} This starts one by hand, and then follows it:", start, again)
+        return Problem(f"{text} Start a run by hand, then follow it:", start, again)
 
     def log(self, flag: str) -> str:
-        """Return a log of the run, which appears a moment after its end; empty if it does not."""
+        """Return a log of the run, which appears a moment after its end; empty if there is none."""
         for turn in range(LOGS):
             done = run(*self.view(flag).split())
             if done.status == 0 and done.out.strip():
@@ -206,34 +210,34 @@ class Following:
         return ""
 
     def show_image(self) -> None:
-        """Print what was published: image, tags and the line that pulls it."""
+        """Print what was published: image, tags and the commands that pull it."""
         rows = published_rows(self.log(" --log"))
         if rows:
-            print("", *rows, sep="\n")
+            print("", *rows, *login_lines(rows), sep="\n")
         else:
-            print(f"Its log shows no image. This shows the run:\n  {self.view()}")
+            print(f"The log of the run shows no image. To see the run:\n  {self.view()}")
 
     def show_failure(self) -> None:
-        """Print what the failed step has printed, and what to type."""
+        """Print the log of the failed step, and what to type."""
         failure: Failure = failure_of(self.log(" --log-failed"))
         sought, lines = self.sought, failure.lines
-        lines = lines or [f"(its log has nothing to show: {self.page})"]
-        print(f"\nThe run for {sought.short} has failed. Its failed steps say:")
+        lines = lines or [f"(The log is empty: {self.page})"]
+        print(f"\nThe run for {sought.short} has failed. The log of the failed steps:")
         print(*(f"  {line}".rstrip() for line in lines), sep="\n")
         rerun = f"gh run rerun {self.number} --failed --repo {sought.name}"
         if failure.says_what_to_type:
-            text = "The error says what to type. If it lets the run start again, this follows it:"
+            text = "Type what the error says. If the run starts again, follow it:"
             print_problem(Problem(text, sought.again))
             return
-        kept = f" {sought.short} stays at the commit that has failed." * sought.is_tag
-        text = f"Correct what the error says, and publish that.{kept}"
+        kept = f" {sought.short} stays at the commit that failed." * sought.is_tag
+        text = f"Correct the error, and publish the correction.{kept}"
         print_problem(Problem(text, *sought.anew))
-        text = "If only GitHub, AWS or the network have failed, start the same run again:"
+        text = "If the cause was GitHub, AWS or the network, start the same run again:"
         print_problem(Problem(text, rerun, sought.again))
 
     def show_other(self, conclusion: str) -> None:
-        """Print how the run has ended, where it has neither succeeded nor failed."""
-        text = ENDS.get(conclusion, "The run has ended as {how}, which is no success.")
+        """Print how the run has ended, if it has neither succeeded nor failed."""
+        text = ENDS.get(conclusion, "The run has ended without success: {how}.")
         said = text.format(ref=self.sought.short, how=conclusion)
         rerun = f"gh run rerun {self.number} --repo {self.sought.name}"
         lines = {
@@ -244,8 +248,20 @@ class Following:
         print_problem(Problem(said, *lines.get(conclusion, (rerun, self.sought.again))))
 
 
+def login_lines(rows: list[str]) -> list[str]:
+    """Return how to log Docker in to ECR, so that the command of the row Pull works."""
+    image = next((row.split()[-1] for row in rows if row.startswith("Image ")), "")
+    host = image.partition("/")[0]
+    region = re.search(r"\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.", host)
+    if not region:
+        return []
+    ask = f"aws ecr get-login-password --region {region[1]}"
+    login = f"docker login --username AWS --password-stdin {host}"
+    return ["To pull it, log Docker in to ECR first:", f"  {ask} |", f"    {login}"]
+
+
 def start_problems(name: str) -> list[Problem]:
-    """Return why GitHub starts no workflow of a repository; only its admins may ask for some."""
+    """Return why GitHub starts no workflow of a repository; only admins see some of the reasons."""
     try:
         found = actions_problem(name)
         return [found] if isinstance(found, Problem) else list(workflow_problems(name))

@@ -1,4 +1,4 @@
-"""Git: how it is run in this repository, and what it knows of commits."""
+"""Git in this repository: how it is run, and what it reports about commits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def head_commit() -> str:
 
 
 def uncommitted_files(most: int) -> str:
-    """Name what differs from the last commit, so a release will not have it; at most so many."""
+    """List what differs from the last commit, so a release does not contain it; at most `most`."""
     return shortened(uncommitted(), most)
 
 

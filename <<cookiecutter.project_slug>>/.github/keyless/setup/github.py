@@ -9,7 +9,7 @@ from keyless.console import Problem
 from keyless.gh import denied, find_on_github, github_host
 from keyless.programs import parse_answer, run
 
-CREATED_WITH_IDS = "2026-07-15"  # from then on every new repository has the ids in its subject
+CREATED_WITH_IDS = "2026-07-15"  # since then the subject of every new repository has the ids
 
 
 class Repository(NamedTuple):
@@ -20,13 +20,13 @@ class Repository(NamedTuple):
     owner_id: int
     created: str
     archived: bool
-    writable: bool  # for whom gh is logged in
-    administered: bool  # by whom gh is logged in
+    writable: bool  # whether gh's login can push
+    administered: bool  # whether gh's login is an admin
     default_branch: str
 
 
 class Facts(NamedTuple):
-    """What GitHub says of a repository, None where it shows none, and its subjects' prefix."""
+    """A repository as GitHub shows it (None if it shows none), and the prefix of its subjects."""
 
     repository: Repository | None
     prefix: str
@@ -36,7 +36,7 @@ def find_repository(name: str) -> Repository | None:
     """Return a repository as GitHub shows it, also by an older name; None where it shows none.
 
     Raises:
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     found = find_on_github(f"repos/{name}")
     if found is None:
@@ -62,8 +62,8 @@ def find_runs(name: str, fields: str, most: int) -> list[dict[str, Any]] | None:
         most: how many.
 
     Raises:
-        Denied: GitHub does not tell.
-        Garbled: it answers something else than JSON.
+        Denied: GitHub does not answer.
+        Garbled: its answer is not JSON.
     """
     which = ("--repo", name, "--workflow", "deploy.yml", "--limit", str(most))
     done = run("gh", "run", "list", *which, "--json", fields)
@@ -76,15 +76,15 @@ def find_runs(name: str, fields: str, most: int) -> list[dict[str, Any]] | None:
 
 
 def subject_prefix(repository: Repository) -> str:
-    """Return what GitHub puts before the context of a repository's subjects.
+    """Return the beginning of a repository's subjects, before the context.
 
-    [GitHub docs, REST API, "Get the customization template for an OIDC subject claim for a
-    repository"; without keys of its own a repository that does not use GitHub's default has its
-    organisation's]
+    A repository that does not use GitHub's default, and has no keys of its own, uses the template
+    of its organisation. [GitHub docs, REST API, "Get the customization template for an OIDC
+    subject claim for a repository"]
 
     Raises:
         Problem: it cannot be trusted exactly.
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     name = repository.full_name
     path = f"repos/{name}/actions/oidc/customization/sub"
@@ -96,16 +96,17 @@ def subject_prefix(repository: Repository) -> str:
     prefix = answer.get("sub_claim_prefix") or classic
     if prefix not in (classic, with_ids):
         raise Problem(
-            f"GitHub says that the subject begins with {prefix}, and that the repository is"
-            f" {with_ids}. These do not fit together, so none is trusted. It may be changing now.",
+            f"GitHub reports that the subject begins with {prefix}, but that the repository is"
+            f" {with_ids}. They do not match, so neither is trusted. The repository may be"
+            " changing right now. Check again later:",
             f"gh api {path}",
         )
-    # A server of one's own knows no ids.
+    # GitHub Enterprise Server has no ids in subjects.
     cloud = github_host() == "github.com" or github_host().endswith(".ghe.com")
     if cloud and "sub_claim_prefix" not in answer and repository.created[:10] > CREATED_WITH_IDS:
         raise Problem(
-            f"GitHub does not say what the subject of {name} begins with, and since"
-            f" {CREATED_WITH_IDS} that holds numeric ids, so it would be a guess. May you see it?",
+            f"GitHub does not report how the subject of {name} begins. Since {CREATED_WITH_IDS} it"
+            " contains numeric ids, so it cannot be guessed. Check whether you can see it:",
             f"gh api {path}",
         )
     return str(prefix)
@@ -115,11 +116,11 @@ def _refuse_customised(name: str, path: str, answer: dict[str, Any]) -> None:
     keys = answer.get("include_claim_keys")
     if answer.get("use_default", True) or keys == ["repo", "context"]:
         return
-    what = f"holds {', '.join(keys)}" if keys else "is the one that its organisation has chosen"
+    what = f"contains {', '.join(keys)}" if keys else "has the form that its organisation chose"
     raise Problem(
-        f"The subject of {name} was customised: it {what}, not repository and"
-        " context. A role that trusts repository and ref could not be assumed. This undoes it,"
-        " for this repository alone; ask first who needs it:",
+        f"The subject of {name} was customised: it {what}, instead of"
+        " repository and context. No job could assume a role that trusts repository and ref. Ask"
+        " who needs this setting. To undo it for this repository only:",
         f"gh api --method PUT {path} -F use_default=true",
     )
 
@@ -129,7 +130,7 @@ def look_up(name: str) -> Facts:
 
     Raises:
         Problem: its subject cannot be trusted exactly.
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     found = find_repository(name)
     return Facts(found, subject_prefix(found) if found else "")

@@ -1,7 +1,7 @@
 """The log of a run, as `gh run view --log` prints it: what was published, or what has failed.
 
-A line is job, step and text with tabs between them. The runner puts a time before each message, so
-the further lines of a message have none [cli/cli, pkg/cmd/run/view; actions/runner, Logging.cs].
+A line is job, step and text, separated by tabs. The runner puts a time before each message; further
+lines of the same message have no time [cli/cli, pkg/cmd/run/view; actions/runner, Logging.cs].
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import NamedTuple
 SHOWN = 40  # lines of a step that has failed
 TIME = re.compile("\ufeff?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z ?")
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# What the steps of deploy.yml print, of which a person at a desk needs these rows.
+# The rows that the steps of deploy.yml print and `make release` repeats.
 IMAGE = r"Image +(\S+@sha256:[0-9a-f]{64})"
 ROW = r"(Tags|Platforms?|Pull|Service) {2,}(\S.*)"
-ROWS = 12  # lines below the image that are looked at
+ROWS = 12  # lines below the image in which rows are searched
 ERROR = "##[error]"
 EXIT = f"{ERROR}Process completed with exit code "
 
@@ -31,7 +31,7 @@ class Failure(NamedTuple):
     """What is shown of a step that has failed."""
 
     lines: list[str]
-    says_what_to_type: bool  # its error has further lines, as those of this tool have
+    says_what_to_type: bool  # its error has further lines, as the errors of this tool have
 
 
 def entries_of(log: str) -> list[Entry]:
@@ -45,7 +45,7 @@ def entries_of(log: str) -> list[Entry]:
 
 
 def published_rows(log: str) -> list[str]:
-    """Return the table that the publishing job has printed, a row a line; nothing without one."""
+    """Return the rows of the table that the publishing job has printed; none if there is none."""
     texts = [one.text for one in entries_of(log)]
     for place, text in enumerate(texts):
         image = re.fullmatch(IMAGE, text.strip())

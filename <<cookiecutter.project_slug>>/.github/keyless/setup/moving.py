@@ -1,4 +1,4 @@
-"""Moving an entry from one of Terraform's states to another; AWS is not touched."""
+"""Moving an entry from one of Terraform's states to another. Nothing changes in AWS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keyless.setup.terraform import (
 
 
 def judge_move(account: Account, key: str, target: str) -> None:
-    """Judge whether an entry may move to a file.
+    """Refuse to move an entry to a file where it cannot go.
 
     Args:
         account: with the entries.
@@ -31,28 +31,28 @@ def judge_move(account: Account, key: str, target: str) -> None:
         target: the path of the file.
 
     Raises:
-        Problem: there is no such entry, or the file can be none, or a service leans on the entry.
+        Problem: there is no such entry, the file cannot hold entries, or a service uses the entry.
     """
     if key not in account.entries:
         raise Problem(f"There is no entry {key!r}.", "make explain")
     if not re.fullmatch(r"infra/(terraform|repositories-[\w-]+)\.tfvars\.json", target, re.ASCII):
         example = "infra/repositories-2.tfvars.json"
-        raise Problem(f"{target!r} is no file of entries.", f"make move KEY={key} TO={example}")
+        raise Problem(f"{target!r} is not a file of entries.", f"make move KEY={key} TO={example}")
     service = read_service(ROOT, account)
     if service and service.settings["entry"] == key:
-        what = f"{SERVICE_JSON} runs the image of {key}, whose roles stay in the state that has"
-        raise Problem(f"{what} them. Move the other entries.", "make explain")
+        what = f"{SERVICE_JSON} runs the image of {key}. The roles of the service must stay in the"
+        raise Problem(f"{what} same state. Move other entries instead.", "make explain")
     if account.places[key] == target:
-        raise Problem(f"{key} stands in {target} already.", "make bootstrap")
+        raise Problem(f"{key} is already in {target}.", "make bootstrap")
 
 
 def move_in_states(account: Account, key: str, target: str) -> bool:
-    """Let the state of a file know what another one knows of an entry, and that one forget it.
+    """Move what one state knows about an entry to the state of a file.
 
-    It goes on where it was interrupted. Return whether any state knows something of the entry.
+    After an interruption, it continues. Return whether any state knows the entry.
 
     Raises:
-        Problem: Terraform cannot do it; the state that knew it still does.
+        Problem: Terraform has failed; the first state still knows the entry.
     """
     source = account.places[key]
     here = state_of(account, source)
@@ -66,12 +66,12 @@ def move_in_states(account: Account, key: str, target: str) -> bool:
         _learn(here, there, module)
     if known_here:
         done = terraform("state", "rm", module, of=here)
-        require_done(done, f"The state of {there.values} knows it now, that of {source} still does")
+        require_done(done, f"The states of {there.values} and of {source} now both know it")
     return known_here or known_there
 
 
 def _learn(here: State, there: State, module: str) -> None:
-    """Let a state know what another one knows of a module, and still does."""
+    """Copy what one state knows about a module to another state."""
     with tempfile.TemporaryDirectory() as folder:  # where no backend is configured
         files = {one: Path(folder, f"{one.name}.tfstate") for one in (here, there)}
         for one, file in files.items():

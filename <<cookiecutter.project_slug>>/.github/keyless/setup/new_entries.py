@@ -1,4 +1,4 @@
-"""New entries: what GitHub says of their repositories, what they hold, and the file of each."""
+"""New entries: what GitHub reports about their repositories, their values, and their files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keyless.setup.requested import MIXED, Wanted
 from keyless.setup.tools import login_problems
 from keyless.setup.values import EMPTY_FILE, with_entries
 
-# A file takes this many: a plan takes about 2.3 s + 16 ms for each + 22 us for each pair, so that
+# The most entries of a file. A plan takes about 2.3 s + 16 ms for each + 22 us for each pair, so
 # two files of 300 are faster than one of 600 (measured, Terraform 1.11).
 SIZE = 300
 
@@ -31,14 +31,14 @@ class Publisher(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What GitHub says of repositories: which can be trusted, and why others cannot."""
+    """What GitHub reports about repositories: which can be trusted, and why others cannot."""
 
     found: dict[Wanted, Publisher]
     problems: dict[Wanted, str]
 
 
 class NewEntry(NamedTuple):
-    """An entry with its key, and why there can be no such entry: empty where there can."""
+    """An entry with its key, and why it cannot be added; an empty text if it can."""
 
     key: str
     entry: dict[str, Any]
@@ -46,7 +46,7 @@ class NewEntry(NamedTuple):
 
 
 def ask_about(wanted: list[Wanted]) -> Answers:
-    """Ask GitHub about repositories; nobody is asked where none is wanted.
+    """Ask GitHub about repositories, if there are any.
 
     Raises:
         Problem: gh is not logged in.
@@ -60,13 +60,13 @@ def ask_about(wanted: list[Wanted]) -> Answers:
         if isinstance(answer, str):
             answers.problems[one] = answer
         elif answer.repository is None:
-            why = f"GitHub shows no repository {one.name}: gh repo view {one.name}"
-            answers.problems[one] = why
+            why = f"GitHub has no repository {one.name}, or you do not have access to it"
+            answers.problems[one] = f"{why}: gh repo view {one.name}"
         elif answer.repository.id in ids:
             same, name = ids[answer.repository.id].name, answer.repository.full_name
-            answers.problems[one] = f"{one.name} is an older name of {name}, as is {same}"
+            answers.problems[one] = f"{one.name} and {same} are both names of {name}; list it once"
         elif answer.repository.archived:
-            answers.problems[one] = f"{one.name} is archived, so nothing is published from it"
+            answers.problems[one] = f"{one.name} is archived, so it cannot publish"
         else:
             ids[answer.repository.id] = one
             answers.found[one] = Publisher(answer.repository, answer.prefix)
@@ -74,13 +74,13 @@ def ask_about(wanted: list[Wanted]) -> Answers:
 
 
 def _ask(one: Wanted) -> Facts | str:
-    """Return what GitHub says of a repository, or why it cannot be trusted."""
+    """Return what GitHub reports about a repository, or why it cannot be trusted."""
     try:
         return look_up(one.name)
     except Problem as problem:
         return " ".join([str(problem), *problem.commands])
     except Denied as denied:
-        return f"{one.name}: GitHub refuses: {denied}"
+        return f"{one.name}: GitHub refuses the request: {denied}"
 
 
 def new_entry(
@@ -95,8 +95,8 @@ def new_entry(
     Args:
         account: with the entries that are there.
         entries: the other new ones, by their keys.
-        one: how the repository was named.
-        publisher: what GitHub says of it.
+        one: the repository as it was typed or listed.
+        publisher: what GitHub reports about it.
         options: key, registry, ref, environment and calls, as they were typed.
     """
     repository = publisher.repository
@@ -121,46 +121,46 @@ def new_entry(
 
 
 def _stranger(account: Account, repository: Repository) -> str:
-    """Return why a repository may be a stranger's, empty where it is not."""
+    """Return why a repository may belong to a stranger; empty if it does not."""
     name = repository.full_name
     owners = {each["github_repository"].lower().split("/")[0] for each in account.entries.values()}
     if repository.writable or name.lower().split("/")[0] in owners:
         return ""
-    why = "belongs to nobody who has an entry here, and you may not push to it"
+    why = "has another owner than all entries here, and you do not have permission to push to it"
     return f"{name} {why}: gh repo view {name}"
 
 
 def _taken(
     entries: dict[str, Any], key: str, entry: dict[str, Any], one: Wanted, repository: Repository
 ) -> str:
-    """Return what of a new entry another one has already, empty where nothing is."""
+    """Return which value of a new entry is already taken; empty if none is."""
     long = repository.full_name.lower().replace("/", "-")
     for other, there in entries.items():
         name = there["github_repository"]
         ids = re.findall("@([0-9]+)", there.get("subject_prefix") or "")
         if len(ids) == 2 and int(ids[1]) == repository.id:
-            return f"{one.name} is {name} of the entry {other!r}: make bootstrap"
+            return f"{one.name} already has the entry {other!r}, as {name}: make bootstrap"
         if key == other:
             again = f'make add REPO={one.name} ARGS="--key {long}"'
-            return f"{one.name} would be {key!r}, as is {name}: {again}"
+            return f"{one.name} would get the key {key!r}, which {name} has: {again}"
         for attribute in ("role_name", "ecr_repository"):
             if entry[attribute].lower() == there[attribute].lower():
-                what = f"{attribute} {entry[attribute]} is that of {other!r}, too"
+                what = f"{attribute} {entry[attribute]} is already that of {other!r}"
                 return f'{one.name}: its {what}: make add REPO={one.name} ARGS="--key KEY"'
     return ""
 
 
 def _refused(account: Account, entry: dict[str, Any], one: Wanted) -> str:
-    """Return what Terraform would refuse of an entry, empty where it takes it."""
+    """Return why Terraform would refuse an entry; empty if it accepts it."""
     for attribute, why, mend in entry_errors(account, entry):
         return f"{one.name}: {attribute} {why}; {mend}"
     return ""
 
 
 def distribute(account: Account, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return the texts of the files that take new entries, by path.
+    """Return the texts of the files that get new entries, by path.
 
-    Each file takes entries up to SIZE, then the next one does; the last ones are new.
+    Each file gets entries up to SIZE, then the next one; new files come last.
     """
     texts: dict[str, str] = {}
     room = {path: SIZE - [*account.places.values()].count(path) for path in account.texts}

@@ -13,7 +13,7 @@ from keyless.release.targets import target_of
 
 
 def answered_slug() -> str | None:
-    """Return the answer to project_slug, which is the own entry's key; None where it is unknown."""
+    """Return the answer to project_slug, the key of the own entry; None if it is unknown."""
     try:
         answers = json.loads((ROOT / ANSWERS).read_text(encoding="utf-8"))
         return str(answers["default_context"]["project_slug"])
@@ -34,12 +34,12 @@ def account_here(command: str) -> Account:
     account = read_account(ROOT)
     if not account.made_here:
         central = central_repository() or "another repository"
-        raise Problem(f"infra/ of this repository stands in {central}: type {command} there")
+        raise Problem(f"infra/ of this repository is in {central}. Type {command} there.")
     return account
 
 
 def central_repository() -> str:
-    """Return the repository whose infra/ has written infra.json, empty where none is named."""
+    """Return the repository whose infra/ has written infra.json; empty if it names none."""
     try:
         written_by = json.loads((ROOT / INFRA_JSON).read_text(encoding="utf-8"))["written_by"]
         named = not {" ", ":"} & set(written_by)  # before the first fetch it holds a sentence
@@ -59,14 +59,14 @@ def own_key(account: Account) -> str:
     if key in keys or len(keys) == 1:
         return str(key if key in keys else keys[0])
     raise Problem(
-        f"{TFVARS} has no entry {key or 'of the answers'!r}, so it is not known which of its"
-        f" {len(keys)} entries is this repository's. Restore the key: it never changes, also when"
-        " the repository does.",
+        f"{TFVARS} has no entry {key or 'of the answers'!r}, so it is unknown which of its"
+        f" {len(keys)} entries belongs to this repository. Restore the key. It never changes, even"
+        " if the repository is renamed.",
         f"git log --patch -- {TFVARS}",
     )
 
 
 def service_target(account: Account) -> Target | None:
-    """Return what runs the image, as AWS can be asked of it; None where nothing runs it."""
+    """Return what runs the image, as a target that AWS can be asked about; None if nothing does."""
     service = read_service(ROOT, account)
     return target_of(service) if service else None

@@ -10,7 +10,7 @@ from keyless.console import wrapped
 from keyless.gh import Denied, call_github, find_on_github
 from keyless.setup.github import Repository
 
-# GitHub says with these that a plan or an organisation does not have a protection.
+# With these GitHub reports that a plan or an organisation does not offer a protection.
 REFUSALS = (403, 404, 422)
 
 # GitHub REST docs, "Create a repository ruleset": 5 is the role of the admins of a repository.
@@ -40,7 +40,7 @@ def admitted_policies(path: str, environment: dict[str, Any]) -> list[Policy] | 
         environment: what the API answers there.
 
     Raises:
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     limits = environment.get("deployment_branch_policy") or {}
     if not limits.get("custom_branch_policies"):
@@ -59,21 +59,21 @@ def wanted_policies(refs: list[str]) -> list[Policy]:
     return [Policy(kinds[kind], pattern) for _, kind, pattern in parts]
 
 
-# By kind of ref: the rules that leave it to admins to make one, and those that let it stay.
+# By kind of ref: the rules that let only admins create one, and those that protect it.
 LIMITING = {"tag": ("creation",), "branch": ("update",)}
 KEEPING = {"tag": ("update", "deletion"), "branch": ("deletion", "non_fast_forward")}
 STARTS = {"tag": "refs/tags/", "branch": "refs/heads/"}
 
 
 def limiting_rulesets(refs: list[str]) -> list[dict[str, Any]]:
-    """Return rulesets that let only admins make trusted refs, each as GitHub takes it."""
+    """Return rulesets that let only admins create trusted refs, each as GitHub takes it."""
     kinds = LIMITING.items()
     made = [_ruleset(f"only admins publish ({kind})", kind, refs, has) for kind, has in kinds]
     return [{**each, "bypass_actors": [ADMINS]} for each in made if _includes(each)]
 
 
 def keeping_rulesets(refs: list[str]) -> list[dict[str, Any]]:
-    """Return rulesets after which nobody moves or deletes what is published."""
+    """Return rulesets that prevent everybody from moving or deleting published refs."""
     kinds = KEEPING.items()
     made = [_ruleset(f"what is published stays ({kind})", kind, refs, has) for kind, has in kinds]
     return [each for each in made if _includes(each)]
@@ -107,9 +107,9 @@ def immutable_path(name: str) -> str:
 
 
 def has_immutable_releases(repository: Repository) -> bool | None:
-    """Tell whether GitHub locks the tag of each published release; None where it does not tell.
+    """Return whether GitHub locks the tag of each published release; None if that is unknown.
 
-    404 says that it does not, to admins [REST API, "Check if immutable releases are enabled"].
+    For admins, 404 means that it does not [REST API, "Check if immutable releases are enabled"].
 
     Raises:
         Denied: it answers with another error.
@@ -121,17 +121,21 @@ def has_immutable_releases(repository: Repository) -> bool | None:
 
 
 def is_refusal(denied: Denied) -> bool:
-    """Tell whether an error says that a plan or an organisation has no such protection."""
+    """Return whether an error means that a plan or an organisation has no such protection."""
     about_the_login = "rate limit|abuse|SAML|not accessible by|[Aa]dmin rights"
     return denied.status in REFUSALS and not re.search(about_the_login, str(denied))
 
 
 def accept_refusal(denied: Denied, instead: str) -> None:
-    """Print that GitHub does not allow a protection, and what remains; this is no failure.
+    """Print that GitHub does not offer a protection, and what follows; this is not a failure.
+
+    Args:
+        denied: the error.
+        instead: what follows, as a sentence without the full stop.
 
     Raises:
         Denied: it is another error.
     """
     if not is_refusal(denied):
         raise denied
-    print(wrapped(f"    GitHub refuses that ({denied}); {instead}."))
+    print(wrapped(f"    GitHub refused this step ({denied}). {instead}."))

@@ -1,4 +1,4 @@
-"""Versions: which one is the first or the next, which are published, and how one is published."""
+"""Versions: the first one, the next one, those that are published, and how to publish one."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def first_version(refs: list[str]) -> str:
 
 
 def next_version(version: str) -> str:
-    """Return a version that follows another one: its last number is one more."""
+    """Return the version after another one: its last number is one more."""
     following = re.sub(r"[0-9]+(?=\D*$)", lambda last: str(int(last[0]) + 1), version)
     return following if following != version else f"{version}-2"
 
 
 def next_release(refs: list[str], published: list[str]) -> str:
-    """Return a version that a role trusts, and that follows those that are published."""
+    """Return a version that a role trusts, and that is newer than those that are published."""
     if not published:
         return first_version(refs)
     newest = newest_of(published, first_version(refs))
@@ -65,14 +65,14 @@ def published_of(refs: list[str], tags: dict[str, str]) -> list[str]:
 
 
 def newest_of(versions: list[str], like: str) -> str:
-    """Return the newest of some versions, by their numbers, empty where none has numbers."""
+    """Return the newest of some versions, by their numbers; empty if none has numbers."""
     order = {one: order_of(one, like) for one in versions}
     known = [one for one in versions if order[one] is not None]
     return max(known, key=lambda one: order[one] or ([], False, ""), default="")
 
 
 def order_of(version: str, like: str) -> tuple[list[int], bool, str] | None:
-    """Return a version for comparing with others of the form of `like`; None where it is none."""
+    """Return what to compare versions of the form of `like` by; None if it is not one."""
     return version_order(Release("", "", like, "", ""), version)
 
 
@@ -82,7 +82,7 @@ def publish(name: str, version: str, commit: str) -> None:
     Args:
         name: of the repository, OWNER/NAME.
         version: the tag.
-        commit: which GitHub has.
+        commit: one that GitHub has.
 
     Raises:
         Problem: GitHub refuses it.

@@ -1,4 +1,4 @@
-"""The command release: publish a version of what was pushed, follow its run, show its image."""
+"""The command release: publish a version of a pushed commit, follow its run, show its image."""
 
 from __future__ import annotations
 
@@ -33,16 +33,14 @@ from keyless.setup.publishing import (
 from keyless.setup.tools import missing_for_release
 
 FIX = "make check ARGS=--fix"
-SHOWN = 8  # files that are named
-INTERRUPTED = (
-    "If it is on GitHub already, nothing is published twice. This looks, and goes on:\n  {again}"
-)
+SHOWN = 8  # uncommitted files that a message lists
+INTERRUPTED = "Nothing is published twice. To continue, type the same command again:\n  {again}"
 
 
 class Here(NamedTuple):
-    """This folder, beside the repository on GitHub."""
+    """This folder and the repository on GitHub, to compare them."""
 
-    entry: dict[str, Any]  # its own one
+    entry: dict[str, Any]  # this repository's own entry
     heads: dict[str, str]  # commits on GitHub, by the refs of branches
     tags: dict[str, str]  # by the names of tags
     commit: str  # that is checked out
@@ -69,10 +67,10 @@ def main(version: str, older: bool, leave_uncommitted: bool) -> int:
     Args:
         version: its tag; empty where pushes to a branch publish.
         older: whether a newer version may be published already.
-        leave_uncommitted: whether to publish without what is not committed.
+        leave_uncommitted: whether to publish even if files are not committed.
 
     Returns:
-        0 where it is published, also before, 1 where it is not, 130 after Ctrl-C.
+        0 if it is published, now or before; 1 if it is not; 130 after Ctrl-C.
     """
     again = release_line(version)
     return session.run(again, lambda: _release(version, older, leave_uncommitted), INTERRUPTED)
@@ -104,50 +102,47 @@ def _release(version: str, older: bool, leave_uncommitted: bool) -> int:
     elif here.tags[version] != here.commit:
         raise _taken(here, version)
     else:
-        print(f"{version} is on GitHub already, at this commit, so it is not released again.")
+        print(f"{version} is already on GitHub for this commit, so it is not released again.")
         left = uncommitted_files(SHOWN)
         if left:
-            print(wrapped(f"It does not have what is not committed: {left}"))
+            print(wrapped(f"It does not contain what is not committed: {left}"))
     return follow(sought_run(entry, f"{TAGS}{version}", here.commit))
 
 
 def _described(here: Here, version: str) -> str:
-    """Return what is about to be published: the commit, its subject, and a branch that has it."""
+    """Return what will be published: the commit, its message, and a branch that contains it."""
     branch = _branch_with(here, list(here.heads)).removeprefix(HEADS)
     subject = git("log", "-1", "--format=%s").out.strip()
     return f"{version} is commit {here.commit[:12]} of {branch}: {subject[:60]}"
 
 
 def _refuse_name(here: Here, version: str) -> None:
-    """Refuse what cannot be published under this name.
+    """Refuse a version that cannot be published.
 
     Raises:
-        Problem: no version is named, the role does not trust it, or no image can have it as a tag.
+        Problem: it is empty, the role does not trust it, or it is not a valid tag of an image.
     """
     refs, another = here.entry["refs"], release_line(here.next)
     if not version:
         newest = newest_of(here.published, here.next)
         text = f"The newest version is {newest}." if newest else "No version is published yet."
-        raise Problem(f"{text} Name the one to publish:", another)
+        raise Problem(f"{text} Enter the version to publish:", another)
     if version not in published_of(refs, {version: ""}):
         trusted = " or ".join(trusted_tags(refs))
-        text = (
-            f"The role trusts the tags {trusted}, and not {version}, so nothing would be published."
-        )
-        raise Problem(f"{text} Name one that it trusts:", another)
+        text = f"The role trusts the tags {trusted}, but not {version}, so the release would fail."
+        raise Problem(f"{text} Use a version that the role trusts:", another)
     if not re.search("[0-9]", version):
-        text = f"{version} has no number, so no version could follow it. Name one that has:"
+        text = f"{version} contains no number, so there is no next version. Use one with a number:"
         raise Problem(text, another)
     if not re.fullmatch(IMAGE_TAG, version):
-        text = (
-            f"{version} cannot be the tag of an image, which holds letters, digits, _ . and -, at"
-        )
-        part = " Write the name of a part behind the number, as in v1.2.0-web." * ("/" in version)
-        raise Problem(f"{text} most 128. So nothing would be published.{part}", another)
+        text = f"{version} is not a valid tag of an image, so the release would fail. Use only"
+        text += " letters, digits, '_', '.' and '-', at most 128."
+        part = " Write a name after the number, such as v1.2.0-web." * ("/" in version)
+        raise Problem(f"{text}{part}", another)
 
 
 def _judge(version: str) -> None:
-    """Let the check judge this folder, as CI does.
+    """Run the check on this folder, as CI does.
 
     Raises:
         Problem: it has findings, or cannot judge.
@@ -155,23 +150,23 @@ def _judge(version: str) -> None:
     done = run_check()
     if done.status:
         text = f"{done.out}{done.err}".strip()
-        message = f"make check has found this, so nothing is published:\n{text}\nCorrect that. This"
-        message += " offers the edits that can be made for you:"
+        message = f"make check has findings, so nothing is published:\n{text}\nCorrect them. This"
+        message += " command can make some of the edits for you:"
         raise Problem(message, FIX, release_line(version))
 
 
 def _refuse_older(here: Here, version: str, allowed: bool) -> None:
-    """Refuse a version that is not above the newest one, which is likely a slip.
+    """Refuse a version that is not newer than the newest one: it is probably a typing mistake.
 
     Raises:
-        Problem: it is older, or the same in other words, and nobody has allowed that.
+        Problem: it is older, or the same number in another form, and ARGS=--older was not given.
     """
     newest = newest_of(here.published, version)
     mine, theirs = (order_of(one, version) for one in (version, newest))
     if mine and theirs and mine <= theirs and not allowed:
         how = "the same version as" if mine == theirs else "older than"
-        text = f"{version} is {how} {newest}, which is published. If you mean it, add ARGS=--older."
-        raise Problem(f"{text} Otherwise publish a newer one:", release_line(here.next))
+        text = f"{version} is {how} {newest}, which is already published. Publish a newer version."
+        raise Problem(f"{text} To publish it anyway, add ARGS=--older.", release_line(here.next))
 
 
 def _refuse_local_tag(here: Here, version: str) -> None:
@@ -182,39 +177,39 @@ def _refuse_local_tag(here: Here, version: str) -> None:
     """
     known = git("rev-parse", "--verify", "--quiet", f"{TAGS}{version}^{{commit}}").out.strip()
     if known not in ("", here.commit):
-        text = f"The tag {version} is here, for another commit ({known[:12]}) than the one that is"
-        text += f" checked out ({here.commit[:12]}). Publish this one under another version:"
+        text = f"In this folder, the tag {version} names another commit ({known[:12]}) than the one"
+        text += f" that is checked out ({here.commit[:12]}). Publish under another version:"
         raise Problem(text, release_line(next_version(version)))
 
 
 def _refuse_uncommitted(version: str) -> None:
-    """Refuse to publish without what is not committed.
+    """Refuse to publish while files are not committed.
 
     Raises:
-        Problem: something is not.
+        Problem: a file is not committed.
     """
     left = uncommitted_files(SHOWN)
     if left:
-        text = f"Not committed, so {version} would not have it: {left}. To publish without it, add"
+        text = f"{version} would not contain what is not committed: {left}. To publish anyway, add"
         lines = ("git add FILE && git commit && git push", release_line(version))
-        raise Problem(f"{text} ARGS=--leave-uncommitted. To publish it, too:", *lines)
+        raise Problem(f"{text} ARGS=--leave-uncommitted. To include it:", *lines)
 
 
 def _refuse_unpushed(here: Here, version: str) -> None:
     """Refuse a commit that GitHub does not have.
 
     Raises:
-        Problem: no branch there has it.
+        Problem: no branch on GitHub contains it.
     """
     if not (_branch_with(here, list(here.heads)) or _fetched_branch_with(here, list(here.heads))):
-        text = f"The commits here are not on GitHub, so {version} would not have them."
+        text = f"Your last commit is not on GitHub, so {version} would not contain it. Push it:"
         branch = git("symbolic-ref", "--quiet", "--short", "HEAD").out.strip()
         push = f"git push --set-upstream origin {shlex.quote(branch)}" if branch else "git push"
         raise Problem(text, push, release_line(version))
 
 
 def _branch_with(here: Here, refs: list[str]) -> str:
-    """Return the first of some branches on GitHub that has the commit; those at it come first."""
+    """Return a branch on GitHub that contains the commit; best one whose last commit it is."""
     at_it = [ref for ref in refs if here.heads[ref] == here.commit]
     return next(iter(at_it), "") or next(
         (ref for ref in refs if here.commit and contains(here.heads[ref], here.commit)), ""
@@ -222,39 +217,40 @@ def _branch_with(here: Here, refs: list[str]) -> str:
 
 
 def _fetched_branch_with(here: Here, refs: list[str]) -> str:
-    """Return the same, once the commits of others are known here."""
+    """Fetch the commits of others, and return the same."""
     git("fetch", "--quiet", "--no-tags", f"{page_of(here.name)}.git", *refs)
     return _branch_with(here, refs)
 
 
 def _taken(here: Here, version: str) -> Problem:
-    """Return the problem that a version names another commit."""
+    """Return the problem that GitHub has the version for another commit."""
     runs = f"gh run list --repo {here.name} --workflow deploy.yml --branch {version}"
     return Problem(
-        f"{version} is on GitHub already, for another commit ({here.tags[version][:12]}) than the"
+        f"{version} is already on GitHub for another commit ({here.tags[version][:12]}) than the"
         f" one that is checked out ({here.commit[:12]}). A published version never changes. Publish"
-        " another one; the last line shows the runs of the one that is there:",
+        f" another version. The second command shows the runs of {version}:",
         release_line(here.next),
         runs,
     )
 
 
 def _follow_push(here: Here, version: str) -> int:
-    """Follow the run that a push has started, where pushes publish.
+    """Follow the run that a push has started, if pushes publish.
 
     Raises:
-        Problem: a version was named, or the commit was not pushed.
+        Problem: a version was given, or the commit was not pushed.
     """
     if version:
-        text = "Here every push to a trusted branch publishes, under the number of its run, so no"
-        raise Problem(
-            f"{text} version is named. This follows the run of the last push:", release_line()
+        text = (
+            "In this repository every push to a trusted branch publishes, under the number of its"
         )
+        text += " run. So you cannot choose a version. To follow the run of the last push:"
+        raise Problem(text, release_line())
     trusted = here.entry["refs"]
     refs = [head for head in here.heads if any(ref_matches(head, ref) for ref in trusted)]
     found = _branch_with(here, refs) or _fetched_branch_with(here, refs)
     if not found:
         names = " or ".join(ref[len(HEADS) :] for ref in trusted)
         text = f"The commit that is checked out is not on {names} of {here.name}, so no run has"
-        raise Problem(f"{text} published it.", "git push", release_line())
+        raise Problem(f"{text} published it. Push it:", "git push", release_line())
     return follow(sought_run(here.entry, found, here.commit))

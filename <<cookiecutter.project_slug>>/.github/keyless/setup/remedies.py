@@ -1,6 +1,6 @@
-"""What an error of GitHub or AWS means, and what changes it.
+"""What an error of GitHub or AWS means, and what to do about it.
 
-Typing the same command again is a remedy only where time or a person has changed something before.
+Typing the same command again helps only if something has changed before.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ def of_github(denied: Denied) -> Problem:
         if re.search(pattern, said):
             return explain(said)
     if denied.status == 401:
-        return Problem(f"GitHub does not know who you are: {said}", *login_to_github())
+        return Problem(f"You have no valid login to GitHub: {said}", *login_to_github())
     if denied.status == 0 or denied.status >= 500:
         message = (
-            f"GitHub cannot be reached: {said.rstrip('.')}. Is there a network, and is GitHub up?"
+            f"GitHub cannot be reached: {said.rstrip('.')}. Check the network and GitHub's status:"
         )
         return Problem(message, GITHUB_STATUS)
-    return Problem(f"GitHub refuses: {said}. This shows as whom you ask:", "gh auth status")
+    return Problem(
+        f"GitHub refused the request: {said}. To see which login you use:", "gh auth status"
+    )
 
 
 def publishing_refused(denied: Denied, version: str, anew: str) -> Problem:
@@ -54,41 +56,42 @@ def publishing_refused(denied: Denied, version: str, anew: str) -> Problem:
     said = str(denied)
     if "immutable release" in said:
         message = (
-            f"GitHub refuses {version}: it was the tag of a release that is locked, and no other"
+            f"GitHub refused {version}, because this tag belonged to an immutable release, and"
         )
-        return Problem(f"{message} release can have it ({said}). Publish another version:", anew)
+        return Problem(
+            f"{message} can never be used again ({said}). Publish another version:", anew
+        )
     if re.search("rule violations|creations being restricted", said):
-        message = (
-            f"GitHub refuses {version}: a ruleset lets only some people create this tag ({said})."
-        )
-        message += " Ask one of them to publish it. This shows the ruleset:"
+        message = f"GitHub refused {version}, because a ruleset lets only some people create this"
+        message += f" tag ({said}). Ask one of them to publish it. To see the ruleset:"
         return Problem(message, "make doctor")
     if "not accessible by" in said:
-        message = (
-            f"The token that gh uses may not publish {version}: {said}. Let it write Contents,"
-        )
-        return Problem(f"{message} or log in as yourself:", *login_to_github())
+        message = f"The token that gh uses does not have permission to publish {version}: {said}."
+        message += " Give it write access to Contents, or log in as yourself:"
+        return Problem(message, *login_to_github())
     return of_github(denied)
 
 
 def _single_sign_on(said: str) -> Problem:
-    message = f"The organisation wants single sign-on (SAML) before it answers: {said}"
-    return Problem(f"{message} Authorise your login for it:", *with_own_login("gh auth refresh"))
+    message = f"The organisation requires single sign-on (SAML): {said}"
+    return Problem(f"{message} Authorise your login:", *with_own_login("gh auth refresh"))
 
 
 def _too_many_questions(said: str) -> Problem:
-    message = f"GitHub answers no more questions of this login for a while: {said}"
-    return Problem(f"{message} This shows when it does again:", "gh api rate_limit")
+    message = (
+        f"Your login has made too many requests, so GitHub does not answer for a while: {said}"
+    )
+    return Problem(f"{message} To see when it answers again:", "gh api rate_limit")
 
 
 def _narrow_token(said: str) -> Problem:
-    message = f"The token that gh uses may not ask this: {said}. Give the token the permission"
-    message += " Administration, or log in as yourself:"
+    message = f"The token that gh uses does not have permission for this request: {said}. Give it"
+    message += " the permission Administration, or log in as yourself:"
     return Problem(message, *login_to_github())
 
 
 def _admins_alone(said: str) -> Problem:
-    return Problem(f"Only admins of the repository may ask this ({said}). Ask one of them.")
+    return Problem(f"Only admins of the repository can see this ({said}). Ask one of them.")
 
 
 def login_to_github() -> tuple[str, ...]:
@@ -97,13 +100,13 @@ def login_to_github() -> tuple[str, ...]:
 
 
 def with_own_login(command: str) -> tuple[str, ...]:
-    """Return a login that gh makes itself; a token in the environment would win."""
+    """Return the commands that log in with gh; they unset tokens, which would come first."""
     where = f" --hostname {github_host()}" * (github_host() != "github.com")
     return (*unset("GH_TOKEN", "GITHUB_TOKEN"), f"{command}{where}")
 
 
 def unset(*names: str) -> tuple[str, ...]:
-    """Return what removes variables from a shell, nothing where none of them is set."""
+    """Return the command that unsets variables in a shell; none if none of them is set."""
     given = [name for name in names if os.environ.get(name)]
     return (f"unset {' '.join(given)}",) if given else ()
 
@@ -111,24 +114,30 @@ def unset(*names: str) -> tuple[str, ...]:
 def of_aws(refused: Refused) -> Problem:
     """Return what an error of AWS, or of its CLI, means, and what to type."""
     said, code = refused.said.rstrip("."), refused.code
-    unknown = "Expired|Token|Signature|UnrecognizedClient"  # codes of who is not known to AWS
+    unknown = "Expired|Token|Signature|UnrecognizedClient"  # codes for invalid credentials
     if re.search(unknown if code else "xpired|SSO|aws login|locate credentials", code or said):
-        return Problem(f"AWS does not know who you are: {said}", *login_to_aws(said))
+        return Problem(f"You have no valid AWS credentials: {said}", *login_to_aws(said))
     if "profile" in said and "could not be found" in said:
         lines = ("aws configure list-profiles", "export AWS_PROFILE=NAME")
-        return Problem(f"There is no such AWS profile: {said}", *lines)
+        return Problem(f"The AWS profile does not exist: {said}. Choose another one:", *lines)
     if re.search("AccessDenied|Unauthorized|NotAuthorized", code):
-        message = f"Your AWS user or role may not do this: {said}. The actions that are needed are"
-        message += " listed in .github/keyless/docs/permissions.md. Ask an administrator of the"
-        return Problem(f"{message} account for them. This shows who you are:", IDENTITY)
+        message = (
+            f"Your AWS user or role does not have permission for this: {said}. All actions that"
+        )
+        message += (
+            " it needs are listed in .github/keyless/docs/permissions.md. Ask an administrator"
+        )
+        return Problem(f"{message} of the account for them. To see who you are:", IDENTITY)
     if re.search("^$|Throttl|TooMany|Unavailable|InternalFailure", code):
         page = "https://health.aws.amazon.com/health/status"
-        return Problem(f"AWS gave no answer: {said}. Wait until it answers.", page)
-    return Problem(f"AWS refuses: {said}. This shows who you are:", IDENTITY)
+        return Problem(
+            f"AWS did not answer: {said}. Check the network and the status of AWS:", page
+        )
+    return Problem(f"AWS refused the request: {said}. To see who you are:", IDENTITY)
 
 
 def login_to_aws(said: str) -> tuple[str, ...]:
-    """Return what to type to log in to AWS; keys in the environment would win."""
+    """Return the commands that log in to AWS; they unset keys, which would come first."""
     if "aws login" in said:
         return (*unset(*KEYS), "aws login")
     single = "xpired" in said or "SSO" in said

@@ -1,4 +1,4 @@
-"""What is typed to go on: bootstrap begins where it stopped, whatever stopped it."""
+"""The command that continues: bootstrap goes on where it stopped, whatever the reason."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def require(done: Done, what: str, *commands: str) -> None:
 
     Args:
         done: how it ended.
-        what: what its failure means; what it printed is added.
-        commands: what to type, before the same command is typed again.
+        what: what its failure means; its output is added.
+        commands: what to type before the same command is typed again.
 
     Raises:
         Unfinished: it has failed.

@@ -1,4 +1,4 @@
-"""The folder services/: what other repositories take from here, a file or two for each entry."""
+"""The folder services/: one or two files for each entry, which other repositories fetch."""
 
 from __future__ import annotations
 

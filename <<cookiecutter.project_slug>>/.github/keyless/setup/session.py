@@ -1,4 +1,4 @@
-"""What surrounds each command at a desk: environment, signals, and errors in words."""
+"""What the commands of setup share: their environment, signals, and errors as messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from keyless.paths import ROOT
 from keyless.programs import Unfinished
 from keyless.setup.remedies import meaning
 
-INTERRUPTED = "Nothing is half-written, and this goes on from there:\n  {again}"
+INTERRUPTED = "No file is half-written. To continue where it stopped:\n  {again}"
 
 
 def run(command: str, function: Callable[[], int], interrupted: str = INTERRUPTED) -> int:
-    """Run a command of setup, and print in words what stands in its way.
+    """Run a command of setup, and print each error as a message.
 
     Args:
         command: what a person types to run it again, for example make bootstrap.
@@ -29,7 +29,7 @@ def run(command: str, function: Callable[[], int], interrupted: str = INTERRUPTE
         interrupted: what to print after Ctrl-C; {again} in it stands for the command.
 
     Returns:
-        The exit status of the function; 1 where something stands in the way; 130 after Ctrl-C.
+        The exit status of the function; 1 after an error; 130 after Ctrl-C.
     """
     _prepare()
     try:
@@ -46,10 +46,10 @@ def run(command: str, function: Callable[[], int], interrupted: str = INTERRUPTE
         print_problem(Problem(str(meant), *meant.commands, command))
     except CannotJudge as reason:
         print(reason)
-    except BrokenPipeError:  # whoever read this has gone
+    except BrokenPipeError:  # the program that reads the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print_problem(Problem(f"This machine refuses: {error}", command))
+        print_problem(Problem(f"This machine reported an error: {error}", command))
     return 1
 
 
@@ -65,11 +65,11 @@ def _prepare() -> None:
 
 
 def _choose_github() -> None:
-    """Let gh ask the GitHub that signs the tokens.
+    """Let gh use the GitHub that signs the tokens.
 
-    Without infra/ it is not known before the first fetch: then gh itself decides which one it asks.
+    Without infra/ this is unknown before the first fetch. Until then gh uses its own default.
     """
-    with contextlib.suppress(CannotJudge):  # the command itself says what cannot be read
+    with contextlib.suppress(CannotJudge):  # the command itself reports what cannot be read
         account = read_account(ROOT)
         if account.made_here or account.values.get("oidc_issuer"):
             os.environ["GH_HOST"] = account.host

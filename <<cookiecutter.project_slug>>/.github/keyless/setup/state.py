@@ -1,4 +1,4 @@
-"""Terraform's states: which there are, and what each of them knows."""
+"""Terraform's states: which ones exist, and what each of them contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def states(account: Account) -> list[State]:
 
 
 def state_of_file(path: str) -> State:
-    """Return the state of a further file with entries, which gives it its name."""
+    """Return the state of a further file with entries; it is named after the file."""
     return State(Path(path).name.partition(".")[0], path)
 
 
@@ -28,7 +28,7 @@ def state_of(account: Account, place: str) -> State:
 
 
 def forgotten_states(account: Account) -> list[str]:
-    """Return the workspaces that know resources, and whose file with entries is not there."""
+    """Return the workspaces that contain resources, but whose file with entries is missing."""
     have = [one.name for one in states(account)]
     if state_bucket():
         done = terraform_initialised("workspace", "list")
@@ -44,7 +44,7 @@ def forgotten_states(account: Account) -> list[str]:
 
 
 def addresses_in_state(of: State = MAIN) -> set[str]:
-    """Return the addresses of what Terraform has made, without the indices of counted resources.
+    """Return the addresses of what Terraform has created, without the indices of `count`.
 
     Raises:
         Problem: the state cannot be read.

@@ -29,7 +29,7 @@ class State(NamedTuple):
 
     @property
     def further(self) -> bool:
-        """Whether it is another one than that of infra/terraform.tfvars.json."""
+        """Whether it belongs to another file than infra/terraform.tfvars.json."""
         return self.values != TFVARS
 
 
@@ -42,27 +42,27 @@ def terraform(command: str, *arguments: str, show: bool = False, of: State = MAI
     Args:
         command: its subcommand.
         arguments: what follows the subcommand.
-        show: whether it prints by itself, in colours where that is a terminal.
-        of: the state. With another one than the first, a plan reads the file of its entries, too.
+        show: whether it prints to the terminal, where it may use colours.
+        of: the state. For a further state, a plan also reads the file of its entries.
 
     Raises:
-        Problem: the AWS CLI has credentials that it does not hand on.
+        Problem: the AWS CLI has credentials that it does not export.
     """
     colours = show and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     plain = [] if colours or command in ("state", "workspace") else ["-no-color"]
-    # Terraform docs, "TF_WORKSPACE": a workspace that is named so begins with its first write.
+    # Terraform docs, "TF_WORKSPACE": a workspace that is named there is created by the first write.
     known = {"TF_WORKSPACE": of.name} if command != "init" else {}
     known = {**known, **for_terraform()}
     first, last = [], []
-    if of.further and command == "plan":  # of several values Terraform takes the last
+    if of.further and command == "plan":  # Terraform uses the last of several values
         first = [f"-var-file={Path(of.values).name}"]
-        last = ["-var=create_oidc_provider=false"]  # it is made in the first state
+        last = ["-var=create_oidc_provider=false"]  # it belongs to the first state
     every = (*plain, *first, *arguments, *last)
     return run(IAC_TOOL, "-chdir=infra", command, *every, show=show, known=known)
 
 
 def terraform_initialised(command: str, *arguments: str, of: State = MAIN) -> Done:
-    """Run Terraform; where it must be initialised first, do that, and run it again.
+    """Run Terraform; if it must be initialised first, do that and run it again.
 
     Raises:
         Problem: it cannot be initialised.
@@ -71,7 +71,7 @@ def terraform_initialised(command: str, *arguments: str, of: State = MAIN) -> Do
     if (INFRA / ".terraform/providers").exists():
         done = terraform(command, *arguments, of=of)
     if done.status == 1 and f"{IAC_TOOL} init" in done.said:
-        failed = f"{IAC_TOOL} init failed, and nothing was changed"
+        failed = f"{IAC_TOOL} init failed, so nothing was changed"
         require_done(terraform("init", "-input=false"), failed)
         done = terraform(command, *arguments, of=of)
     return done
@@ -93,28 +93,28 @@ def failure(done: Done, what: str) -> Unfinished:
 
     Args:
         done: how it ended.
-        what: what was not done, for example "terraform plan failed, and nothing was changed".
+        what: what was not done, for example "terraform plan failed, so nothing was changed".
     """
     said = done.said
     if "acquiring the state lock" in said:
         return _locked(said)
     if re.search("No valid credential|refresh cached credentials|ExpiredToken", said):
-        message = f"{what}: it finds no AWS credentials that are valid:\n{said}\nHand over those of"
-        return Unfinished(f"{message} the AWS CLI, for which that must be version 2:", EXPORT)
+        message = f"{what}: it finds no valid AWS credentials:\n{said}\nGive it the credentials of"
+        return Unfinished(f"{message} the AWS CLI, which must be version 2:", EXPORT)
     if re.search("available provider packages|install provider|registry service", said):
-        message = f"{what}: it cannot download the AWS provider. Is there a network, or a proxy?"
+        message = f"{what}: it cannot download the AWS provider. Check the network and proxy."
         return Unfinished(f"{message}\n{said}", f"{IAC_TOOL} -chdir=infra init")
     if "Unsupported Terraform Core version" in said:
         return Unfinished(f"{what}: it is too old for infra/.\n{said}", INSTALL_PAGES[IAC_TOOL])
     if re.search("nconsistent dependency lock|doesn't match any of the checksums", said):
         lines = typed_by_hand(f"{IAC_TOOL} -chdir=infra init -upgrade")
         return Unfinished(
-            f"{what}: infra/.terraform.lock.hcl does not fit to infra/.\n{said}", *lines
+            f"{what}: infra/.terraform.lock.hcl does not match infra/.\n{said}", *lines
         )
     if "Backend configuration changed" in said or "Backend initialization required" in said:
         lines = typed_by_hand(f"{IAC_TOOL} -chdir=infra init -migrate-state")
-        return Unfinished(f"{what}: infra/ names another place for the state now.\n{said}", *lines)
-    return Unfinished(f"{what}:\n{said}\nCorrect what it names, then go on.")
+        return Unfinished(f"{what}: infra/ now names another place for the state.\n{said}", *lines)
+    return Unfinished(f"{what}:\n{said}\nCorrect what it reports, then try again.")
 
 
 def require_done(done: Done, what: str) -> None:
@@ -128,16 +128,16 @@ def require_done(done: Done, what: str) -> None:
 
 
 def _locked(said: str) -> Unfinished:
-    """Return who has locked the state since when, and what ends that."""
+    """Return who has locked the state, since when, and how to unlock it."""
     lock = dict(re.findall(r"(?m)^[│ ]*(ID|Path|Who|Operation|Created): +(\S.*?) *$", said))
     who, since = lock.get("Who", "somebody"), lock.get("Created", "an unknown time")
     doing = lock.get("Operation", "").replace("OperationType", "").lower() or "run"
     message = f"Terraform's state is locked: {who} started to {doing} at {since}."
-    if "resource temporarily unavailable" in said:  # a local file is locked by a process
-        message += " The lock is of a program on this machine that still runs. Let it end:"
+    if "resource temporarily unavailable" in said:  # a process has locked a local file
+        message += " A program on this machine holds the lock and is still running. Wait for it:"
         return Unfinished(message, f"pgrep -fl {IAC_TOOL}")
-    message += " If that still goes on, wait until it ends. Ask, or look whether it does. Only if"
-    message += " it has died, remove its lock:"
+    message += " Find out whether that is still running. If it is, wait until it ends. Only if it"
+    message += " has died, remove its lock:"
     further = re.search(r"/(repositories-[\w-]+)/", lock.get("Path", ""))  # another state's
     where = f"TF_WORKSPACE={further[1]} " if further else ""
     unlock = f"{where}{IAC_TOOL} -chdir=infra force-unlock {lock.get('ID', 'ID')}"

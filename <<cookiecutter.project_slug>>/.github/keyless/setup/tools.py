@@ -19,11 +19,11 @@ from keyless.setup.remedies import login_to_github, of_aws, of_github, unset, wi
 from keyless.setup.terraform import IAC_TOOL
 
 OLDEST = (1, 10)  # version of Terraform or OpenTofu, as infra/versions.tf says
-SCOPES = {"repo", "workflow"}  # the second one is for pushing what stands in .github/workflows
+SCOPES = {"repo", "workflow"}  # the second one is needed to push .github/workflows
 
 
 class Program(NamedTuple):
-    """Where a program comes from: its name in Homebrew, and the page that explains it otherwise."""
+    """Where to get a program: its name in Homebrew, and the page on other ways to install it."""
 
     formula: str
     page: str
@@ -39,7 +39,7 @@ PROGRAMS = {
 
 
 def missing_tools(account: Account) -> list[Problem]:
-    """Return everything that is missing on this machine, each with the line that mends it."""
+    """Return everything that is missing on this machine, each with the command that corrects it."""
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     found = [_not_installed(program) for program in missing]
     if "git" not in missing:
@@ -73,16 +73,18 @@ def _git_problems() -> list[Problem]:
         'git config --global user.name "YOUR NAME"',
         "git config --global user.email YOU@HOST",
     )
-    return [Problem("git does not know who you are, so it cannot commit.", *lines)]
+    return [
+        Problem("Git has no name and email for commits, so it cannot commit. Set both:", *lines)
+    ]
 
 
 def _version_problems() -> list[Problem]:
     said = run(IAC_TOOL, "version", "-json").out
     known_as = re.search(r'"terraform_version": *"([^"]*)"', said)
-    text = known_as[1] if known_as else "of an unknown version"
+    text = known_as[1] if known_as else "unknown"
     if tuple(map(int, re.findall("[0-9]+", text)[:2])) >= OLDEST:
         return []
-    message = f"{IAC_TOOL} is {text}, and infra/ needs 1.10 or newer."
+    message = f"The version of {IAC_TOOL} is {text}, but infra/ needs 1.10 or newer."
     return [Problem(message, f"{PROGRAMS[IAC_TOOL].page} (1.10 or newer)")]
 
 
@@ -90,12 +92,12 @@ def login_problems() -> list[Problem]:
     """Return what is wrong with gh's login to GitHub."""
     done = run("gh", "api", "--include", "user")
     if done.status:
-        if "(HTTP 403)" in done.err:  # a token of a GitHub App is nobody's
+        if "(HTTP 403)" in done.err:  # a token of a GitHub App has no user
             return []
         said = " ".join(done.said.split())
         if done.status != 4 and "(HTTP 401)" not in done.err:
             return [of_github(denied(done))]
-        message = f"GitHub does not know who you are: gh says {said!r}."
+        message = f"You have no valid login to GitHub: gh reports {said!r}."
         return [Problem(message, *login_to_github())]
     scopes = re.search(r"(?mi)^x-oauth-scopes: *(.*?)\r?$", done.out)
     if scopes:  # fine-grained tokens have none
@@ -107,12 +109,13 @@ def _scope_problems(scopes: set[str]) -> list[Problem]:
     missing = sorted(SCOPES - scopes)
     if not missing:
         return []
-    lacks = f"gh's login lacks the scope {' and '.join(missing)}, so it may not push workflows."
+    scope = f"scope{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+    lacks = f"gh's login does not have the {scope}, so it cannot push workflows."
     return [Problem(lacks, *with_own_login(f"gh auth refresh --scopes {','.join(missing)}"))]
 
 
 def identity_problems(account: Account) -> list[Problem]:
-    """Return what is wrong with the AWS credentials: whose, of which partition, for Terraform."""
+    """Return what is wrong with the AWS credentials: their account, partition, use by Terraform."""
     try:
         caller = ask_aws(account, "sts", "get-caller-identity")
     except Refused as refused:
@@ -120,14 +123,14 @@ def identity_problems(account: Account) -> list[Problem]:
     partition = str(caller["Arn"]).split(":")[1]
     if caller["Account"] != account.id:
         message = (
-            f"The AWS credentials are those of account {caller['Account']} ({caller['Arn']}), and"
-            f" {TFVARS} names account {account.id}, so nothing may be changed."
+            f"The AWS credentials belong to account {caller['Account']} ({caller['Arn']}), but"
+            f" {TFVARS} names account {account.id}, so nothing can be set up."
         )
         return [Problem(message, *unset(*KEYS), f"export AWS_PROFILE=PROFILE-OF-{account.id}")]
     if partition != account.partition:
         message = (
-            f"The AWS credentials are of the partition {partition}, and the region"
-            f" {account.region} lies in {account.partition}, so nothing can be made there."
+            f"The AWS credentials belong to the partition {partition}, but the region"
+            f" {account.region} is in {account.partition}, so nothing can be created there."
         )
         profile = f"export AWS_PROFILE=PROFILE-OF-{account.partition}"
         return [Problem(message, *unset(*KEYS), profile)]

@@ -18,6 +18,7 @@ from keyless.console import Problem, print_problem
 from keyless.paths import TOOL
 from keyless.setup import session
 from keyless.setup.updating.choosing import (
+    CHANGE,
     TOOL_FOLDER,
     Choice,
     address,
@@ -32,8 +33,7 @@ from keyless.setup.updating.repository import stay_in_folders
 from keyless.setup.updating.template import PROJECT
 from keyless.writing import write_text
 
-CHANGE = "make change"
-INTERRUPTED = "Nothing was changed here. To start again:\n  {again}"
+INTERRUPTED = "Nothing was changed. To start again:\n  {again}"
 AS_NEWEST, AS_UNKNOWN, AS_OLDER = 0, 1, 2  # exit status of --check
 
 
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
     root: Path  # of the project
     template: str = ""  # another address, or a folder
-    start: str = ""  # the commit that the project is of, where that is not recorded
+    start: str = ""  # the commit that it was generated from, if that is not recorded
     goal: str = ""  # the version to go to
     answers: dict[str, str] = {}  # noqa: RUF012  # other ones than now
     change: bool = False  # whether the version stays
@@ -53,11 +53,11 @@ class Asked(NamedTuple):
         """What a person types for the same."""
         named = {"--template": self.template, "--from": self.start, "--to": self.goal}
         options = [f"{name} {shlex.quote(value)}" for name, value in named.items() if value]
-        command = typed(self.root, " ".join([*options, *["--yes"] * self.yes]))
-        if self.change:
-            pairs = " ".join(f"{key}={value}" for key, value in self.answers.items())
-            return f'{command.replace("make update", CHANGE, 1)} SET="{pairs}"'
-        return command
+        return self.again(" ".join([*options, *["--yes"] * self.yes]))
+
+    def again(self, options: str) -> str:
+        """What a person types for the same, with other options."""
+        return typed(self.root, options, self.answers if self.change else None)
 
     def goal_for(self, record: Record) -> str:
         """Return the version to go to: with a change, the project's own."""
@@ -65,7 +65,7 @@ class Asked(NamedTuple):
 
 
 def main(asked: Asked) -> int:
-    """Look, print what would change, ask, and do it.
+    """Find and print what would change, ask, and do it.
 
     Returns:
         0 where it is done, or there is nothing to do; 1 where it is not, or with conflicts or
@@ -98,14 +98,14 @@ def write_weekly(root: Path) -> int:
     there = root / copy
     if os.path.lexists(there) and there.read_bytes() != text.encode():
         refused = (
-            f"{copy} is there already, and it is another one, so nothing was written. To have the"
-            " tool's own, move yours away and type the same again:"
+            f"{copy} exists already and has other content, so nothing was written. To use the"
+            " tool's file instead, move yours away, and type the same command again:"
         )
         print_problem(Problem(refused, f"git mv {copy} {copy}.old"))
         return 1
     there.parent.mkdir(parents=True, exist_ok=True)
     write_text(there, text)
-    print(f"{copy} is written. It opens an issue when there is a newer version. Commit it:")
+    print(f"{copy} was written. It opens an issue when there is a newer version. Commit it:")
     print(f"  git add {copy} && git commit --message 'Look for a newer template every week'")
     return 0
 
@@ -120,10 +120,11 @@ def _print_answers(asked: Asked) -> int:
     from keyless.setup.updating.questions import print_questions
 
     record = read_record(asked.root)
-    with fetched(asked.root, record, asked.template, asked.start, asked.goal_for(record)) as choice:
+    goal = asked.goal_for(record)
+    with fetched(asked.root, record, asked.template, asked.start, goal, asked.again) as choice:
         whole = json.loads(choice.template.text(choice.current, "cookiecutter.json"))
     print_questions(whole, record.answers)
-    print(f'\nTo change some of them:\n  {CHANGE} SET="platform=both second_tag=latest"')
+    print(f'\nTo change some of the answers:\n  {CHANGE} SET="platform=both second_tag=latest"')
     return 0
 
 
@@ -132,9 +133,10 @@ def _prepare(asked: Asked) -> int:
 
     require_clean(asked.root, asked.command)
     record = read_record(asked.root)
-    source = address(asked.root, record, asked.template)
+    source = address(record, asked.template, asked.again)
     print(f"Fetching the template from {source} ...", flush=True)
-    with fetched(asked.root, record, source, asked.start, asked.goal_for(record)) as choice:
+    goal = asked.goal_for(record)
+    with fetched(asked.root, record, source, asked.start, goal, asked.again) as choice:
         if not asked.change and not asked.goal and choice.is_newest:
             print(f"This project has the newest version of the template, {choice.current_name}.")
             return 0
@@ -218,7 +220,8 @@ def _print_check(found: dict[str, Any], command: str) -> None:
     print(f"The template has version {found['newest']}, and this project has {found['current']}.")
     if found["changelog"]:
         print(f"\n{found['changelog']}")
-    print(f"\nTo see what it would change here, and to update after a yes:\n  {command}")
+    print("\nTo update, type this. It shows what would change, and asks first:")
+    print(f"  {command}")
 
 
 def carry_out(file: Path) -> int:

@@ -115,6 +115,6 @@ def _repositories(text: str) -> Member:
 
 
 def format_entry(entry: dict[str, Any]) -> str:
-    """Return an entry as it stands in a file."""
+    """Return an entry as it is written in a file."""
     lines = [f"      {json.dumps(name)}: {json.dumps(value)}" for name, value in entry.items()]
     return "{\n" + ",\n".join(lines) + "\n    }"

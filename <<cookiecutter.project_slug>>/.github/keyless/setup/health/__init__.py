@@ -1,1 +1,1 @@
-"""What doctor looks at: each function is one concern, and yields a line for what it has found."""
+"""What doctor inspects: each function is one concern, and yields a line for each thing it finds."""

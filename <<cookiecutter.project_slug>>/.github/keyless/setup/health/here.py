@@ -1,4 +1,4 @@
-"""Doctor's concerns in this folder: the contract, and what is not committed or pushed."""
+"""Doctor's concerns in this folder: the contract, and what is not committed or not pushed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyless.setup.retry import AGAIN
 
 
 def contract(_patient: Patient) -> Iterator[Line]:
-    """What the check says."""
+    """Whether `make check` passes."""
     done = run_check()
     text = done.out.strip() or done.said
     if done.status:
@@ -20,21 +20,22 @@ def contract(_patient: Patient) -> Iterator[Line]:
         text = text.splitlines()[0] + f" ({count} in all)" * (count > 1)
     if done.status == 0:
         yield ok("contract", text)
-    else:  # 2: it could not judge
+    else:  # 2 means that the check could not judge
         yield (unknown if done.status == 2 else wrong)("contract", text, "make check")
 
 
 def commits(patient: Patient) -> Iterator[Line]:
-    """Whether what is here is what GitHub has, and so what a release has."""
+    """Whether GitHub has what is in this folder: a release contains only that."""
     left = uncommitted_files(3)
     if left and head_commit():
-        text = f"not committed, so a release will not have it: {left}"
+        text = f"a release will not contain what is not committed: {left}"
         yield wrong("commits", text, "git add FILE && git commit && git push")
         return
     head, on_github = head_commit(), patient.heads.values()
     if not head:
-        yield wrong("commits", "nothing is committed here yet, so GitHub has nothing", AGAIN)
+        yield wrong("commits", "nothing is committed yet, so GitHub has no files", AGAIN)
     elif head not in on_github:
-        yield wrong("commits", "the commits here are not on GitHub", "git push")
+        text = "your last commit is not on GitHub, so a release will not contain it"
+        yield wrong("commits", text, "git push")
     else:
         yield ok("commits", "everything here is committed and on GitHub")

@@ -1,4 +1,4 @@
-"""Doctor's concerns on GitHub: repository, subject, Actions, what is protected, what is stored."""
+"""Doctor's concerns on GitHub: repository, subject, Actions, protections, and stored keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyless.setup.branch import missing_branch
 from keyless.setup.git import head_commit
 from keyless.setup.github import find_repository, find_runs
 from keyless.setup.github import subject_prefix as ask_subject_prefix
-from keyless.setup.health.patient import Line, Patient, ok, unknown, warning, wrong
+from keyless.setup.health.patient import FINE, RENAMED, Line, Patient, ok, unknown, warning, wrong
 from keyless.setup.protection import (
     admitted_policies,
     environment_path,
@@ -30,20 +30,17 @@ from keyless.setup.service_files import publishes_releases
 # The names of secrets that hold a long-lived key.
 STORED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
-# How a run is that is no failure: it has succeeded, or goes on.
-FINE = ("success", "in_progress", "queued", "waiting", "pending", "requested")
-
 
 def repository(patient: Patient) -> Iterator[Line]:
-    """The name, with its case; what is found is kept for the concerns that follow."""
+    """The name, upper and lower case included. The answer is kept for the concerns that follow."""
     name = patient.name
     found = patient.repository = find_repository(name)
     patient.gone = found is None
     if found is None:
-        yield wrong("repository", f"GitHub shows no repository {name}", AGAIN)
-    elif found.full_name != name:
-        text = f"GitHub calls {name} {found.full_name}: renamed, transferred or other case"
+        text = f"GitHub has no repository {name}, or you do not have access to it"
         yield wrong("repository", text, AGAIN)
+    elif found.full_name != name:
+        yield wrong("repository", f"{name} is {found.full_name} on GitHub: {RENAMED}", AGAIN)
     elif found.archived:
         text = f"{name} is archived, so no workflow runs"
         yield wrong("repository", text, f"gh repo unarchive {name}")
@@ -52,7 +49,7 @@ def repository(patient: Patient) -> Iterator[Line]:
 
 
 def subject(patient: Patient) -> Iterator[Line]:
-    """What GitHub puts into the subject."""
+    """Whether infra/ has the subject that GitHub presents."""
     found = patient.repository or find_repository(patient.name)
     if found is None:
         return
@@ -60,12 +57,12 @@ def subject(patient: Patient) -> Iterator[Line]:
     if prefix == noted:
         yield ok("subject", f"GitHub presents {prefix}")
     else:
-        text = f"GitHub presents {prefix}, and {TFVARS} has {noted or 'nothing yet'}"
+        text = f"GitHub presents {prefix}, but {TFVARS} has {noted or 'no subject yet'}"
         yield wrong("subject", text, AGAIN)
 
 
 def actions(patient: Patient) -> Iterator[Line]:
-    """Whether GitHub Actions run."""
+    """Whether GitHub Actions is switched on and may run the workflows."""
     found = actions_problem(patient.name)
     if isinstance(found, Problem):
         raise found
@@ -87,47 +84,49 @@ def branch(patient: Patient) -> Iterator[Line]:
 
 
 def environment(patient: Patient) -> Iterator[Line]:
-    """Whether the environment admits the trusted refs alone."""
+    """Whether the environment admits the trusted refs, and no others."""
     name, refs = patient.entry.get("environment"), patient.entry["refs"]
     if name is None or not all(re.match("refs/(heads|tags)/", ref) for ref in refs):
-        return  # what is no ref is the contract's
+        return  # the contract reports values that are not refs
     path = environment_path(patient.name, name)
     settings = f"{page_of(patient.name)}/settings/environments"
     there = find_on_github(path)
     if there is None:
-        yield wrong("environment", f"{name} does not exist", AGAIN)
+        yield wrong("environment", f"the environment {name} does not exist", AGAIN)
         return
     policies = admitted_policies(path, there)
     if policies is None:
-        text = f"{name} does not say which refs may use it"
+        text = f"the environment {name} does not limit which refs can use it"
         yield wrong("environment", text, settings)
         return
     have, wanted = (sorted(map(str, side)) for side in (policies, wanted_policies(refs)))
     if have == wanted:
-        yield ok("environment", f"{name} admits {', '.join(have)}")
+        yield ok("environment", f"the environment {name} admits {', '.join(have)}")
     else:
-        text = f"{name} admits {', '.join(have) or 'nothing'}, and the role {', '.join(wanted)}"
+        admits, trusts = ", ".join(have) or "nothing", ", ".join(wanted)
+        text = f"the environment {name} admits {admits}, but the role trusts {trusts}"
         lacking, further = {*wanted} - {*have}, {*have} - {*wanted}
         yield wrong("environment", text, *[AGAIN] * bool(lacking), *[settings] * bool(further))
 
 
 def refs(patient: Patient) -> Iterator[Line]:
-    """Who may make the trusted refs, and so publish."""
+    """Who can push the trusted refs, and so publish."""
     there = patient.rulesets
     for ref in patient.entry["refs"]:
         limits = guard_of(there or [], ref).limits
         if limits:
             yield ok("refs", f"{ref}: the ruleset {limits!r} limits who can publish.")
             continue
-        text = f"{ref}: whoever may write to the repository can publish."
+        text = f"{ref}: anyone with write access to the repository can publish."
         if there is None:
-            yield warning("refs", f"{text} GitHub has no rulesets for it that could limit that.")
+            plan = "The repository's plan on GitHub has no rulesets, so nothing can limit that."
+            yield warning("refs", f"{text} {plan}")
         else:
-            yield warning("refs", f"{text} To leave that to admins:", f"{AGAIN} ARGS=--ruleset")
+            yield warning("refs", f"{text} To allow only admins:", f"{AGAIN} ARGS=--ruleset")
 
 
 def tags(patient: Patient) -> Iterator[Line]:
-    """Whether a published tag can still be moved or deleted, and by whom."""
+    """Whether anyone can still move or delete a published tag."""
     trusted = [ref for ref in patient.entry["refs"] if ref.startswith("refs/tags/")]
     there = patient.rulesets if trusted else []
     locked = bool(trusted) and publishes_releases() and patient.repository
@@ -137,23 +136,24 @@ def tags(patient: Patient) -> Iterator[Line]:
         if immutable:
             yield ok("tags", f"{ref}: GitHub locks the tag of each published release.")
         elif guard.keeps and not guard.bypassed:
-            yield ok("tags", f"{ref}: nobody can move or delete one (ruleset {guard.keeps!r}).")
+            text = f"{ref}: nobody can move or delete a published tag (ruleset {guard.keeps!r})."
+            yield ok("tags", text)
         elif guard.keeps:
-            text = f"{ref}: who may bypass the ruleset {guard.keeps!r} can move and delete one."
+            text = f"{ref}: anyone who can bypass the ruleset {guard.keeps!r}"
+            text += " can move or delete a published tag."
             yield warning("tags", text, f"{page_of(patient.name)}/settings/rules")
         elif immutable is None:
-            text = (
-                f"{ref}: no ruleset keeps a published tag, and only admins may ask whether GitHub"
-            )
-            yield unknown("tags", f"{text} locks the tags of releases.")
+            text = f"{ref}: no ruleset protects published tags."
+            admins = "Only admins can see whether GitHub locks the tags of releases."
+            yield unknown("tags", f"{text} {admins}")
         else:
-            text = f"{ref}: whoever may write to the repository can move or delete one that is"
-            text += " published. The images stay as they are."
+            text = f"{ref}: anyone with write access to the repository can move or delete a"
+            text += " published tag. Published images do not change."
             yield warning("tags", text, *[AGAIN] * (there is not None))
 
 
 def keys(patient: Patient) -> Iterator[Line]:
-    """Long-lived keys that were left behind."""
+    """Whether long-lived AWS keys are still stored in the secrets."""
     places: list[tuple[str, ...]] = [()]
     if patient.entry.get("environment") is not None:
         places.append(("--env", patient.entry["environment"]))
@@ -162,13 +162,13 @@ def keys(patient: Patient) -> Iterator[Line]:
         yield ok("keys", "no AWS key is stored in the repository's secrets")
     for name, place in left:
         delete = shlex.join(["gh", "secret", "delete", name, "--repo", patient.name, *place])
-        text = f"the secret {name} is still set, and a key lives until somebody deactivates it"
+        text = f"the secret {name} is still set. Delete it, and deactivate the key: it still works."
         deactivate = "aws iam update-access-key --status Inactive --user-name USER"
         yield wrong("keys", text, delete, f"{deactivate} --access-key-id ID")
 
 
 def _stored_keys(name: str, place: tuple[str, ...]) -> list[str]:
-    """Return the names of stored keys; `place` is how gh is told of an environment, or empty."""
+    """Return the names of stored keys; `place` are gh's options for an environment, or empty."""
     done = run("gh", "secret", "list", "--repo", name, *place, "--json", "name")
     if done.status and not (place and "HTTP 404" in done.said):
         raise Denied(0, " ".join(done.said.split()))
@@ -177,7 +177,7 @@ def _stored_keys(name: str, place: tuple[str, ...]) -> list[str]:
 
 
 def deployment(patient: Patient) -> Iterator[Line]:
-    """How the newest run of deploy.yml ended."""
+    """How the last run of deploy.yml ended."""
     runs = find_runs(patient.name, "conclusion,status,headBranch,url,createdAt", 1)
     if runs is None:
         default = patient.repository.default_branch if patient.repository else "main"
@@ -188,11 +188,12 @@ def deployment(patient: Patient) -> Iterator[Line]:
         )
         return
     if not runs:
-        yield ok("deployment", "deploy.yml has not run yet")
+        yield ok("deployment", "no release has been published yet")
         return
     newest = runs[0]
     ended = newest["conclusion"] or newest["status"]
-    text = f"{newest['headBranch']} at {newest['createdAt']}: {ended} ({newest['url']})"
+    when = f"the last run, for {newest['headBranch']} at {newest['createdAt']}"
+    text = f"{when}: {ended.replace('_', ' ')} ({newest['url']})"
     number = newest["url"].rpartition("/")[2]
     lines = (f"gh run view {number} --repo {patient.name} --log-failed",)
     yield ok("deployment", text) if ended in FINE else wrong("deployment", text, *lines)

@@ -1,4 +1,4 @@
-"""Doctor's concerns for other repositories: their entries, and the workflow that they call."""
+"""Doctor's concerns about other repositories: their entries, and the workflow they call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from keyless.setup.aws_account import find_registries, find_roles
 from keyless.setup.git import git
 from keyless.setup.github import Facts, look_up
 from keyless.setup.health.in_aws import trust_differences
-from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
+from keyless.setup.health.patient import RENAMED, Line, Patient, ok, unknown, wrong
 from keyless.setup.parallel import in_parallel
 from keyless.setup.remedies import of_github
 from keyless.setup.retry import AGAIN
 
 
 def others(patient: Patient) -> Iterator[Line]:
-    """The entries of other repositories: their names on GitHub, their roles and registries."""
+    """Whether the entries of other repositories match GitHub, their roles and ECR repositories."""
     entries = {key: one for key, one in patient.account.entries.items() if key != patient.key}
     if not entries:
         return
@@ -33,9 +33,9 @@ def others(patient: Patient) -> Iterator[Line]:
         if not role:
             texts.append(f"the role {entry['role_name']} does not exist")
         elif entry.get("subject_prefix") and trust_differences(patient.account, entry, role):
-            texts.append(f"{entry['role_name']} trusts in AWS what infra/ does not say")
+            texts.append(f"the trust policy of {entry['role_name']} does not match infra/")
         if entry["ecr_repository"] not in registries:
-            texts.append(f"the registry {entry['ecr_repository']} does not exist")
+            texts.append(f"the ECR repository {entry['ecr_repository']} does not exist")
         said = "; ".join(filter(None, texts))
         if said:
             yield wrong("others", f"{key}: {said}", AGAIN)
@@ -47,12 +47,12 @@ def others(patient: Patient) -> Iterator[Line]:
         right += not said and not isinstance(answer, Exception)
     yield from _called_workflow(patient)
     if right:
-        words = "repository is" if right == 1 else "repositories are"
-        yield ok("others", f"{right} more {words} in GitHub and AWS what infra/ says")
+        match = "other repository matches" if right == 1 else "other repositories match"
+        yield ok("others", f"{right} {match} infra/, on GitHub and in AWS")
 
 
 def _ask_github_about(entry: dict[str, Any]) -> Facts | Problem | Denied:
-    """Return what GitHub says of an entry's repository, or why it does not."""
+    """Return what GitHub reports about an entry's repository, or why it does not answer."""
     try:
         return look_up(entry["github_repository"])
     except (Problem, Denied) as error:
@@ -60,20 +60,19 @@ def _ask_github_about(entry: dict[str, Any]) -> Facts | Problem | Denied:
 
 
 def _renamed(entry: dict[str, Any], facts: Facts) -> str:
-    """Return how GitHub's name and subject of a repository differ from its entry's."""
+    """Return how a repository on GitHub differs from its entry; an empty text if it does not."""
     name, noted = entry["github_repository"], entry.get("subject_prefix")
     if facts.repository is None:
-        return f"GitHub shows no repository {name}"
+        return f"GitHub has no repository {name}, or you do not have access to it"
     if facts.repository.full_name != name:
-        full_name = facts.repository.full_name
-        return f"GitHub calls {name} {full_name}: renamed, transferred or other case"
+        return f"{name} is {facts.repository.full_name} on GitHub: {RENAMED}"
     if facts.prefix != noted:
-        return f"GitHub presents {facts.prefix}, and infra/ has {noted or 'nothing yet'}"
-    return "it is archived, so no workflow runs" * facts.repository.archived
+        return f"GitHub presents {facts.prefix}, but infra/ has {noted or 'no subject yet'}"
+    return "the repository is archived, so no workflow runs" * facts.repository.archived
 
 
 def _called_workflow(patient: Patient) -> Iterator[Line]:
-    """Whether the refs are on GitHub at which others call the workflow of this repository."""
+    """Whether GitHub has the refs at which others call the workflow of this repository."""
     start = f"{patient.name}/{SHARED_WORKFLOW}@"
     entries = patient.account.entries.values()
     trusted = [entry.get("job_workflow_ref") or "" for entry in entries]
@@ -81,11 +80,11 @@ def _called_workflow(patient: Patient) -> Iterator[Line]:
         kind, short = ref.split("/", 2)[1:]
         done = git("ls-remote", f"{page_of(patient.name)}.git", ref)
         if done.status:
-            text = f"whether GitHub has {ref} of publish-image.yml: {done.said}"
+            text = f"git cannot read {ref} of publish-image.yml on GitHub: {done.said}"
             yield unknown("workflow", text, "gh auth status")
         elif done.out.strip():
             yield ok("workflow", f"{short} of publish-image.yml is on GitHub")
         else:
-            text = f"the roles of others trust publish-image.yml at {ref}, which GitHub has not"
+            text = f"other roles trust publish-image.yml at {ref}, but that ref is not on GitHub"
             command = f"git tag {short} && " * (kind == "tags") + f"git push origin {short}"
             yield wrong("workflow", text, command)

@@ -1,4 +1,4 @@
-"""The repository that doctor looks at, and the lines in which it says what it has found."""
+"""The repository that doctor inspects, and the lines that report what it has found."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from keyless.setup.project import account_here, own_key
 from keyless.setup.protection import is_refusal
 from keyless.setup.retry import require
 
+# The conclusion or status of a run that has succeeded or has not ended.
+FINE = ("success", "in_progress", "queued", "waiting", "pending", "requested")
+RENAMED = "it was renamed or transferred, or upper and lower case differ"
+
 
 class State(Enum):
-    """What is known of one thing; the value is the mark before its line."""
+    """What is known about one thing; the value is the word at the start of its line."""
 
-    OK = "ok"  # it was asked, and the answer was understood
-    WRONG = "--"
-    WARNING = "!!"  # it works, and somebody should decide
-    UNKNOWN = "??"  # it could not be found out, which is not ok
+    OK = "ok"  # it was checked, and is as it should be
+    WRONG = "wrong"
+    WARNING = "warning"  # it works, but somebody should decide whether to leave it so
+    UNKNOWN = "unknown"  # it could not be checked, which is not ok
 
 
 class Line(NamedTuple):
-    """One thing that was looked at: its state, and what to type where it is not ok."""
+    """One thing that was checked: its state, and the commands to type if it is not ok."""
 
     name: str
     state: State
@@ -37,22 +41,22 @@ class Line(NamedTuple):
 
 
 def ok(name: str, text: str) -> Line:
-    """Return a line on what was asked and is as it should be."""
+    """Return a line about something that is as it should be."""
     return Line(name, State.OK, text)
 
 
 def wrong(name: str, text: str, *commands: str) -> Line:
-    """Return a line on what is wrong, and what to type."""
+    """Return a line about something that is wrong, and what to type."""
     return Line(name, State.WRONG, text, commands)
 
 
 def warning(name: str, text: str, *commands: str) -> Line:
-    """Return a line on what works, and what somebody should decide."""
+    """Return a line about something that works, but that somebody should decide about."""
     return Line(name, State.WARNING, text, commands)
 
 
 def unknown(name: str, text: str, *commands: str) -> Line:
-    """Return a line on what could not be found out: the reason, and what to type."""
+    """Return a line about something that could not be checked: the reason, and what to type."""
     return Line(name, State.UNKNOWN, text, commands)
 
 
@@ -62,7 +66,7 @@ class Patient:
 
     account: Account
     key: str  # of its own entry
-    repository: Repository | None = None  # on GitHub, once that was asked
+    repository: Repository | None = None  # as GitHub shows it, once it was asked
     gone: bool = False  # whether GitHub shows no such repository
 
     @classmethod
@@ -71,7 +75,7 @@ class Patient:
 
         Raises:
             CannotJudge: a file cannot be read.
-            Problem: the own entry is not known.
+            Problem: this repository's own entry is not known.
         """
         account = account_here("make doctor")
         return cls(account, own_key(account))
@@ -89,10 +93,10 @@ class Patient:
 
     @cached_property
     def rulesets(self) -> list[Any] | None:
-        """The rulesets of the repository, None where GitHub has none for its plan.
+        """The rulesets of the repository; None if its plan on GitHub has no rulesets.
 
         Raises:
-            Denied: GitHub does not tell.
+            Denied: GitHub refuses to answer.
         """
         try:
             return read_rulesets(self.name)
@@ -103,7 +107,7 @@ class Patient:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """Its own entry."""
+        """This repository's own entry."""
         return self.account.entries[self.key]
 
     @property

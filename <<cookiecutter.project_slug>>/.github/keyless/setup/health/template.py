@@ -1,4 +1,4 @@
-"""Doctor's concern with the template: the version that this repository is of, and newer ones."""
+"""Doctor's concern about the template: this repository's version of it, and newer ones."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from keyless.setup.updating.choosing import compared, fetched
 from keyless.setup.updating.record import read_record
 
 UPDATE, LOOK = "make update", "make update ARGS=--check"
-SHOWN = 10  # lines of a changelog
+SHOWN = 10  # lines of the changelog that are printed
 
 
 def template(_patient: Patient) -> Iterator[Line]:
-    """Which version of the template this is, and what the changelog says of newer ones."""
+    """Which version of the template this is, and what the changelog lists for newer ones."""
     record = read_record(ROOT)
-    here = record.version or "a version that is not recorded"
+    here = f"this is version {record.version}" if record.version else "the version is not recorded"
     if not record.source:
-        text = f"{here}; the address of the template is not recorded, so newer ones are unknown"
+        text = f"{here}. The template's address is not recorded, so newer versions are unknown."
         yield warning("template", text, 'make update ARGS="--template ADDRESS"')
         return
     try:
@@ -30,7 +30,7 @@ def template(_patient: Patient) -> Iterator[Line]:
         yield unknown("template", str(problem), *problem.commands)
         return
     if found["state"] == "newest":
-        yield ok("template", f"{found['current']}, the newest version")
+        yield ok("template", f"this is version {found['current']}, the newest")
     else:
         yield warning(
             "template", _newer(found["current"], found["newest"], found["changelog"]), UPDATE
@@ -38,9 +38,9 @@ def template(_patient: Patient) -> Iterator[Line]:
 
 
 def _newer(current: str, newest: str, changelog: str) -> str:
-    """Return that there is a newer version, and the beginning of what its changelog says."""
+    """Return a text with the newer version, and the beginning of its changelog."""
     lines = [line for line in changelog.splitlines() if line.strip()]
-    text = f"{current}, and there is {newest}:"
+    text = f"this is version {current}, and {newest} is available:"
     if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], f"and more: {LOOK}"]
+        lines = [*lines[:SHOWN], f"The rest: {LOOK}"]
     return "\n".join([text, *(re.sub("^#+ *", "", line) for line in lines)])

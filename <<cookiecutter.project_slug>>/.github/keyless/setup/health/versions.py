@@ -1,4 +1,4 @@
-"""Doctor's concern for versions that were tagged, and never published."""
+"""Doctor's concern about versions that were tagged and never published."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from keyless.gh import find_on_github, page_of
 from keyless.model.refs import ref_matches
 from keyless.setup.aws_account import ask_aws
-from keyless.setup.git import git
+from keyless.setup.git import git, shortened
 from keyless.setup.github import find_runs
-from keyless.setup.health.patient import Line, Patient, ok, unknown, wrong
+from keyless.setup.health.patient import FINE, Line, Patient, ok, unknown, wrong
 from keyless.setup.not_started import why_nothing_started
 
-RUNS = 200  # of deploy.yml that are looked through
-LOOKED_AT = 5  # tags without run and image that are looked at more closely, the newest first
+RUNS = 200  # the newest runs of deploy.yml, in which a version is looked for
+INSPECTED = 5  # the newest tags without a run and an image, which are inspected further
 
 
 def versions(patient: Patient) -> Iterator[Line]:
-    """Whether each trusted tag on GitHub has a run or an image."""
+    """Whether each trusted tag on GitHub was published."""
     trusted = [ref for ref in patient.entry["refs"] if ref.startswith("refs/tags/")]
     if not trusted:
         return
@@ -28,37 +28,54 @@ def versions(patient: Patient) -> Iterator[Line]:
         return
     refs = [line.split()[1] for line in done.out.splitlines()]
     tags = [ref[len("refs/tags/") :] for ref in refs if any(ref_matches(ref, t) for t in trusted)]
-    ran = find_runs(patient.name, "headBranch", RUNS)
-    known = {*(each["headBranch"] for each in ran or []), *_tags_of_images(patient)}
-    without = [tag for tag in tags if tag not in known]
-    lost = [tag for tag in without[:LOOKED_AT] if _can_publish(patient.name, tag)]
+    ran = find_runs(patient.name, "headBranch,conclusion,status", RUNS)
+    ends: dict[str, set[str]] = {tag: {"success"} for tag in _tags_of_images(patient)}
+    for each in ran or []:
+        ends.setdefault(each["headBranch"], set()).add(each["conclusion"] or each["status"])
+    without = [tag for tag in tags if tag not in ends]
+    lost = [tag for tag in without[:INSPECTED] if _can_publish(patient.name, tag)]
     if lost and ran is None:
-        text = (
-            f"whether {lost[0]} was published: GitHub lists no runs of deploy.yml while the default"
-        )
-        yield unknown("versions", f"{text} branch has none.")
+        text = "GitHub lists the runs of deploy.yml only if the default branch has this file. So it"
+        yield unknown("versions", f"{text} is not known whether {lost[0]} was published.")
         return
     for tag in lost[:1]:
-        others = f" So have {', '.join(lost[1:])}." * (len(lost) > 1)
-        text = f"{tag} is on GitHub, and has neither a run of deploy.yml nor an image."
+        others = f" The same is true of {', '.join(lost[1:])}." * (len(lost) > 1)
+        text = f"{tag} is on GitHub, but has neither a run of deploy.yml nor an image."
         why = why_nothing_started(patient.name, f"refs/tags/{tag}")
-        text += f" {why}{others} If it is older than a minute, this publishes it:"
+        text += f" {why}{others} If it is older than a minute, publish it:"
         yield wrong("versions", text, f"gh workflow run deploy.yml --ref {tag}")
     if not lost:
-        yield ok("versions", _count(len(tags), len(without)))
+        yield ok("versions", "; ".join(_counted(tags, ends)))
 
 
-def _count(tags: int, without: int) -> str:
-    """Return what is known of versions, none of which could be published and was not."""
+def _counted(tags: list[str], ends: dict[str, set[str]]) -> Iterator[str]:
+    """Yield how many versions were published, and what became of the others.
+
+    Args:
+        tags: the versions.
+        ends: how the runs of each one have ended; nothing for one without a run and an image.
+    """
     if not tags:
-        return "no version is tagged"
-    text = f"{tags - without} of {tags} versions have a run or an image"
-    newest = f"the newest {LOOKED_AT} of " * (without > LOOKED_AT)
-    return f"{text}; {newest}the others have no deploy.yml" if without else text
+        yield "no version is tagged yet"
+        return
+    left = [tag for tag in tags if "success" not in ends.get(tag, ())]
+    count, noun = len(tags) - len(left), "version" if len(tags) == 1 else "versions"
+    yield f"{count} of {len(tags)} {noun} {'was' if count == 1 else 'were'} published"
+    running = [tag for tag in left if not ends.get(tag, set()).isdisjoint(FINE)]
+    if running:
+        yield f"not ended yet: the run of {shortened(running, INSPECTED)}"
+    failed = [tag for tag in left if tag in ends and tag not in running]
+    if failed:
+        yield f"not successful: the run of {shortened(failed, INSPECTED)}"
+    without = [tag for tag in left if tag not in ends]
+    if len(without) > INSPECTED:
+        yield f"{len(without)} have no run, and the newest {INSPECTED} of these have no deploy.yml"
+    elif without:
+        yield f"{len(without)} {'has' if len(without) == 1 else 'have'} no deploy.yml"
 
 
 def _tags_of_images(patient: Patient) -> set[str]:
-    """Return the tags in the registry."""
+    """Return the tags in the ECR repository."""
     where = ("--repository-name", patient.entry["ecr_repository"])
     which = (*where, "--filter", "tagStatus=TAGGED")
     found = ask_aws(patient.account, "ecr", "list-images", *which, missing="RepositoryNotFound")

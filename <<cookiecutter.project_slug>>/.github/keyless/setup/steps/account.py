@@ -1,4 +1,4 @@
-"""The AWS account: what exists there under an expected name, and whether the rest has room."""
+"""The AWS account: what exists under an expected name, and whether the quotas are enough."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ ROLE, REGISTRY = "aws_iam_role.push", "aws_ecr_repository.image"  # in an entry'
 
 
 def look_at_bucket(situation: Situation) -> None:
-    """Look whether there is a place for Terraform's state; add the step that creates one.
+    """Find out whether the bucket for Terraform's state exists; if not, add the step to create it.
 
     Raises:
-        Problem: the bucket is not usable, or the state is still a file.
+        Problem: the bucket cannot be used, or the state is still a file.
     """
     bucket = state_bucket()
     if bucket is None:
@@ -53,8 +53,10 @@ def look_at_bucket(situation: Situation) -> None:
     _refuse_local_state(bucket, exists=notes is not None)
     if notes is None:
         situation.no_place_for_state = True
-        text = f"make the S3 bucket {bucket.name} in {bucket.region} for the state, versioned"
-        text += " and closed to the public"
+        text = (
+            f"create the S3 bucket {bucket.name} in {bucket.region} for the state, with versioning"
+        )
+        text += " and without public access"
         situation.add(text, lambda: create_bucket(situation.account, bucket))
     else:
         situation.notes += notes
@@ -66,8 +68,8 @@ def _refuse_local_state(bucket: Bucket, exists: bool) -> None:
         return
     make = f"aws {' '.join(create_bucket_arguments(bucket))} --region {bucket.region}"
     raise Problem(
-        f"infra/terraform.tfstate holds what Terraform knows, and {bucket.path} names the"
-        f" bucket {bucket.name}. Nothing is lost: move it there first.",
+        f"Terraform's state is still in infra/terraform.tfstate, but {bucket.path} names the"
+        f" bucket {bucket.name}. Nothing is lost. Move the state there first:",
         *[make] * (not exists),
         f"{IAC_TOOL} -chdir=infra init -migrate-state",
         AGAIN,
@@ -75,14 +77,14 @@ def _refuse_local_state(bucket: Bucket, exists: bool) -> None:
 
 
 def look_at_account(situation: Situation, made: set[str]) -> None:
-    """Find what exists under an expected name, and is not in a state.
+    """Find what exists under an expected name, but is not in a state.
 
     Args:
-        situation: with the entries as they shall be.
-        made: the addresses that Terraform's states know.
+        situation: with the entries as they will be.
+        made: the addresses in Terraform's states.
 
     Raises:
-        Problem: the account may not have so much, or nobody will be asked about what exists.
+        Problem: a quota is too low; or something exists, and --yes was given without --import.
     """
     entries = situation.wanted.entries
     lacking_roles, lacking_registries = (
@@ -99,12 +101,12 @@ def look_at_account(situation: Situation, made: set[str]) -> None:
             _take_over_role(situation, key, entry["role_name"], roles[entry["role_name"]])
         if entry["ecr_repository"] in registries:
             address = f"{module_address(key)}.{REGISTRY}"
-            take_over(situation, address, entry["ecr_repository"], "stays with its images")
+            take_over(situation, address, entry["ecr_repository"], "keeps its images")
     _take_over_service_roles(situation, made)
     if not made and not has_backend():
         situation.notes.append(
-            "Terraform's state will be a file here, infra/terraform.tfstate, which is not"
-            " committed. Keep it, and share it with whoever applies next."
+            "Terraform's state will be the file infra/terraform.tfstate. It is not committed. Keep"
+            " it, and give it to the next person who applies infra/."
         )
 
 
@@ -115,9 +117,9 @@ def _refuse_beyond_quotas(
     for quota in quotas(wanted, lacking_roles, existing_roles, lacking_registries):
         if quota.wanted > quota.most:
             raise Problem(
-                f"Account {wanted.id} would have {quota.wanted:,} of what the quota"
-                f" {quota.name!r} allows {quota.most:,}, so AWS would stop half-way, and nothing"
-                " was changed. Have it raised, or make some of the entries in another account:",
+                f"The quota {quota.name!r} of account {wanted.id} is {quota.most:,}, but"
+                f" {quota.wanted:,} would be needed. AWS would stop halfway, so nothing was"
+                " changed. Request a higher quota, or put some entries into another account:",
                 "https://console.aws.amazon.com/servicequotas/home",
             )
 
@@ -139,30 +141,34 @@ def _take_over_service_roles(situation: Situation, made: set[str]) -> None:
     for address, name in service.resource_names.items():
         lacks = address not in made and resource_type(address) == "aws_iam_role"
         if lacks and find_role(situation.account, name):
-            take_over(situation, f"{address}[{key}]", name, f"becomes one of {service.name}")
+            take_over(
+                situation,
+                f"{address}[{key}]",
+                name,
+                f"becomes a role of the service {service.name}",
+            )
 
 
 def take_over(situation: Situation, address: str, name: str, fate: str, number: str = "") -> None:
-    """Plan to import something that exists, and is in no state.
+    """Plan to import something that exists, but is in no state.
 
     Args:
         situation: with what else is imported.
-        address: the one that Terraform gives it.
-        name: the one that AWS gives it.
+        address: its address in Terraform.
+        name: its name in AWS.
         fate: what it does, or what becomes of it, in words.
-        number: how AWS identifies it, where that is not its name.
+        number: its identifier in AWS, if that is not its name.
 
     Raises:
-        Problem: nobody will be asked, and the flag that allows it was not given.
+        Problem: --yes was given without --import.
     """
     kind = KEPT_KINDS[resource_type(address)]
-    what = (
-        f"The {kind} {name} exists already, and Terraform's state here does not know it. It {fate}."
-    )
+    what = f"The {kind} {name} exists already, but Terraform's state here does not contain it."
+    what += f" It {fate}."
     if situation.options.yes and not situation.options.take_over:
         raise Problem(
-            f"{what} The state was lost, this is a fresh clone, or it belongs to somebody else."
-            " With --yes it is taken over only if you say so:",
+            f"{what} Either the state was lost, or this is a fresh clone, or the {kind} belongs to"
+            " somebody else. If it is yours, add --import to take it over:",
             f'{AGAIN} ARGS="--yes --import"',
         )
     situation.imports[address] = number or name
@@ -170,14 +176,14 @@ def take_over(situation: Situation, address: str, name: str, fate: str, number: 
 
 
 def look_at_provider(situation: Situation, made: set[str]) -> None:
-    """Decide whether the account's identity provider is created here, or looked up.
+    """Decide whether Terraform creates the account's identity provider, or uses an existing one.
 
     Args:
-        situation: with the values that say which of both.
-        made: the addresses that Terraform's states know.
+        situation: with the values that say which.
+        made: the addresses in Terraform's states.
 
     Raises:
-        Problem: it is another's, and does not know the audience.
+        Problem: somebody else created it, and it does not accept the audience.
     """
     account, ours = situation.account, PROVIDER in made
     found = None if ours else find_provider(account)
@@ -191,9 +197,9 @@ def look_at_provider(situation: Situation, made: set[str]) -> None:
         text = edit_json(situation.texts[TFVARS], ["create_oidc_provider"], ours or not found)
         situation.texts[TFVARS] = text
         if ours:
-            why = "was made by this state, so it stays in it"
+            why = "was created by this state, so it stays there"
         elif found:
-            why = "exists already, so it is looked up and not created: there is one per account"
+            why = "exists already, so Terraform uses it and creates none (an account has only one)"
         else:
             why = "does not exist yet, so it is created here"
         text = f"GitHub's OIDC identity provider in account {account.id} {why}."

@@ -1,4 +1,4 @@
-"""Terraform plans with the values as they shall be, and applies what was shown."""
+"""Terraform plans with the values as they will be, and applies what was shown."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from keyless.setup.terraform import (
 )
 from keyless.writing import write_text
 
-IMPORTS = INFRA / "bootstrap_imports.tf"  # there only while Terraform plans
-DESTROYS = "Terraform would destroy what others rely on, so nothing was changed in AWS:"
+IMPORTS = INFRA / "bootstrap_imports.tf"  # exists only while Terraform plans
+DESTROYS = "Terraform would destroy what others may use, so nothing was changed in AWS:"
 
 
 def plan(situation: Situation, of: State) -> list[str]:
-    """Let Terraform plan with the values to be written; return what changes, a line each.
+    """Let Terraform plan with the values to be written; return the changes, a line each.
 
     Raises:
-        Problem: it fails, the check refuses it, or it would destroy what others rely on.
+        Problem: it fails, the check refuses it, or it would destroy what others may use.
     """
     done = _run_plan(situation, of)
     if done.status == 0:
@@ -52,7 +52,7 @@ def plan(situation: Situation, of: State) -> list[str]:
     judge(situation, "--plan", str(shown))
     changes = [one for one in json.loads(text)["resource_changes"] if describe_change(one)]
     _refuse_destruction(situation, changes)
-    return [describe_change(one) for one in changes] or ["note the outputs in the state"]
+    return [describe_change(one) for one in changes] or ["write the outputs into the state"]
 
 
 def _run_plan(situation: Situation, of: State) -> Done:
@@ -85,24 +85,26 @@ def _file_of(account: Account, address: str) -> str:
 
 
 def _plan_failed(done: Done) -> Problem:
-    what = f"{IAC_TOOL} plan failed, and nothing was changed in AWS"
+    what = f"{IAC_TOOL} plan failed, so nothing was changed in AWS"
     if "prevent_destroy" not in done.said:
         return failure(done, what)
-    message = f"{what}:\n{done.said}\nThe provider that this state has made stays for others. Let"
+    message = (
+        f"{what}:\n{done.said}\nOther roles may use the provider that this state created, so it"
+    )
     forget = typed_by_hand(f"{IAC_TOOL} -chdir=infra state rm '{PROVIDER}[0]'")
-    return Problem(f"{message} go of it:", *forget, AGAIN)
+    return Problem(f"{message} must stay. Remove it from the state:", *forget, AGAIN)
 
 
 class _FullRegistry(NamedTuple):
-    """A registry that Terraform cannot destroy, because it holds images."""
+    """An ECR repository that Terraform cannot destroy, because it holds images."""
 
     name: str
     images: int
-    deletion: str  # the line that deletes it
+    deletion: str  # the command that deletes it
 
 
 def _refuse_destruction(situation: Situation, changes: list[dict[str, Any]]) -> None:
-    """Refuse what a plan destroys of others' things, unless that was asked for and can be done."""
+    """Refuse a plan that destroys what others may use, unless that is allowed and can be done."""
     gone = [
         one for one in changes if one["type"] in KEPT_KINDS and "delete" in planned_actions(one)
     ]
@@ -112,7 +114,7 @@ def _refuse_destruction(situation: Situation, changes: list[dict[str, Any]]) -> 
     if full:
         raise _images_problem(lost, full)
     if gone and not situation.options.allow_destroy:
-        meant = "Take back the edit that leads to this. If it is meant, say so:"
+        meant = "Undo the edit that causes this. If you mean it:"
         raise Problem(f"{DESTROYS}{lost}\n{meant}", f'{AGAIN} ARGS="--allow-destroy"')
 
 
@@ -127,14 +129,16 @@ def _full_registry(account: Account, change: dict[str, Any]) -> _FullRegistry | 
 
 
 def _images_problem(lost: str, full: list[_FullRegistry]) -> Problem:
-    """Return why registries with images are not destroyed, and both ways on."""
+    """Return why ECR repositories with images are not destroyed, and both ways to continue."""
     message = f"{DESTROYS}{lost}"
     for registry in full:
         images = f"{registry.images} image{'s' * (registry.images > 1)}"
-        message += f"\nThe registry {registry.name} holds {images}, so it cannot go."
+        message += (
+            f"\nThe ECR repository {registry.name} holds {images}, so it cannot be destroyed."
+        )
     return Problem(
-        f"{message}\nTake back the edit that leads to this. If it is meant, delete them first, or"
-        " let Terraform forget role and registry, which then stay as they are:",
+        f"{message}\nUndo the edit that causes this. If you mean it, delete the images first. Or"
+        " remove role and ECR repository from the state; both then stay in AWS:",
         *(registry.deletion for registry in full),
         f"{IAC_TOOL} -chdir=infra state rm 'module.repository[\"KEY\"]'",
         f'{AGAIN} ARGS="--allow-destroy"',
@@ -142,17 +146,17 @@ def _images_problem(lost: str, full: list[_FullRegistry]) -> Problem:
 
 
 def apply_unseen(situation: Situation, of: State, said: list[str]) -> None:
-    """Plan what could not be planned before, and apply it if it does no more than was said.
+    """Plan what could not be planned before, and apply it if all of it was shown.
 
     Raises:
-        Problem: it does more, or cannot be planned or applied.
+        Problem: it does more than was shown, or cannot be planned or applied.
     """
     changes = plan(situation, of)
     more = [one for one in changes if one not in said and not re.match(COMES_ALONG, one)]
     if more:
-        message = "Terraform would do more than was said, so nothing was changed in AWS:"
+        message = "Terraform would do more than was shown, so nothing was changed in AWS:"
         message += "".join(f"\n  {each}" for each in more)
-        raise Problem(f"{message}\nIt is shown before you are asked if you type:", AGAIN)
+        raise Problem(f"{message}\nTo see all of it before you answer:", AGAIN)
     if changes:
         apply(situation, of)
 
@@ -165,5 +169,7 @@ def apply(situation: Situation, of: State) -> None:
     """
     file = str(situation.plan_file(of))
     if terraform("apply", "-input=false", file, show=True, of=of).status:
-        message = f"{IAC_TOOL} apply ended with the error above. What it has made is in its state,"
-        raise Problem(f"{message} and this goes on from there:", AGAIN)
+        message = (
+            f"{IAC_TOOL} apply failed with the error above. The state contains what was created."
+        )
+        raise Problem(f"{message} To continue:", AGAIN)

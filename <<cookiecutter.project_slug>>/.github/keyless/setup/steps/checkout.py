@@ -1,4 +1,4 @@
-"""This folder as a Git repository, beside the one on GitHub."""
+"""This folder as a Git repository, and what GitHub has of it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LOCK = "infra/.terraform.lock.hcl"
 
 @dataclass
 class Checkout:
-    """What is known of the folder and of what was pushed."""
+    """What is known about the folder, and about what was pushed."""
 
     name: str  # of the repository on GitHub
-    repository: Repository | None  # None where GitHub shows none
-    all: bool = False  # whether the first commit takes also what was not generated
+    repository: Repository | None  # None if GitHub shows none
+    all: bool = False  # whether the first commit includes files that were not generated
     head: str = ""  # the commit that is checked out
-    branch: str = "main"  # that is checked out; empty where none is
+    branch: str = "main"  # that is checked out; empty if none is
     heads: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by their refs
     tags: dict[str, str] = field(default_factory=dict)  # commits on GitHub, by the names of tags
-    lock_is_edited: bool = False  # somebody has edited the lock file, and not committed it
-    edited: list[str] = field(default_factory=list)  # files with values, edited in the same way
+    lock_is_edited: bool = False  # the lock file has edits that are not committed
+    edited: list[str] = field(default_factory=list)  # files with values that have such edits
 
     def url(self) -> str:
         """Return the URL that git is given, in the protocol that gh was set up with."""

@@ -1,4 +1,4 @@
-"""What is committed and pushed: what bootstrap has written, and nothing of anybody else."""
+"""The commit and the push: only what bootstrap has written, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keyless.setup.steps.situation import Step
 from keyless.setup.values import without_own_values
 from keyless.writing import read_text
 
-SHOWN = 8  # files that are named
+SHOWN = 8  # files that are listed
 GOING_ON = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
 
 
@@ -35,7 +35,9 @@ def look_at_commits(checkout: Checkout, texts: dict[str, str]) -> Iterator[Step]
         Problem: nothing can be committed, or GitHub would refuse the push.
     """
     head, branch = checkout.head, checkout.branch
-    first = ["everything that .gitignore does not name" if checkout.all else "the generated files"]
+    first = [
+        "everything that .gitignore does not exclude" if checkout.all else "the generated files"
+    ]
     files = _files_to_commit(checkout, texts) if head else first
     if files:
         yield Step(f"commit {' and '.join(files)}", lambda: _commit(checkout))
@@ -44,11 +46,11 @@ def look_at_commits(checkout: Checkout, texts: dict[str, str]) -> Iterator[Step]
     ahead = behind and not contains(tip, head)
     if files and head and _is_busy(branch):
         message = "A merge or a rebase is in progress here, or no branch is checked out, so"
-        raise Problem(f"{message} nothing can be committed.", "git status", AGAIN)
+        raise Problem(f"{message} nothing can be committed. To see which:", "git status", AGAIN)
     if (files or ahead) and behind:
         raise Problem(
-            f"{branch} of {checkout.name} holds commits that this folder lacks, so a push"
-            " would be refused.",
+            f"{branch} of {checkout.name} has commits that this folder does not have, so GitHub"
+            " would refuse a push. Pull them first:",
             f"git pull --rebase origin {shlex.quote(branch)}",
             AGAIN,
         )
@@ -59,7 +61,7 @@ def look_at_commits(checkout: Checkout, texts: dict[str, str]) -> Iterator[Step]
 
 
 def _is_busy(branch: str) -> bool:
-    """Tell whether nothing can be committed: within a merge or rebase, or on no branch."""
+    """Return whether nothing can be committed: during a merge or rebase, or without a branch."""
     paths = [git("rev-parse", "--git-path", name).out.strip() for name in GOING_ON]
     return not branch or any((ROOT / path).exists() for path in paths)
 
@@ -85,13 +87,13 @@ def _files_to_commit(checkout: Checkout, texts: dict[str, str]) -> list[str]:
             checkout.edited.append(path)
         elif before.out.splitlines() != text.splitlines():
             changed.append(path)
-    # What is in services/ follows from the values, and goes with them.
+    # services/ is made from the values, so it is committed together with them.
     waits = checkout.edited
     return files + [path for path in changed if not (waits and path.startswith(SERVICES_FOLDER))]
 
 
 def _commit(checkout: Checkout) -> None:
-    """Commit what bootstrap has written, and nothing else; at first, what was generated."""
+    """Commit only what bootstrap has written; in the first commit, the generated files."""
     if not head_commit():
         if checkout.all:
             require(git("add", "--all"), "git add failed")
@@ -122,15 +124,15 @@ def _push() -> None:
     done = git("push", "--quiet", "--set-upstream", "origin", f"{branch}:refs/heads/{branch}")
     if done.status:
         raise Problem(
-            f"GitHub does not take the push, and everything before it is done:\n{done.said}\n"
-            f"Where {branch} is protected, open a pull request instead:",
+            f"GitHub refused the push. Everything before it is done.\n{done.said}\n"
+            f"If {branch} is protected, open a pull request instead:",
             "git push origin HEAD:refs/heads/bootstrap",
             "gh pr create --head bootstrap --fill",
         )
 
 
 def note_protection(checkout: Checkout) -> list[str]:
-    """Return the note on a branch that takes no push, where somebody is about to push to it.
+    """Return the note that a push may be refused, because the branch is protected.
 
     [REST API, "Get rules for a branch", "Get a branch"]
     """
@@ -142,17 +144,17 @@ def note_protection(checkout: Checkout) -> list[str]:
         rules = call_github(f"{path}/rules/branches/{branch}")
         guarded = bool(call_github(f"{path}/branches/{branch}")["protected"])
     except (Denied, LookupError, TypeError) as error:
-        return [f"Whether {branch} of {checkout.name} is protected is unknown: {error}"]
+        return [f"It is unknown whether {branch} of {checkout.name} is protected: {error}"]
     if not guarded and not {rule["type"] for rule in rules} & {"pull_request", "update"}:
         return []
     return [
-        f"{branch} of {checkout.name} is protected, so the push may be refused at the end. What is"
-        " done before stays, and a pull request with the commit then does the rest."
+        f"{branch} of {checkout.name} is protected, so GitHub may refuse the push at the end. What"
+        " is done before stays. Then open a pull request with the commit."
     ]
 
 
 def note_left(checkout: Checkout) -> list[str]:
-    """Return the note on files that the first commit leaves alone."""
+    """Return the note on files that the first commit does not include."""
     if checkout.head or checkout.all:
         return []
     left = sorted(path for path in repository_files(ROOT) if not is_generated(path))
@@ -160,15 +162,15 @@ def note_left(checkout: Checkout) -> list[str]:
         return []
     names = ", ".join(left[:SHOWN]) + f" and {len(left) - SHOWN} more" * (len(left) > SHOWN)
     return [
-        f"Not generated, so not committed, and not in a release: {names}. If all of that belongs"
-        f" to the repository: {AGAIN} ARGS=--all"
+        f"These files were not generated, so they are not committed, and not in a release: {names}."
+        f" To commit all of them: {AGAIN} ARGS=--all"
     ]
 
 
 def note_edits(checkout: Checkout) -> list[str]:
-    """Return the note on files with values in which somebody has edited, and not committed."""
+    """Return the note on files with values that have edits which are not committed."""
     if not checkout.edited:
         return []
-    hold = "hold" if len(checkout.edited) > 1 else "holds"
+    contain = "contain" if len(checkout.edited) > 1 else "contains"
     files = " and ".join(checkout.edited)
-    return [f"{files} {hold} edits of yours, which are yours to commit."]
+    return [f"{files} {contain} edits of yours. Commit them yourself."]

@@ -1,4 +1,4 @@
-"""The files that bootstrap writes: the values, and what others take from services/."""
+"""The files that bootstrap writes: the values, and the files in services/ for others."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from keyless.writing import read_text, write_text
 
 
 def look_at_files(situation: Situation) -> dict[str, str]:
-    """Return what services/ shall say, by path, where it says something else.
+    """Return the new texts of the files in services/ that must change, by path.
 
-    Where that is not known, a note says why.
+    If they cannot be determined, a note gives the reason.
     """
     if not (ROOT / SERVICES_FOLDER).is_dir():
         return {}
     try:
         wanted = service_files(situation.wanted, situation.name)
     except CannotJudge as reason:
-        situation.notes.append(f"What {SERVICES_FOLDER}/ should say is not known: {reason}")
+        situation.notes.append(f"The files in {SERVICES_FOLDER}/ cannot be checked: {reason}")
         return {}
     paths = {path: ROOT / path for path in wanted}
     now = {path: read_text(file) for path, file in paths.items() if file.is_file()}
@@ -36,7 +36,7 @@ def look_at_files(situation: Situation) -> dict[str, str]:
 
 
 def plan_writing(situation: Situation, outputs: dict[str, str]) -> None:
-    """Add the step that writes what differs; `outputs` are the files of services/ that do."""
+    """Add the step that writes what changes; `outputs` are the files of services/ that change."""
     if situation.texts == situation.before and not outputs:
         return
     changed = [path for path, text in situation.texts.items() if text != situation.before[path]]
@@ -47,15 +47,15 @@ def plan_writing(situation: Situation, outputs: dict[str, str]) -> None:
 
 
 def note_fetching(situation: Situation, outputs: dict[str, str]) -> None:
-    """Note who must fetch the files of services/ that will differ."""
+    """Note which repositories must fetch the files of services/ that change."""
     if outputs:
         names = ", ".join(sorted({Path(path).stem for path in outputs}))
-        text = f"In the repository of {names}, once this is pushed: make fetch"
+        text = f"After this is pushed, type this in the repository of {names}: make fetch"
         situation.notes.append(text)
 
 
 def note_stated_trust(situation: Situation) -> list[str]:
-    """Return the note on the refs that infra/tests/ states by hand, where they are others."""
+    """Return the note on the refs that infra/tests/ expects, if the role trusts others."""
     path = ROOT / TRUST_TEST
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     stated = re.search(r"(?m)^ *refs *= *\[(.*)\]$", text)
@@ -63,8 +63,8 @@ def note_stated_trust(situation: Situation) -> list[str]:
     if not stated or stated[1] == refs:
         return []
     return [
-        f"{TRUST_TEST} states the trust once more, for {stated[1]}, and the role trusts {refs}. So"
-        " make test fails, and CI does. Change it there, too (.github/keyless/docs/changes.md)."
+        f"{TRUST_TEST} expects that the role trusts {stated[1]}, but it trusts {refs}. So make test"
+        " fails, here and in CI. Change the test, too (.github/keyless/docs/changes.md)."
     ]
 
 
@@ -86,14 +86,14 @@ def _changed(names: tuple[str, ...], old: dict[str, Any], new: dict[str, Any]) -
 
 
 def write(situation: Situation) -> None:
-    """Write the values, and what follows from them in services/.
+    """Write the values, and the files in services/ that are made from them.
 
     Raises:
-        Problem: somebody has edited the values meanwhile.
+        Problem: somebody has edited the values in the meantime.
     """
     for path, text in situation.before.items():
         if read_text(ROOT / path) != text:
-            message = f"{path} was edited while this was asking, so it was not written."
+            message = f"{path} was edited in the meantime, so it was not overwritten. Start again:"
             raise Problem(message, AGAIN)
     outputs = look_at_files(situation)
     for path, text in {**situation.texts, **outputs}.items():

@@ -1,4 +1,4 @@
-"""The check judges the values as they shall be, before anything is done with them."""
+"""The check judges the values as they will be, before they are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIX = "make check ARGS=--fix"
 
 
 def judge_before_github(situation: Situation) -> None:
-    """Let the check judge everything that GitHub is not asked for: all but the subjects.
+    """Let the check judge all values except the subjects, which come from GitHub.
 
     Raises:
         Problem: it has findings.
@@ -27,13 +27,13 @@ def judge_before_github(situation: Situation) -> None:
 
 
 def judge(situation: Situation, *arguments: str) -> None:
-    """Let the check judge the values, as CI does; then also what Terraform is about to do.
+    """Let the check judge the values, as CI does; with --plan also what Terraform will do.
 
-    What the plan for AWS does not show yet, the check has seen in a plan of its own before.
+    What the plan for AWS does not show yet, the check has judged before in a plan of its own.
 
     Args:
-        situation: with the values as they shall be.
-        arguments: further ones of the check: --plan and a file.
+        situation: with the values as they will be.
+        arguments: further arguments of the check: --plan and a file.
 
     Raises:
         Problem: it has findings, or cannot judge, or lacks PyYAML.
@@ -44,5 +44,6 @@ def judge(situation: Situation, *arguments: str) -> None:
     seen_before = bool(arguments) and done.status == 2 and f": {UNJUDGED} " in done.out
     if done.status and not seen_before:
         text = f"{done.out}{done.err}".strip().replace(f"{values}/", "infra/")
-        message = f"make check has found this, so nothing is applied:\n{text}\nCorrect that, and go"
-        raise Problem(f"{message} on. This offers the edits that can be made for you:", FIX, AGAIN)
+        message = f"make check has found this, so nothing is applied:\n{text}\nCorrect it, then"
+        message += " continue. The first command offers to make the edits that are safe:"
+        raise Problem(message, FIX, AGAIN)

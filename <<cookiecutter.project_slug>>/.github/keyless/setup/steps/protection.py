@@ -29,7 +29,7 @@ def look_at_environment(situation: Situation) -> None:
     """Compare the environment of the job, if it has one, with the refs that the role trusts.
 
     Raises:
-        Denied: GitHub does not tell.
+        Denied: GitHub does not answer.
     """
     name, refs = situation.entry.get("environment"), situation.entry["refs"]
     if name is None:
@@ -37,47 +37,49 @@ def look_at_environment(situation: Situation) -> None:
     path, wanted = environment_path(situation.name, name), wanted_policies(refs)
     there = find_on_github(path) if situation.repository else None
     if there is None:
-        text = f"create the environment {name} on GitHub, for {' and '.join(refs)} alone"
+        text = f"create the environment {name} on GitHub, for {' and '.join(refs)} only"
         situation.add(text, lambda: _create_environment(situation, path, wanted))
         return
     have = admitted_policies(path, there)
     if have is None:
         page = f"{page_of(situation.name)}/settings/environments"
-        text = f"The environment {name} admits other refs than {' '.join(refs)}: {page}"
+        text = f"The environment {name} also admits refs that the role does not trust (it trusts"
+        text += f" {' and '.join(refs)}). Limit it: {page}"
         situation.notes.append(text)
         return
     missing = [each for each in wanted if each not in have]
     others = [each.name for each in have if each not in wanted]
     if missing:
         names = " and ".join(each.name for each in missing)
-        situation.add(f"let {names} use the environment {name}", lambda: _admit(path, missing))
+        situation.add(f"allow {names} to use the environment {name}", lambda: _admit(path, missing))
     if others:
-        situation.notes.append(f"The environment {name} admits {' and '.join(others)}, too.")
+        situation.notes.append(f"The environment {name} also admits {' and '.join(others)}.")
 
 
 def _create_environment(situation: Situation, path: str, wanted: list[Policy]) -> None:
-    """Create an environment that the trusted refs alone may use."""
+    """Create an environment that only the trusted refs can use."""
     limits = {"protected_branches": False, "custom_branch_policies": True}
     try:
         call_github(path, "PUT", {"deployment_branch_policy": limits})
         _admit(path, wanted)
     except Denied as denied:
         tested = tests_ref_claim(situation.account, situation.entry)
-        rests = "may push the ref, which the role tests" if tested else "may start a workflow"
-        accept_refusal(denied, f"the trust then rests on who {rests}")
+        can = "push a trusted ref" if tested else "start a workflow"
+        accept_refusal(denied, f"So anyone who can {can} can publish")
 
 
 def _admit(path: str, policies: list[Policy]) -> None:
-    """Let refs use an environment."""
+    """Allow refs to use an environment."""
     for policy in policies:
         body = {"name": policy.name, "type": policy.type}
         call_github(f"{path}/deployment-branch-policies", "POST", body)
 
 
 def look_at_tags(situation: Situation) -> None:
-    """Look who may make the trusted refs, and whether a published tag stays; add what is missing.
+    """Find out who can create the trusted refs, and whether published tags are protected.
 
-    That published tags stay is a step, because it is in nobody's way. Who may publish is a choice.
+    Protection of published tags is added as a step, because it hinders nobody. Limiting who can
+    publish is a choice, so it is only a note.
     """
     name, refs = situation.name, situation.entry["refs"]
     try:
@@ -98,32 +100,32 @@ def look_at_tags(situation: Situation) -> None:
             _plan_ruleset(situation, ruleset, there, refs)
     elif free:
         situation.notes.append(
-            f"Whoever may write to {name} can publish, with {' or '.join(free)}. To leave that to"
-            f" admins: {AGAIN} ARGS=--ruleset"
+            f"Anyone who can write to {name} can publish, with {' or '.join(free)}. To limit this"
+            f" to admins: {AGAIN} ARGS=--ruleset"
         )
 
 
 def _unprotected(name: str, error: Exception) -> str:
-    """Return what remains where GitHub shows no rulesets, or does not say whether it has any."""
+    """Return what follows if GitHub offers no rulesets, or does not show them."""
     said = " ".join(str(error).split())
     if isinstance(error, Denied) and is_refusal(error):
         return (
-            f"GitHub has no rulesets for {name} ({said}) So whoever may write to it can publish,"
-            " and can move or delete a published tag. The images stay as they are."
+            f"GitHub offers no rulesets for {name} ({said}). So anyone who can write to it can"
+            " publish, and can move or delete a published tag. The images stay as they are."
         )
-    return f"Whether rulesets protect the refs of {name} is unknown: {said}"
+    return f"It is unknown whether rulesets protect the refs of {name}: {said}"
 
 
 def _look_at_releases(situation: Situation) -> bool:
-    """Tell whether GitHub locks the tags of releases, or will after the step that is added."""
+    """Return whether GitHub locks the tags of releases, or will after the step that is added."""
     repository, name = situation.repository, situation.name
     there = has_immutable_releases(repository) if repository else False
     if not there and situation.options.immutable_releases:
-        text = f"let GitHub lock tag and files of each release of {name} once it is published"
+        text = f"let GitHub lock the tag and files of each published release of {name}"
         situation.add(text, lambda: _lock_releases(name))
     elif there is False:
         situation.notes.append(
-            "GitHub can also lock tag and files of each release for good, once it is published:"
+            "GitHub can also lock the tag and files of each published release for good:"
             f" {AGAIN} ARGS=--immutable-releases"
         )
     return bool(there)
@@ -133,13 +135,13 @@ def _lock_releases(name: str) -> None:
     try:
         call_github(immutable_path(name), "PUT", {})
     except Denied as denied:
-        accept_refusal(denied, "releases can then be edited, and the ruleset alone keeps tags")
+        accept_refusal(denied, "Releases can still be edited. Only the ruleset protects their tags")
 
 
 def _plan_ruleset(
     situation: Situation, ruleset: dict[str, Any], there: list[Any], refs: list[str]
 ) -> None:
-    """Add the step that makes a ruleset, or the note on why there is none."""
+    """Add the step that creates a ruleset, or the note on why it is not created."""
     name, repository = ruleset["name"], situation.repository
     if repository and not repository.administered:
         situation.notes.append(
@@ -149,7 +151,7 @@ def _plan_ruleset(
     elif name in [each["name"] for each in there]:
         page = f"{page_of(situation.name)}/settings/rules"
         situation.notes.append(
-            f"The ruleset {name!r} exists, and does not protect {' and '.join(refs)}: it is not"
+            f"The ruleset {name!r} exists, but does not protect {' and '.join(refs)}: it is not"
             f" active, was edited, or has exceptions. Edit it: {page}"
         )
     else:
@@ -158,10 +160,10 @@ def _plan_ruleset(
 
 
 def _create_ruleset(situation: Situation, ruleset: dict[str, Any]) -> None:
-    rests = "publish"
+    can = "can publish"
     if ruleset["name"].startswith("what"):
-        rests = "move and delete what is published; the images stay as they are"
+        can = "can move and delete published refs. The images stay as they are"
     try:
         call_github(f"repos/{situation.name}/rulesets", "POST", ruleset)
     except Denied as denied:
-        accept_refusal(denied, f"so whoever may write to the repository can {rests}")
+        accept_refusal(denied, f"So anyone who can write to the repository {can}")

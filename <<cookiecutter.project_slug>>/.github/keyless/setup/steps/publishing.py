@@ -29,15 +29,15 @@ from keyless.setup.service_files import SERVICES_FOLDER, publishes_releases
 from keyless.setup.steps.checkout import LOCK, Checkout
 from keyless.setup.steps.situation import Situation
 
-SHOWN = 5  # files that are named
+SHOWN = 5  # files that are listed
 
 
 def look_at_version(situation: Situation, checkout: Checkout) -> None:
-    """Add the step that publishes the first version, or note why there is none.
+    """Add the step that publishes the first version, or note why it is not published.
 
     Args:
-        situation: with all other steps, of which each must be done before.
-        checkout: with what is known of the folder and of GitHub.
+        situation: with all other steps, which come before this one.
+        checkout: with what is known about the folder and GitHub.
     """
     refs, pushes = situation.entry["refs"], _pushed_branch(situation)
     situation.published = published_of(refs, checkout.tags)
@@ -51,13 +51,13 @@ def look_at_version(situation: Situation, checkout: Checkout) -> None:
         kind = "as a GitHub release" if publishes_releases() else "by its tag"
         text = f"publish {version} {kind}, and follow the run of deploy.yml that this starts"
         situation.add(text, lambda: _publish(situation, version))
-        situation.notes.append(f"To set up all this and publish nothing: {AGAIN} ARGS=--no-release")
+        situation.notes.append(f"To set all this up without publishing: {AGAIN} ARGS=--no-release")
     elif reason:
         situation.notes.append(reason)
 
 
 def _pushed_branch(situation: Situation) -> str:
-    """Return the branch that a step pushes, empty where none does."""
+    """Return the branch that a step pushes; empty if no step pushes."""
     pushed = [step.text.split()[1] for step in situation.steps if step.text.startswith("push ")]
     return pushed[0] if pushed else ""
 
@@ -67,10 +67,10 @@ def _look_at_branch(situation: Situation, pushed: str) -> None:
     starts = any(ref_matches(f"{HEADS}{pushed}", ref) for ref in situation.entry["refs"])
     if not (pushed and starts):
         if situation.options.no_release:
-            situation.notes.append("--no-release changes nothing: nothing is published here.")
+            situation.notes.append("--no-release has no effect: bootstrap publishes nothing here.")
         return
     if situation.options.no_release:
-        text = f"--no-release keeps no push to {pushed} from publishing. It only follows no run."
+        text = f"The push to {pushed} publishes, also with --no-release. Its run is not followed."
         situation.notes.append(text)
         return
     situation.publishing = f"{HEADS}{pushed}"
@@ -79,35 +79,37 @@ def _look_at_branch(situation: Situation, pushed: str) -> None:
 
 
 def _reason_against(situation: Situation, checkout: Checkout) -> str | None:
-    """Return why no version is published, empty where that needs no words; None where one is."""
+    """Return why no version is published (empty: no note is needed); None if one is published."""
     refs, branch = situation.entry["refs"], checkout.branch
     if situation.published:
-        text = f"--no-release changes nothing: {situation.published[-1]} is published."
+        text = f"--no-release has no effect: {situation.published[-1]} is already published."
         return text if situation.options.no_release else ""
     if situation.options.no_release or not (ROOT / WORKFLOWS / "deploy.yml").is_file():
         return ""
     here = published_of(refs, dict.fromkeys(git("tag", "--list").out.split(), ""))
     later = release_line(here[-1] if here else first_version(refs))
     if here:
-        return f"The tag {here[-1]} is here and not on GitHub, so nothing is published. To: {later}"
+        return (
+            f"The tag {here[-1]} exists here but not on GitHub, so nothing is published. To publish"
+            f" it: {later}"
+        )
     left = _left(situation, checkout)
     if left:
-        text = f"Not committed, so no version is published: {shortened(left, SHOWN)}. Commit what"
-        return f"{text} belongs to it, then: {later}"
+        text = "No version is published, because these files are not committed:"
+        return f"{text} {shortened(left, SHOWN)}. Commit those that belong to it, then: {later}"
     default = situation.repository.default_branch if situation.repository else branch
     if checkout.heads and branch != default:
         text = f"No version is published from {branch or 'a commit without a branch'}, which is not"
         return f"{text} the default branch {default}. Once it is merged: {later}"
     tip = checkout.heads.get(f"{HEADS}{branch}", "")
     if tip not in ("", checkout.head) and not contains(checkout.head, tip):
-        return (
-            f"{branch} on GitHub has newer commits, so no version is published from here: {later}"
-        )
+        text = f"{branch} on GitHub has newer commits, so no version is published from here. Pull"
+        return f"{text} them, then: {later}"
     return None
 
 
 def _left(situation: Situation, checkout: Checkout) -> list[str]:
-    """Return what the commit of bootstrap leaves out: it was judged, and would not be published."""
+    """Return what bootstrap does not commit: the check judged it, but no release would have it."""
     if not checkout.head:
         ours = () if situation.options.all else repository_files(ROOT)
         return sorted(path for path in ours if not is_generated(path))
@@ -127,14 +129,14 @@ def _publish(situation: Situation, version: str) -> None:
 
 
 def _refuse_switched_off(situation: Situation) -> None:
-    """Refuse to publish from a new repository that starts no workflow, as its owner may want it.
+    """Refuse to publish from a new repository that starts no workflow; its owner may forbid that.
 
     Raises:
         Problem: it starts none.
     """
     if not situation.created:
         return
-    with contextlib.suppress(Denied):  # only admins may ask
+    with contextlib.suppress(Denied):  # only admins can see this
         found = actions_problem(situation.name)
         if isinstance(found, Problem):
             raise Problem(f"{found} Then publish:", *found.commands, later_line(situation))

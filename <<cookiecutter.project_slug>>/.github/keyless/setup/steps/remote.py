@@ -1,4 +1,4 @@
-"""Where a push would go: the folder's repository, its remote, and the history on GitHub."""
+"""The target of a push: the folder's repository, its remote, and the history on GitHub."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from keyless.setup.steps.situation import Step
 
 
 def look_at_remote(checkout: Checkout, refs: list[str]) -> Iterator[Step]:
-    """Look where the push would go; yield what is missing on the way: repository, remote.
+    """Find out where a push would go; yield the steps for a missing repository or remote.
 
     `refs` are what the role trusts.
 
     Raises:
-        Problem: it would go to another repository, or over somebody's commits.
+        Problem: it would go to another repository, or overwrite somebody's commits.
     """
     top, url = git("rev-parse", "--show-toplevel"), ""
     if top.status and "not a git repository" not in top.err:
@@ -35,7 +35,7 @@ def look_at_remote(checkout: Checkout, refs: list[str]) -> Iterator[Step]:
     else:
         _read_folder(checkout)
         urls = _remote_urls()
-        for each in urls[1:]:  # all of them are pushed to
+        for each in urls[1:]:  # a push goes to all of them
             list(look_at_url(checkout, each))
         if urls:
             url = urls[0]
@@ -61,14 +61,14 @@ def _read_folder(checkout: Checkout) -> None:
 
 
 def _remote_urls() -> list[str]:
-    """Return the URLs that origin is read from and pushed to; the first one is read from."""
+    """Return the URLs of origin for reading and pushing; the first one is for reading."""
     keys = [f"remote.origin.{key}" for key in ("url", "pushurl")]
     printed = [git("config", "--get-all", key).out.split("\n") for key in keys]
     return [url for urls in printed for url in urls if url]
 
 
 def look_at_url(checkout: Checkout, url: str) -> Iterator[Step]:
-    """Yield the step that gives the remote the repository's new name; none where it has it.
+    """Yield the step that gives the remote the repository's new name; none if it has it.
 
     Raises:
         Problem: it is another repository.
@@ -77,17 +77,17 @@ def look_at_url(checkout: Checkout, url: str) -> Iterator[Step]:
     way = rf"(?:https://(?:[^@/]*@)?|(?:ssh://)?[\w-]+@)(?:ssh\.)?{own}(?::443)?[:/]"
     match = re.fullmatch(rf"{way}(.+?)(?:\.git)?/?", url)
     if not match or not _same_repository(checkout, match[1]):
-        shown = re.sub("//.*@", "//", url)  # a password may stand there
+        shown = re.sub("//.*@", "//", url)  # it may contain a password
         raise Problem(
-            f"The remote origin of this folder is {shown}, and not {checkout.name}, so it is not"
-            " pushed to. Give it another name; a new origin is then added.",
+            f"The remote origin of this folder is {shown} instead of {checkout.name}, so nothing is"
+            " pushed. Rename this remote. Then bootstrap adds a new origin:",
             "git remote rename origin upstream",
             AGAIN,
         )
     if match[1] != checkout.name:
         new = url[: match.start(1)] + checkout.name + url[match.end(1) :]
         rename = ("remote", "set-url", "origin", new)
-        text = f"let the remote origin name {checkout.name}"
+        text = f"change the remote origin to {checkout.name}"
         yield Step(text, lambda: require(git(*rename), "The remote was not changed"))
 
 
@@ -100,7 +100,7 @@ def _same_repository(checkout: Checkout, name: str) -> bool:
 
 
 def _compare_histories(checkout: Checkout, url: str, refs: list[str]) -> None:
-    """Read the branches on GitHub, and refuse a push that does not fit to them."""
+    """Read the branches on GitHub, and refuse a push that does not match them."""
     name, branch = checkout.name, checkout.branch
     if checkout.repository:
         url = url or checkout.url()
@@ -108,19 +108,20 @@ def _compare_histories(checkout: Checkout, url: str, refs: list[str]) -> None:
     if checkout.heads:
         _refuse_other_history(checkout, url)
     elif branch != "main" and f"refs/heads/{branch}" not in refs:
-        message = f"{name} is empty, and the branch here is {branch or 'none'}:"
+        here = f"the branch here is {branch}" if branch else "no branch is checked out here"
         line = "git branch -m main" if branch else "git switch main"
-        raise Problem(f"{message} the first push must be of main.", line, AGAIN)
+        message = f"{name} is empty, so the first push must be of main, but {here}:"
+        raise Problem(message, line, AGAIN)
 
 
 def refuse_missing_branch(checkout: Checkout, refs: list[str]) -> None:
-    """Refuse a role that trusts branches, none of which is on GitHub, or is pushed by this.
+    """Refuse a role that trusts only branches that GitHub lacks and bootstrap does not push.
 
     Raises:
         Problem: no push could publish.
     """
     repository, branch = checkout.repository, checkout.branch
-    if repository and checkout.heads:  # what is empty gets its first branch from here
+    if repository and checkout.heads:  # an empty repository gets its first branch from here
         heads = [*checkout.heads, *[f"refs/heads/{branch}"] * bool(branch)]
         problem = missing_branch(checkout.name, refs, heads, repository.default_branch)
         if problem:
@@ -137,8 +138,8 @@ def _refuse_other_history(checkout: Checkout, url: str) -> None:
         require(git("fetch", "--quiet", "--no-tags", url, ref), f"git cannot read {ref}")
     if not head or git("merge-base", head, tip).status:
         raise Problem(
-            f"{checkout.name} is not empty, and this folder does not come from it, so nothing is"
-            " pushed over it. Give this one another name, or add all this to a clone of it.",
+            f"{checkout.name} is not empty, and this folder is not a clone of it, so nothing is"
+            " pushed. Choose another name for this repository, or add these files to a clone:",
             f'{AGAIN} ARGS="--repository {checkout.name}-2"',
             f"gh repo clone {checkout.name}",
         )

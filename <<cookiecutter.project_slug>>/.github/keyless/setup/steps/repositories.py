@@ -1,4 +1,4 @@
-"""GitHub: each entry's repository, its name and its subject; this one may have to be created."""
+"""GitHub: each entry's repository, its name and subject. This repository may be created."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from keyless.setup.steps.situation import Situation
 
 
 def look_at_repositories(situation: Situation) -> None:
-    """Compare each entry with its repository on GitHub, and add what this one lacks.
+    """Compare each entry with its repository on GitHub, and add the steps for this one.
 
     Raises:
-        Problem: a repository cannot be published from.
+        Problem: nothing can be published from a repository.
     """
     entries = situation.account.entries
     given = {key: _given_name(situation, key) for key in entries}
@@ -40,8 +40,8 @@ def look_at_repositories(situation: Situation) -> None:
         elif key != situation.key:
             name = entry["github_repository"]
             raise Problem(
-                f"GitHub shows no repository {name}, which the entry {key!r} names. Create it"
-                " from its own folder, or remove the entry.",
+                f"The entry {key!r} names the repository {name}, which GitHub does not show. Create"
+                " it from its own folder, or remove the entry. To see whether it exists:",
                 f"gh repo view {name}",
             )
         if key == situation.key:
@@ -53,9 +53,9 @@ def look_at_repositories(situation: Situation) -> None:
 
 
 def _given_name(situation: Situation, key: str) -> str | None:
-    """Return the name that was typed, for the one entry that it is for.
+    """Return the name that was given as an option, if it is meant for this entry.
 
-    That is the entry which has this name already, else this repository's own.
+    It is meant for the entry that already has this name, otherwise for this repository's own.
     """
     name = situation.options.repository
     if not name:
@@ -75,13 +75,14 @@ def _refuse_unusable(situation: Situation, repository: Repository) -> None:
         message = f"{name} is archived, so nothing can be published from it."
         raise Problem(message, f"gh repo unarchive {name}", AGAIN)
     if not repository.writable:
-        message = f"{name} exists, and you may not push to it, so nothing can be published from it."
-        message += " Ask one of its admins for that, or log in as somebody who may:"
+        message = f"{name} exists, but you do not have permission to push to it, so you cannot"
+        message += " publish from it. Ask one of its admins, or log in as somebody who has it:"
         raise Problem(message, *login_to_github(), AGAIN)
     try:
         found = actions_problem(name)
-    except Denied as denied:  # only admins may ask
-        situation.notes.append(f"Whether GitHub Actions run in {name} is unknown: {denied}")
+    except Denied as denied:  # only admins can see this
+        text = f"It is unknown whether GitHub Actions is switched on in {name}: {denied}"
+        situation.notes.append(text)
         return
     if isinstance(found, Problem):
         raise found
@@ -94,9 +95,8 @@ def _plan_creation(situation: Situation) -> None:
     noted = situation.account.entries[situation.key].get("subject_prefix")
     if noted and not options.repository:
         raise Problem(
-            f"GitHub shows no repository {name}, which the role trusts as {noted}. It was"
-            " deleted, or gh is logged in as somebody who may not see it. Only if it is to be"
-            " created anew, name it:",
+            f"The role trusts {noted}, but GitHub shows no repository {name}. It was deleted, or"
+            " your login cannot see it. If you want to create it again, give its name:",
             "gh auth status",
             f'{AGAIN} ARGS="--repository {name}"',
         )
@@ -105,14 +105,14 @@ def _plan_creation(situation: Situation) -> None:
     kind = "public" if options.public else "private"
     text = f"create the GitHub repository {situation.name}, {kind} and empty"
     situation.add(text, lambda: _create(situation))
-    text = f"ask GitHub for its OIDC subject, and note that in {TFVARS}"
+    text = f"ask GitHub for its OIDC subject, and write it into {TFVARS}"
     situation.add(text, lambda: _note_subject(situation))
 
 
 def _refuse_owner(name: str, kind: str) -> None:
     """Refuse to create a repository that GitHub would refuse to create; `kind` is its visibility.
 
-    Where a token may not ask, GitHub itself decides when the repository is created.
+    If the token cannot read this, GitHub decides when the repository is created.
     [REST API, "Get an organization": members_can_create_private_repositories]
 
     Raises:
@@ -123,39 +123,39 @@ def _refuse_owner(name: str, kind: str) -> None:
     with contextlib.suppress(Denied):
         found, me = find_on_github(f"users/{owner}"), call_github("user")["login"]
         if found is None:
-            message = f"GitHub knows no {owner}, so {name} cannot be created. Name the right owner:"
-            raise Problem(message, other)
+            message = f"GitHub has no user or organisation {owner}, so {name} cannot be created."
+            raise Problem(f"{message} Give the right owner:", other)
         if found["type"] == "Organization":
             _refuse_member(owner, name, kind)
         elif found["login"].lower() != me.lower():
-            message = (
-                f"{owner} is another person than {me}, as whom you are logged in to GitHub, so"
-            )
-            raise Problem(f"{message} you cannot create {name}.", *login_to_github(), other)
+            message = f"You are logged in to GitHub as {me}, so you cannot create {name}. Log in as"
+            message += f" {owner}, or give another owner:"
+            raise Problem(message, *login_to_github(), other)
 
 
 def _refuse_member(owner: str, name: str, kind: str) -> None:
-    """Refuse somebody who may not create repositories in an organisation."""
+    """Refuse somebody who cannot create repositories in an organisation."""
     membership = find_on_github(f"user/memberships/orgs/{owner}") or {}
     allowed = find_on_github(f"orgs/{owner}") or {}
     member = bool(membership) and allowed.get(f"members_can_create_{kind}_repositories", True)
     if membership.get("role") != "admin" and not member:
-        message = f"You cannot create {kind} repositories in {owner}, so nothing was begun. Ask an"
-        message += f" owner to create {name}, empty, and to let you write to it. To look for it:"
+        message = f"You do not have permission to create {kind} repositories in {owner}, so nothing"
+        message += f" was started. Ask an owner to create {name}, without any commit, and to give"
+        message += " you write access. To see whether it exists:"
         raise Problem(message, f"gh repo view {name}", AGAIN)
 
 
 def compare(
     situation: Situation, key: str, repository: Repository, prefix: str, given: str | None
 ) -> None:
-    """Note what GitHub says of a repository where the entry says something else.
+    """Put name and subject into the entry, as GitHub reports them.
 
     Args:
-        situation: with the texts that the values are put into.
+        situation: with the texts of the values.
         key: of the entry.
         repository: what GitHub shows under the entry's name.
         prefix: of the subjects of its jobs.
-        given: the name that somebody has typed for this entry, if they did.
+        given: the name that was given as an option for this entry, if any.
 
     Raises:
         Problem: it is another repository than the one that the role trusts.
@@ -169,7 +169,7 @@ def compare(
     if repository.full_name != old:
         _refuse_with_callers(situation, old, repository.full_name)
     if repository.full_name.lower() != old.lower():
-        text = f"README.md and .cookiecutter.json may still name {old}: edit them."
+        text = f"README.md and .cookiecutter.json may still contain {old}. Edit them."
         situation.notes.append(text)
 
 
@@ -178,20 +178,20 @@ def _refuse_stranger(
 ) -> None:
     noted, name = situation.account.entries[key].get("subject_prefix"), repository.full_name
     ids = re.findall("@([0-9]+)", noted or "")
-    same = ids == [str(repository.owner_id), str(repository.id)]  # its owner is who it was, too
+    same = ids == [str(repository.owner_id), str(repository.id)]  # its owner is the same, too
     changed = noted not in (None, prefix) and not same
     if changed and key != situation.key and not repository.writable:
         raise Problem(
-            f"The role of {key!r} trusts {noted}, and GitHub says {prefix} now. You may not"
-            f" push to {name}, so it may be a stranger's. If it is right, write it"
-            f" into {TFVARS}.",
+            f"The role of {key!r} trusts {noted}, but GitHub now reports {prefix}. You cannot push"
+            f" to {name}, so it may belong to a stranger. If it is the right repository, write the"
+            f" new value into {TFVARS}. To see it:",
             f"gh repo view {name}",
         )
     if len(ids) == 2 and int(ids[1]) != repository.id and not given:
         raise Problem(
-            f"The role of {key!r} trusts {noted}, and {name} has the id {repository.id}."
+            f"The role of {key!r} trusts {noted}, but {name} has the id {repository.id}."
             " It was deleted and created again, or somebody else took its name. Only if it is"
-            " yours, name it:",
+            " yours, give its name:",
             f"gh repo view {name}",
             f'{AGAIN} ARGS="--repository {name}"',
         )
@@ -209,9 +209,9 @@ def _refuse_with_callers(situation: Situation, old: str, new: str) -> None:
     files = f"{SHARED_WORKFLOW} infra/*.tfvars.json"
     both = f"-e 's#{old}/[.]github/#{new}/.github/#' -e 's#\"{old}\"#\"{new}\"#'"
     raise Problem(
-        f"GitHub calls this repository {new} now, and publish-image.yml is"
-        f" called as one of {old}, which the roles of {', '.join(callers)} trust. Write"
-        " the new name, let this apply it, and the callers take their file: make caller",
+        f"GitHub now calls this repository {new}, but the roles of {', '.join(callers)} still trust"
+        f" publish-image.yml of {old}. Write the new name, and apply it with the second command."
+        " Then each caller gets its new file: make caller",
         f"sed -i.bak {both} {files} && rm -f infra/*.bak .github/workflows/*.bak",
         AGAIN,
     )
@@ -238,7 +238,7 @@ def _note_subject(situation: Situation) -> None:
         time.sleep(seconds)
     found = situation.repository
     if found is None:
-        text = f"GitHub does not show {situation.name} yet, which it has created."
+        text = f"GitHub has created {situation.name}, but does not show it yet. Try again:"
         raise Problem(text, AGAIN)
     compare(situation, situation.key, found, subject_prefix(found), situation.name)
     write(situation)

@@ -1,4 +1,4 @@
-"""What bootstrap has found, what shall be, and the steps that lead from one to the other."""
+"""What bootstrap has found, what is wanted, and the steps from one to the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from keyless.writing import read_text, write_text
 
 
 class Step(NamedTuple):
-    """Something that is missing: what will be done, in words, and the doing."""
+    """Something that is missing: its text for people, and the function that does it."""
 
     text: str
     act: Callable[[], None]
@@ -32,16 +32,16 @@ class Situation:
     """This repository on its way to the first image."""
 
     options: argparse.Namespace
-    folder: Path  # for what nobody else may touch: plans and values
-    account: Account  # as the files say it when this begins
+    folder: Path  # private: for plans and values
+    account: Account  # as the files have it at the start
     key: str  # of this repository's own entry
     service: Service | None
-    texts: dict[str, str]  # the files with values, by path, as they shall be
+    texts: dict[str, str]  # the files with values, by path, as they will be
     before: dict[str, str]  # as they are
     repository: Repository | None = None  # this one on GitHub; None before it is created
     created: bool = False  # whether it was created in this run
     imports: dict[str, str] = field(default_factory=dict)  # identifiers in AWS, by address
-    state_was_lost: bool = False  # a role trusts what is noted here, and no state knows it
+    state_was_lost: bool = False  # a role trusts our subject, but is in no state
     no_place_for_state: bool = False  # nothing can be planned before its bucket is created
     published: list[str] = field(default_factory=list)  # versions that are on GitHub
     publishing: str = ""  # the ref whose run is followed once the steps are done
@@ -54,11 +54,11 @@ class Situation:
 
         Args:
             options: those of the command bootstrap.
-            folder: an empty one, which nobody else may touch.
+            folder: an empty, private one.
 
         Raises:
             CannotJudge: a file cannot be read.
-            Problem: the own entry is not known.
+            Problem: the own entry is unknown.
         """
         account = account_here(AGAIN)
         texts = {path: read_text(ROOT / path) for path in account.texts}
@@ -67,22 +67,22 @@ class Situation:
 
     @property
     def wanted(self) -> Account:
-        """What the values say, as they shall be."""
+        """The account, with the values as they will be."""
         return parse_account(self.texts)
 
     @property
     def entry(self) -> dict[str, Any]:
-        """This repository's entry, as it shall be."""
+        """This repository's entry, as it will be."""
         return self.wanted.entries[self.key]
 
     @property
     def name(self) -> str:
-        """This repository's name on GitHub, as it shall be."""
+        """This repository's name on GitHub, as it will be."""
         return str(self.entry["github_repository"])
 
     @property
     def creates_provider(self) -> bool:
-        """Whether Terraform shall create the account's identity provider."""
+        """Whether Terraform creates the account's identity provider."""
         return bool(json.loads(self.texts[TFVARS])["create_oidc_provider"])
 
     def add(self, text: str, act: Callable[[], None]) -> None:
@@ -97,7 +97,7 @@ class Situation:
             self.texts[place] = text
 
     def write_aside(self) -> Path:
-        """Write the values as they shall be, where nobody else may; return the folder."""
+        """Write the values as they will be into a private folder, and return it."""
         values = self.folder / "values"
         values.mkdir(exist_ok=True)
         for path, text in self.texts.items():

@@ -1,4 +1,4 @@
-"""Terraform's states: whether each knows the entries of its file, and what it lacks."""
+"""Terraform's states: whether each contains the entries of its file, and what it lacks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from keyless.setup.terraform import (
 
 
 def read_states(situation: Situation) -> set[str]:
-    """Return the addresses that Terraform's states know, all together.
+    """Return the addresses in all of Terraform's states.
 
     Raises:
-        Problem: a state cannot be read, or does not fit to the files of the entries.
+        Problem: a state cannot be read, or does not match the files of the entries.
     """
     if situation.no_place_for_state:
         return set()
@@ -39,14 +39,14 @@ def _refuse_forgotten(situation: Situation) -> None:
     for name in forgotten_states(situation.account):
         path = f"infra/{name}.tfvars.json"
         raise Problem(
-            f"The state {name} knows roles and registries, and {path} is not there, so nobody"
-            " would look after them. Restore it, and remove entries one by one:",
+            f"The state {name} contains roles and ECR repositories, but {path} is missing, so they"
+            " would no longer be managed. Restore the file, and remove its entries one by one:",
             f"git log --diff-filter=D -- {path}",
         )
 
 
 def _refuse_half_moved(situation: Situation, made: dict[State, set[str]]) -> None:
-    """Refuse an entry that was moved to another file, where its state was not."""
+    """Refuse an entry that was moved to another file without its state."""
     modules = {
         one: {f"{each.rpartition('].')[0]}]" for each in known} for one, known in made.items()
     }
@@ -56,9 +56,9 @@ def _refuse_half_moved(situation: Situation, made: dict[State, set[str]]) -> Non
             if other != place:
                 also = ", too: a move was interrupted" * (place in know)
                 raise Problem(
-                    f"The entry {key!r} stands in {place}, and the state of {other} knows its"
-                    f" role and its registry{also}. This brings both together there, and"
-                    " changes nothing in AWS:",
+                    f"The entry {key!r} is in {place}, but the state of {other} contains its role"
+                    f" and its ECR repository{also}. To bring both together there, without a"
+                    " change in AWS:",
                     f"make move KEY={shlex.quote(key)} TO={other}",
                 )
 
@@ -69,7 +69,7 @@ def look_at_state(situation: Situation, of: State, made: set[str]) -> None:
     Args:
         situation: with everything that was found before.
         of: the state.
-        made: the addresses that all states know.
+        made: the addresses in all states.
 
     Raises:
         Problem: Terraform cannot plan it, or must not do it.
@@ -83,16 +83,16 @@ def look_at_state(situation: Situation, of: State, made: set[str]) -> None:
         return
     if situation.no_place_for_state:  # at least what is downloaded can be
         done = terraform("init", "-backend=false", "-input=false")
-        require_done(done, f"{IAC_TOOL} init failed, and nothing was changed")
+        require_done(done, f"{IAC_TOOL} init failed, so nothing was changed")
     said = _expected(situation, of, made) if waits else _plan_with_made_up_ids(situation, of)
     text = _in_account(situation, of, said)
     situation.add(text, lambda: apply_unseen(situation, of, said))
 
 
 def _plan_with_made_up_ids(situation: Situation, of: State) -> list[str]:
-    """Plan before the repository exists, whose ids are not known: only the trust will differ.
+    """Plan before the repository and its ids exist: only the trust will differ.
 
-    What stops Terraform is seen so before anything is created on GitHub.
+    So an error of Terraform is reported before anything is created on GitHub.
     """
     texts, (owner, name) = dict(situation.texts), situation.name.split("/")
     situation.set_value(situation.key, "subject_prefix", f"repo:{owner}@1/{name}@1")
@@ -110,7 +110,7 @@ def _in_account(situation: Situation, of: State, changes: list[str]) -> str:
 
 
 def _expected(situation: Situation, of: State, made: set[str]) -> list[str]:
-    """Return what Terraform will do, where it cannot be asked before the repository exists."""
+    """Return what Terraform will do, if it cannot plan yet."""
     creates = situation.creates_provider and not of.further
     wanted = [(PROVIDER, "for GitHub")] * creates
     places = situation.account.places

@@ -11,7 +11,7 @@ from keyless.console import Problem
 from keyless.setup.updating.merging import BRANCH, Conflict, Merge, unmerged
 from keyless.setup.updating.repository import ask, git
 
-# What Git keeps of a command that is not finished, and what gives it up.
+# What Git keeps of a command that is not finished, and what cancels it.
 BEGUN = {
     "MERGE_HEAD": "merge --abort",
     "CHERRY_PICK_HEAD": "cherry-pick --abort",
@@ -31,14 +31,15 @@ def require_clean(root: Path, command: str) -> None:
     inside = git(root, "rev-parse", "--show-prefix")
     if inside.status:
         raise Problem(
-            f"{root} is not a Git repository, so edits cannot be told from what was generated.",
+            f"{root} is not a Git repository, so your edits cannot be told from generated files."
+            " Create a repository:",
             "git init && git add --all && git commit --message 'As it is'",
             command,
         )
     if inside.out.strip():
         raise Problem(
-            f"{root} is a folder of another Git repository, whose workflows GitHub runs instead of"
-            " those here, so nothing can be updated. Give it a repository of its own."
+            f"{root} is a folder of another Git repository, so nothing can be updated: GitHub runs"
+            " only the workflows of that repository. Move the project to a repository of its own."
         )
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD").status:
         raise Problem("Nothing is committed here yet. Commit first.", "git add --all", "git commit")
@@ -49,9 +50,9 @@ def require_clean(root: Path, command: str) -> None:
         names = ", ".join(line[3:] for line in edited[:5])
         names += f" and {len(edited) - 5} more" * (len(edited) > 5)
         raise Problem(
-            f"There are edits here that are not committed: {names}. They would get mixed with those"
-            " of the template, so nothing was changed. Commit them, or put them aside (git stash"
-            " pop brings them back):",
+            f"You have uncommitted edits: {names}. They would be mixed with the changes of the"
+            " template, so nothing was changed. Commit them, or put them aside (git stash pop"
+            " brings them back):",
             "git stash",
             command,
         )
@@ -67,8 +68,8 @@ def require_same(root: Path, merged: Merge, command: str) -> None:
     what = "The last commit cannot be read"
     if ask(root, what, "rev-parse", "HEAD") != ask(merged.clone, what, "rev-parse", "HEAD"):
         raise Problem(
-            "Another commit is checked out now than the one that was merged, so nothing was"
-            " changed. Start again:",
+            "You have checked out another commit since the merge began, so nothing was changed."
+            " Start again:",
             command,
         )
 
@@ -84,7 +85,7 @@ def _require_nothing_begun(root: Path, command: str) -> None:
         if (root / path).exists():
             raise Problem(
                 f"A git {what.split()[0]} is not finished here, so nothing was changed. Finish it,"
-                " or give it up:",
+                " or cancel it:",
                 f"git {what}",
                 command,
             )
@@ -129,8 +130,8 @@ def require_free(root: Path, merged: Merge) -> None:
     if there:
         name = shlex.quote(there[0])
         raise Problem(
-            f"{there[0]} is not in Git, and the template needs that name now for a file, which"
-            " would overwrite yours. Nothing was changed. Commit it, or move it away:",
+            f"{there[0]} is not in Git, and a new file of the template needs this name. It would"
+            " overwrite yours, so nothing was changed. Commit your file, or move it away:",
             f"mv {name} {name}.mine",
         )
 

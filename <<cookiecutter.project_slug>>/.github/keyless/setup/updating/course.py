@@ -49,16 +49,16 @@ class Course:
             Problem: it cannot be done; nothing was changed then.
         """
         known = applying.committer(self.root)
-        print("Rendering the template, and merging it with your edits ...", flush=True)
+        print("Rendering the template and merging it with your edits ...", flush=True)
         old, new = self._render()
         clone = merging.clone_of(self.root, self.folder / "project")
         merged = merging.merge(clone, old, new, self._title(), known)
         if not merged.commit:
-            print("Nothing changes: the project is what the template renders, with your edits.")
+            print("Nothing changes: the project already has everything from the template.")
             return 0
         if not merged.conflicts:
             merged = self._write_services(merged, known)
-        print("Finding out what that means. So far nothing has changed here ...\n", flush=True)
+        print("Finding out what that means. Nothing has been changed yet ...\n", flush=True)
         meaning, lost = self._judge(merged)
         return self._ask_and_apply(merged, meaning, lost, known)
 
@@ -117,7 +117,7 @@ class Course:
             return merged
         done = run(sys.executable, "-B", TOOL, "outputs", root=clone)
         if done.status:
-            merged.left.append(f"services/ could not be written again: {done.said}")
+            merged.left.append(f"services/ cannot be written again: {done.said}")
             return merged
         listed = git(clone, "status", "--porcelain", "-z", "--", "services").out.split("\0")
         paths = [line[3:] for line in listed if line and line[1] != " "]
@@ -132,8 +132,8 @@ class Course:
     def _judge(self, merged: Merge) -> tuple[report.Meaning, list[str]]:
         """Return what the result means, and what would be destroyed in AWS."""
         if merged.conflicts:
-            text = "What this means cannot be said before the conflicts are resolved. Then type"
-            return report.Meaning([f"{text} make check and make plan."], [], ""), []
+            text = "That is unknown until you resolve the conflicts. Then type make check and make"
+            return report.Meaning([f"{text} plan."], [], ""), []
         from keyless.setup.updating import in_aws
         from keyless.setup.updating.meaning import differences, with_what_stays
 
@@ -159,8 +159,8 @@ class Course:
         self._print(merged, meaning, new)
         if lost and not self.given["change"]:
             raise Problem(
-                f"This update would destroy or replace {', '.join(lost)}, so it stops, and nothing"
-                " was changed. Report it to the authors of the template."
+                f"This update would destroy or replace {', '.join(lost)}, so it stops. Nothing was"
+                " changed. Report this to the authors of the template."
             )
         branch = applying.free_branch(self.root, self._branch())
         title = self._title()
@@ -168,9 +168,9 @@ class Course:
         message = report.message(title, merged, meaning, new, origin)
         merged = merging.with_message(merged, message, known)
         applying.require_free(self.root, merged)
-        text = f"This will be one commit on a new branch, {branch}"
-        text += ", once you have resolved the conflicts" * bool(merged.conflicts)
-        text += ". Nothing will be pushed, and nothing in AWS changes."
+        text = f"This makes one commit on the new branch {branch}"
+        text += ", after you have resolved the conflicts" * bool(merged.conflicts)
+        text += ". Nothing is pushed, and nothing changes in AWS."
         print(f"\n{wrapped(text)}")
         if not questions.is_granted(self.given["yes"], self.given["command_with_yes"]):
             return 1
@@ -184,8 +184,8 @@ class Course:
         if self.record.edited:
             print(
                 wrapped(
-                    "The project was generated from a template with edits that are in no"
-                    " commit. They look like edits of yours here."
+                    "The project was generated from a template with uncommitted edits. Here these"
+                    " edits look like your own."
                 )
             )
         if new:
@@ -212,19 +212,19 @@ class Course:
 
     def _say_done(self, conflicts: list[merging.Conflict], branch: str, back: list[str]) -> int:
         if not conflicts:
-            print(f"\nIt is committed on {branch}. Look at it, push it, and open a pull request:")
+            print(f"\nCommitted on {branch}. Review the commit, push it, and open a pull request:")
             print(f"  git show\n  git push --set-upstream origin {branch}\n  gh pr create --fill")
             if not self.green:
                 print("\nThe check has findings in the result. Correct them on this branch:")
                 print("  make check")
             return int(not self.green)
         several = f"{len(conflicts)} files have" if len(conflicts) > 1 else "One file has"
-        print(f"\n{several} conflicts, on {branch}. Edit them (or git rm one), then:")
+        print(f"\n{several} conflicts on {branch}. Edit them, or git rm a file. Then type:")
         print(f"  git add -- {' '.join(shlex.quote(one.path) for one in conflicts)}")
         print("  git cherry-pick --continue\n  make check")
         if (self.root / "services").is_dir():
             print("  python3 .github/keyless outputs")
-        print("\nTo give up, and have everything as before:")
+        print("\nTo cancel the update and restore everything:")
         print(f"  git cherry-pick --abort && git {shlex.join(back)} && git branch -D {branch}")
         return 1
 

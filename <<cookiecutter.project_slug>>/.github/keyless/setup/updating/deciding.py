@@ -115,8 +115,9 @@ def _merge_by_key(sides: Sides, path: str) -> None:
         return
     if path == INFRA_JSON and _is_fetched(mine, read(sides.old[path])):
         if sides.base[path] != sides.theirs[path]:
-            text = "it says what the infra/ of another repository has made, so it stays as it is."
-            sides.left.append(f"{path}: {text} Change that one, too, and type make fetch here.")
+            text = "it describes what the infra/ of another repository has created, so it stays as"
+            more = "it is. Also change that infra/, and then type make fetch here."
+            sides.left.append(f"{path}: {text} {more}")
         sides.keep(path)
         return
     merged = by_key.merge(read(sides.old[path]), mine, read(sides.new[path]))
@@ -149,11 +150,11 @@ def _keep_what_is_the_teams(sides: Sides) -> None:
             if status == "deleted":
                 if not gone:
                     sides.left.append(
-                        f"{path}: deleted here, changed in the template. It stays away."
+                        f"{path}: deleted here, changed in the template. It stays deleted."
                     )
             else:
-                what = "it is no longer part of the template" if gone else "changed in the template"
-                sides.left.append(f"{path}: written anew here, {what}. Yours stays as it is.")
+                what = "removed from the template" if gone else "changed in the template"
+                sides.left.append(f"{path}: rewritten here, {what}. Your file stays as it is.")
         sides.keep(path)
 
 
@@ -190,4 +191,4 @@ def naming_what_is_gone(clone: Path, gone: set[str]) -> Iterable[str]:
         text = (clone / path).read_bytes().decode("utf-8", errors="replace")
         for number, line in enumerate(text.splitlines(), 1):
             for found in named.finditer(line):
-                yield f"{path}:{number}: this names {found[1]}, which is gone. See {TOOL}/README.md"
+                yield f"{path}:{number}: {found[1]} no longer exists. See {TOOL}/README.md"

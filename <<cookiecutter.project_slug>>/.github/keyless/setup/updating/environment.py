@@ -30,7 +30,7 @@ def environment_python(tool: Path) -> str:
         raise Problem(
             "The template needs Python 3.10 or newer, and this is"
             f" {'.'.join(map(str, sys.version_info[:2]))}, so nothing can be updated. Install a"
-            " newer one, and let the project use it:",
+            " newer Python, and use it for the project:",
             "rm -rf .venv",
             "python3.13 -m venv .venv",
         )
@@ -39,7 +39,9 @@ def environment_python(tool: Path) -> str:
     folder = _cache() / f"cookiecutter-{known.hexdigest()[:16]}"
     python = folder / "bin/python"
     if not python.exists():
-        print("Cookiecutter is installed into a folder of its own. That is done once.", flush=True)
+        print(
+            "Installing cookiecutter into a folder of its own, which is needed once ...", flush=True
+        )
         _make(folder, pinned)
     return str(python)
 
@@ -62,15 +64,16 @@ def _make(folder: Path, pinned: Path) -> None:
         done = run(sys.executable, "-m", "venv", str(made))
         if done.status:
             raise Problem(
-                f"Python cannot make an environment, so nothing can be rendered:\n{done.said}",
+                "Python cannot create a virtual environment, so nothing can be rendered:\n"
+                f"{done.said}",
                 "sudo apt-get install python3-venv",
             )
         pip = (str(made / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet")
         done = run(*pip, "install", "--require-hashes", "--requirement", str(pinned))
         if done.status:
             raise Problem(
-                "Cookiecutter cannot be installed, so nothing can be rendered. Check the network,"
-                f" or pip's index:\n{done.said}",
+                "Cookiecutter cannot be installed, so nothing can be rendered. Check the network"
+                f" and pip's package index:\n{done.said}",
                 f"python3 -m pip download --no-deps --require-hashes --requirement {pinned}",
             )
         with contextlib.suppress(OSError):  # another run was faster

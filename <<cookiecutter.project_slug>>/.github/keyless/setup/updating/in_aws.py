@@ -17,11 +17,12 @@ from keyless.planning.offline import Refused
 from keyless.setup.changes import KEPT_KINDS, describe_change, planned_actions
 
 NOTHING = "Nothing changes in AWS."
-ELSEWHERE = "infra/ is in another repository, so nothing changes in AWS by this update."
+ELSEWHERE = "infra/ is in another repository, so this update changes nothing in AWS."
 LEAVES = (
-    "infra/ leaves this repository. What it has made stays in AWS, and its state still knows that."
+    "infra/ is removed from this repository. Everything that it has created stays in AWS, and in"
+    " Terraform's state."
 )
-LATER = "Before anything is applied, look at a plan with credentials: make plan"
+LATER = "Before you apply anything, look at a plan with credentials: make plan"
 # Folders of infra/ that Terraform does not read, and files that say nothing of what is wanted.
 _UNREAD_FOLDERS = {".terraform", "tests", "shared"}
 _UNREAD = re.compile(r"\.gitignore|\.terraform\.lock\.hcl|.*\.tfstate(\..*)?|.*\.tfplan")
@@ -52,15 +53,15 @@ def planned(before: Path, after: Path, providers: Path | None = None) -> Planned
         return Planned([NOTHING], [], "")
     program = applying_program(after)
     if not shutil.which(program):
-        why = f"{program} is not installed, so it is not known what this means in AWS."
-        page = f"Install it (1.10 or newer): {INSTALL_PAGES[program]}"
+        why = f"{program} is not installed, so it is unknown what this means in AWS."
+        page = f"Install {program} 1.10 or newer: {INSTALL_PAGES[program]}"
         return Planned([], [], f"{why} {page} {LATER}")
     try:
         now = read_account(after)
         then = read_account(before) if here[0] else None
         changes = plan_changes((before, then) if then else None, (after, now), program, providers)
     except (CannotJudge, Refused) as reason:
-        why = f"It is not known what this means in AWS, because no plan can be made here: {reason}."
+        why = f"It is unknown what this means in AWS, because no plan can be made here: {reason}."
         return Planned([], [], f"{why} {LATER}")
     lines = [*map(_in_words, changes), *(_left_behind(then, now) if then else ())]
     lost = [
@@ -95,7 +96,7 @@ def _in_words(change: Change) -> str:
     said = describe_change(change)
     moved, address = change.get("previous_address"), change["address"]
     if said and change["type"] == "aws_ecr_lifecycle_policy" and len(planned_actions(change)) > 1:
-        said += " (the policy alone)"  # each edit of it replaces it (AWS provider 5.100)
+        said += " (only the policy)"  # each edit of it replaces it (AWS provider 5.100)
     if said:
         return said + (f" (moved from {moved})" if moved else "")
     return f"{'move':<10} {moved} to {address}" if moved else f"{'forget':<10} {address}"
@@ -104,9 +105,9 @@ def _in_words(change: Change) -> str:
 def _left_behind(before: Account, after: Account) -> list[str]:
     """Return what stays where it is when everything is made elsewhere."""
     if before.id != after.id:
-        where, what = f"AWS account {before.id}", "role and registry"
+        what = f"The role and the ECR repository in AWS account {before.id} stay"
     elif before.region != after.region:
-        where, what = f"region {before.region}", "registry"
+        what = f"The ECR repository in region {before.region} stays"
     else:
         return []
-    return [f"What stands in {where} stays there: {what}, with all images. Nothing updates them."]
+    return [f"{what} there, with all images. Nothing updates them."]

@@ -1,4 +1,4 @@
-"""What a project says of its roles and registries, as facts: a subject, and what is said of it.
+"""What a project says of its roles and ECR repositories, as facts: a topic, and its value.
 
 A text is compared as a whole, a list by what comes and what goes.
 """
@@ -41,36 +41,37 @@ def facts_of_account(root: Path, account: Account) -> Facts:
     keeps = creates = state = "another repository"
     if account.made_here:
         own = account.values["create_oidc_provider"]
-        creates = "this repository's Terraform" if own else "somebody else, and it is looked up"
+        creates = "this repository's Terraform" if own else "somebody else (it is only read)"
         keeps, state = "infra/ of this repository", _place_of_state(root)
     tokens = f"those of https://{account.issuer} for {account.audience}"
     return {
-        "What makes role and registry:": keeps,
+        "What creates the role and the ECR repository:": keeps,
         "Who creates the OIDC identity provider:": creates,
         "Where Terraform keeps its state:": state,
-        "Whose tokens the roles trust:": tokens,
+        "Which tokens the roles trust:": tokens,
         **_others(account.values, _SAID_OF_ALL, account.path),
     }
 
 
 def facts_of_entry(account: Account, key: str) -> Facts:
-    """Return what an entry says of its role and its registry."""
+    """Return what an entry says of its role and its ECR repository."""
     entry = account.entries[key]
     name, called = entry["github_repository"], entry.get("job_workflow_ref")
+    seconds = entry.get("max_session_duration") or 3600
     return {
-        "Who may publish:": who_may(account, entry),
-        "Which jobs may publish:": f"those of {called} alone" if called else f"those of {name}",
-        "What the subject begins with:": entry.get("subject_prefix") or "what GitHub will say",
+        "Who can publish:": who_may(account, entry),
+        "Which jobs can publish:": f"only those of {called}" if called else f"those of {name}",
+        "What the subject begins with:": entry.get("subject_prefix") or "what GitHub will report",
         "Which role a release assumes:": account.role(entry),
-        "How long its credentials last:": f"{entry.get('max_session_duration') or 3600} seconds",
+        "How long the role's credentials last:": f"{seconds} seconds",
         "Where images go:": f"{account.registry}/{entry['ecr_repository']}",
-        "Which other accounts may pull images:": sorted(entry.get("pull_accounts") or []),
+        "Which other accounts can pull images:": sorted(entry.get("pull_accounts") or []),
         **_others(entry, _SAID, account.places[key]),
     }
 
 
 def facts_of_grants(root: Path, account: Account, service: Service | None) -> dict[str, Facts]:
-    """Return, by key, what each role may do and what its registry keeps.
+    """Return, by key, what each role can do and what its ECR repository keeps.
 
     Raises:
         CannotJudge: a file that says it cannot be read.
@@ -83,9 +84,9 @@ def facts_of_grants(root: Path, account: Account, service: Service | None) -> di
         further = [each["Action"] for each in deploy_statements(runs)] if runs else []
         granted = {*infra.granted, *(action for each in further for action in as_list(each))}
         found[key] = {
-            "What the role may do:": sorted(granted),
-            "Which images the registry deletes:": sorted(_deleted(infra)),
-            **({"Which tags may move to another image:": sorted(infra.excluded)} if known else {}),
+            "What the role can do:": sorted(granted),
+            "Which images ECR deletes:": sorted(_deleted(infra)),
+            **({"Which tags can move to another image:": sorted(infra.excluded)} if known else {}),
         }
     return found
 
@@ -124,7 +125,8 @@ def _deleted(infra: Infra) -> Iterator[str]:
             yield json.dumps(rule)
             continue
         number, of = selection.get("countNumber"), selection.get("tagPatternList") or []
-        which = f"{selection.get('tagStatus')} ones{' ' * bool(of)}{', '.join(map(str, of))}"
+        which = f"{selection.get('tagStatus')} images"
+        which += f" ({', '.join(map(str, of))})" * bool(of)
         after = f"after {number} day{'s' * (number != 1)}"
         aged = selection.get("countType") == "sinceImagePushed"
-        yield f"{which} {after if aged else f'beyond the newest {number}'}"
+        yield f"{which} {after if aged else f'except the newest {number}'}"

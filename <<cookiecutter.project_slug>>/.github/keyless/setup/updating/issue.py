@@ -26,22 +26,23 @@ LONGEST_CHANGELOG = 60_000
 # Control characters, and those that change the direction of the text.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 BODY = """\
-Version {newest} of the template is available. This repository was made with {current}.
+Version {newest} of the template is available. This repository has version {current}.
 
-At a desk, in a clone of this repository, type:
+To update, type this in a clone of the repository:
 
 ```sh
 make update
 ```
 
-It shows what would change, asks once, and makes the changes on a branch of their own. If the
+It shows what would change, and asks once. Then it makes the changes on a new branch. If the
 `Makefile` has no such target, type `python3 .github/keyless update`.
 
 What is new:
 
 {changelog}
 
-A workflow keeps this issue up to date, and closes it when the repository has the newest version."""
+A workflow keeps this issue up to date. It closes it when the repository has the newest version."""
+UNKNOWN = "unknown"  # of a version that has not the form of one
 CLOSING = "This repository has the newest version of the template, {current}."
 
 
@@ -62,7 +63,7 @@ def refresh(root: Path, check: dict[str, Any]) -> str:
         Problem: it is not known which repository this is, or it has no issues.
     """
     if check["state"] not in ("older", "newest"):
-        return f"The issue stays as it is, because the newest version is not known: {check['why']}"
+        return f"The issue was not changed, because the newest version is unknown: {check['why']}"
     path = f"repos/{_name(root)}/issues"
     try:
         found = _open_issues(path)
@@ -76,8 +77,8 @@ def refresh(root: Path, check: dict[str, Any]) -> str:
         if denied.status != 410:
             raise
         raise Problem(
-            f"This repository has no issues ({denied}), so none can say that a newer version is"
-            " available. Switch them on, or remove the workflow:",
+            f"Issues are disabled in this repository ({denied}), so none can be opened for a newer"
+            " version. Enable issues, or remove the workflow:",
             "gh repo edit --enable-issues",
         ) from denied
 
@@ -86,8 +87,8 @@ def _name(root: Path) -> str:
     name = identify(root).name
     if name is None:
         raise Problem(
-            "It is not known whose repository this is, or it is a fork, so no issue can be opened."
-            " This shows what GitHub knows of it:",
+            "The name of this repository is unknown, or it is a fork, so no issue can be opened."
+            " This shows what GitHub knows about it:",
             "gh repo view",
         )
     return name
@@ -123,7 +124,7 @@ def _say(path: str, found: list[dict[str, Any]], check: dict[str, Any]) -> str:
         return f"Opened {issue['html_url']}: version {newest} is available."
     issue = found[0]
     if (issue.get("body") or "").replace("\r\n", "\n") == body:
-        return f"{issue['html_url']} says already that version {newest} is available."
+        return f"{issue['html_url']} already reports that version {newest} is available."
     call_github(f"{path}/{issue['number']}", "PATCH", {"body": body})
     return f"Edited {issue['html_url']}: version {newest} is available."
 
@@ -139,7 +140,7 @@ def _close(path: str, found: list[dict[str, Any]], check: dict[str, Any]) -> str
 
 
 def _version(text: str | None) -> str:
-    return text if text and _NAME.fullmatch(text) else "an unknown version"
+    return text if text and _NAME.fullmatch(text) else UNKNOWN
 
 
 def quoted(text: str) -> str:

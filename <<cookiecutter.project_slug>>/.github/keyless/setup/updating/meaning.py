@@ -1,4 +1,4 @@
-"""What an update changes, in words: who may publish, what the role may do, what a release does."""
+"""What an update changes, in words: who can publish, what the role can do, what a release does."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from keyless.setup.updating.infra_facts import (
 )
 from keyless.setup.updating.release_facts import Release, Step, read_releases
 
-NOTHING = "Nothing changes in who may publish, in what the role may do, and in what a release does."
+NOTHING = "Nothing changes in who can publish, in what the role can do, and in what a release does."
 
-FIRST = ("who may publish", "what the role may do")
+FIRST = ("who can publish", "what the role can do")
 
 
 class _Side(NamedTuple):
@@ -52,7 +52,7 @@ def differences(before: Path, after: Path, planned: bool = False) -> list[str]:
         then = _read(before, "as it is")
         now = _read(after, "as it would be")
     except CannotJudge as reason:
-        return [f"It is not known what changes, because this cannot be read: {reason}."]
+        return [f"What changes is unknown, because a file cannot be read: {reason}."]
     found = [*then.unread, *now.unread]
     found += _compare_facts(then.of_all, now.of_all)
     if then.service is not None and now.service is not None:
@@ -76,7 +76,8 @@ def _read(root: Path, when: str) -> _Side:
     Raises:
         CannotJudge: what it says of its account cannot be read.
     """
-    account, unread = read_account(root), []
+    account = read_account(root)
+    unread: list[tuple[str, str]] = []  # what, and why
     of_entries = {key: facts_of_entry(account, key) for key in account.entries}
     served, grants, releases = None, None, None
     try:
@@ -84,16 +85,17 @@ def _read(root: Path, when: str) -> _Side:
         grants = facts_of_grants(root, account, service)
         served = facts_of_service(service)
     except CannotJudge as reason:
-        unread.append(f"what the role may do, and what runs the image: {reason}")
+        unread.append(("What the role can do, and what runs the image,", str(reason)))
     try:
         releases = read_releases(root, account)
     except CannotJudge as reason:
-        unread.append(f"what a release does: {reason}")
+        unread.append(("What a release does", str(reason)))
     except ModuleNotFoundError as missing:
-        unread.append(f"what a release does: the Python module {missing.name} is not installed")
-    unread = [f"In the project {when} this cannot be read: {each}." for each in unread]
+        why = f"the Python module {missing.name} is not installed"
+        unread.append(("What a release does", why))
+    lines = [f"{what} cannot be read from the project {when}: {why}." for what, why in unread]
     of_all = facts_of_account(root, account)
-    return _Side(root, account, of_all, of_entries, served, grants, releases, unread)
+    return _Side(root, account, of_all, of_entries, served, grants, releases, lines)
 
 
 def _compare_facts(then: Facts, now: Facts, lead: str = "") -> Iterator[str]:
@@ -105,9 +107,9 @@ def _compare_facts(then: Facts, now: Facts, lead: str = "") -> Iterator[str]:
         if isinstance(was, list) and isinstance(becomes, list):
             yield f"{lead}{topic} {_in_and_out(was, becomes)}."
         elif becomes is None:
-            yield f"{lead}{topic} no longer given; it was {_shown(was)}."
+            yield f"{lead}{topic} no longer set (it was {_shown(was)})."
         else:
-            yield f"{lead}{topic} {_shown(becomes)}, in place of {_shown(was)}."
+            yield f"{lead}{topic} {_shown(becomes)}, instead of {_shown(was)}."
 
 
 def _of_both(then: Facts, now: Facts) -> tuple[Facts, Facts]:
@@ -125,22 +127,22 @@ def _shown(value: str | list[str] | None) -> str:
 def _in_and_out(was: list[str], becomes: list[str]) -> str:
     comes = ", ".join(each for each in becomes if each not in was)
     goes = ", ".join(each for each in was if each not in becomes)
-    return "; ".join([f"also {comes}"] * bool(comes) + [f"no longer {goes}"] * bool(goes))
+    return "; ".join([f"now also {comes}"] * bool(comes) + [f"no longer {goes}"] * bool(goes))
 
 
 def _compare_entries(then: _Side, now: _Side) -> Iterator[str]:
     former = _former_keys(then.account, now.account)
     several = max(len(then.of_entries), len(now.of_entries)) > 1
     for key in [each for each in then.of_entries if each not in former.values()]:
-        yield f"{key}: the entry is removed, so nobody may publish to its registry any more."
+        yield f"{key}: The entry is removed. Nobody can publish to its ECR repository any more."
     for key, entry in now.account.entries.items():
         was = former.get(key)
         if was is None:
-            yield f"{key}: the entry is new. {describe_trusted(now.account, entry)}"
+            yield f"{key}: The entry is new. {describe_trusted(now.account, entry)}"
             continue
         lead = f"{key}: " if several else ""
         if was != key:
-            yield f"{lead}The entry {was} is called {key} now."
+            yield f"{lead}The entry {was} is now called {key}."
         yield from _compare_facts(then.of_entries[was], now.of_entries[key], lead)
         if then.grants is not None and now.grants is not None:
             yield from _compare_facts(then.grants[was], now.grants[key], lead)
@@ -165,19 +167,19 @@ def _former_keys(then: Account, now: Account) -> dict[str, str]:
 
 def _compare_releases(then: Release | None, now: Release | None, lead: str) -> Iterator[str]:
     if not then or not now:
-        words = "a job publishes now" if now else "no job publishes any more"
-        yield from [f"{lead}What a release does: {words}."] * bool(then or now)
+        words = "A job now publishes images" if now else "No job publishes images any more"
+        yield from [f"{lead}{words}."] * bool(then or now)
         return
     yield from _compare_facts(then.facts, now.facts, lead)
     for each in dict.fromkeys(_compare_jobs(then.steps, now.steps)):
-        yield f"{lead}What a release does: {each}."
+        yield f"{lead}A release {each}."
 
 
 def _compare_jobs(then: list[Step], now: list[Step]) -> Iterator[str]:
-    """Yield jobs that come or go, and what is done otherwise in those that stay."""
+    """Yield jobs that come or go, and what differs in those that stay; a release is the subject."""
     was, becomes = (dict.fromkeys(step.job for step in steps) for steps in (then, now))
-    yield from (f"it has the job {job} as well" for job in becomes if job not in was)
-    yield from (f"it no longer has the job {job}" for job in was if job not in becomes)
+    yield from (f"now also runs the job '{job}'" for job in becomes if job not in was)
+    yield from (f"no longer runs the job '{job}'" for job in was if job not in becomes)
     for job in [each for each in becomes if each in was]:
         yield from _compare_steps(*([s for s in steps if s.job == job] for steps in (then, now)))
 
@@ -187,19 +189,19 @@ def _compare_steps(then: list[Step], now: list[Step]) -> Iterator[str]:
     was, becomes = (Counter(step.does for step in steps) for steps in (then, now))
     gone = [step.name for step in then if step.does not in becomes]
     new = [step.name for step in now if step.does not in was]
-    yield from (f"it has the {name} as well" for name in new if name not in gone)
-    yield from (f"it no longer has the {name}" for name in gone if name not in new)
-    yield from (f"the {name} does something else" for name in gone if name in new)
+    yield from (f"now also runs the {name}" for name in new if name not in gone)
+    yield from (f"no longer runs the {name}" for name in gone if name not in new)
+    yield from (f"does something else in the {name}" for name in gone if name in new)
     for does in [each for each in becomes if each in was]:
         old, same = ([each for each in steps if each.does == does] for steps in (then, now))
         if len(old) != len(same):
-            yield f"it has the {same[0].name} {len(same)} times, not {len(old)} times"
+            yield f"runs the {same[0].name} {len(same)} times, instead of {len(old)} times"
         for one, other in zip(old, same):
             if one.version != other.version:
-                yield f"it uses another version of {does}"
+                yield f"uses another version of {does}"
             changed = _changed_keys(one.settings, other.settings)
             if changed:
-                yield f"the {other.name} has another {' and another '.join(changed)}"
+                yield f"runs the {other.name} with another {' and another '.join(changed)}"
 
 
 def _changed_keys(then: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -207,12 +209,12 @@ def _changed_keys(then: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def _terraform_files(then: _Side, now: _Side) -> Iterator[str]:
-    """Yield which files say more than entries do, where nobody knows what they make."""
+    """Yield which Terraform files change, where it is unknown what they create."""
     was, becomes = _terraform_code(then.root), _terraform_code(now.root)
     changed = sorted(path for path in {*was, *becomes} if was.get(path) != becomes.get(path))
     if changed and not (_is_generated(then) and _is_generated(now)):
         files = " and ".join(changed)
-        yield f"Terraform's code changes in {files}. Only a plan shows what that means: make plan."
+        yield f"The Terraform code changes in {files}. To see what that means, type: make plan"
 
 
 def _is_generated(side: _Side) -> bool:

@@ -107,7 +107,7 @@ def unmerged(folder: Path) -> list[Conflict]:
         "UU": "both sides have changed the same lines",
         "AA": "both sides have added it",
         "DU": "deleted or renamed here, changed in the template",
-        "UD": "changed here, no longer part of the template",
+        "UD": "changed here, removed from the template",
         "AU": "renamed here or in the template, to two names",
         "UA": "renamed here or in the template, to two names",
         "DD": "renamed on both sides, to two names",
@@ -115,7 +115,7 @@ def unmerged(folder: Path) -> list[Conflict]:
     plain = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
     listed = git(folder, "status", *plain).out.split("\0")
     found = [(one[:2], one[3:]) for one in listed if one[:2] in meanings]
-    aside = "put aside by Git: what has this name on the other side is a folder, or no file"
+    aside = "put aside by Git: on the other side this name is a folder or a link"
     return [
         Conflict(path, aside if status in ("AU", "UA") and "~" in path else meanings[status])
         for status, path in found

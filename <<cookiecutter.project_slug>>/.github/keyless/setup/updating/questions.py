@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keyless.console import Problem, wrapped
+from keyless.console import Problem, confirmed, wrapped
 
 
 def asked_by(template: Path) -> list[str]:
@@ -67,7 +67,7 @@ def ask_new(template: Path, defaults: dict[str, str], yes: bool) -> dict[str, st
         for choice, text in choices.items():
             print(f"  {choice}" + f": {text}" * (text != choice))
         if yes or not sys.stdin.isatty():
-            print(f"{key} [{default}]: the default is taken")
+            print(f"{key} [{default}]: the default is used")
             continue
         answer = _answer(key, default, [*choices])
         if answer != default:
@@ -102,17 +102,5 @@ def _answer(key: str, default: str, choices: list[str]) -> str:
 
 
 def is_granted(yes: bool, command: str) -> bool:
-    """Ask whether to do it; only yes is a yes. Where nobody can be asked, print what to type."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        print("Nothing was changed, because there is no terminal to ask at. To do it without one:")
-        print(f"  {command}")
-        return False
-    try:
-        answer = input('Type "yes" to do it: ')
-    except EOFError:
-        answer = ""
-    if answer != "yes":
-        print("Nothing was changed.")
-    return answer == "yes"
+    """Ask whether to continue, unless `yes` is given; `command` does the same without asking."""
+    return yes or confirmed(command)

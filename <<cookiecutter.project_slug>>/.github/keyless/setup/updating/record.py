@@ -59,7 +59,7 @@ def read_record(root: Path) -> Record:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _wrong(f"is not JSON ({error})") from error
-    whole = _mapping(found, "the file")
+    whole = _mapping(found, "the whole file")
     answers = _mapping(whole.get("default_context"), "default_context")
     template = _mapping(whole.get("template", {}), "template")
     existing = _mapping(template.get("existing", {}), "existing")
@@ -78,9 +78,9 @@ def _text(root: Path) -> str:
     try:
         return (root / ANSWERS).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        text = f"{ANSWERS} is missing, so it is not known what this repository was generated with."
+        text = f"{ANSWERS} is missing, so it is unknown what this repository was generated with."
         raise Problem(
-            f"{text} Take it from the last commit that has it. This shows when it was removed:",
+            f"{text} Restore it from the last commit that has it. This shows when it was removed:",
             f"git log --diff-filter=D --summary -- {ANSWERS}",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -89,8 +89,8 @@ def _text(root: Path) -> str:
 
 def _wrong(what: str) -> Problem:
     return Problem(
-        f"{ANSWERS} {what}, so it is not known what this repository was generated with. Correct"
-        " it. This shows who has changed it, and how:",
+        f"{ANSWERS} {what}, so it is unknown what this repository was generated with. Correct the"
+        " file. This shows who has changed it, and how:",
         f"git log --patch -- {ANSWERS}",
     )
 
@@ -102,19 +102,19 @@ def _shown(value: Any) -> str:
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _wrong(f"has no {{...}} where {name} stands")
+        raise _wrong(f"has no JSON object for {name}")
     return value
 
 
 def _answers(given: dict[str, Any]) -> dict[str, str]:
     for question, answer in given.items():
         if not QUESTION.fullmatch(question):
-            raise _wrong(f"has the answer {_shown(question)}, which is no question")
+            raise _wrong(f"has an answer to {_shown(question)}, which is not a question")
         if not isinstance(answer, str):
-            raise _wrong(f"has {_shown(answer)} for {question}, which is no text")
+            raise _wrong(f"has {_shown(answer)} for {question}, which is not text")
     folder = given.get(FOLDER, "")  # a render is written there
     if not PATH.fullmatch(folder) or "/" in folder or folder in OUTSIDE:
-        raise _wrong(f"has {_shown(folder)} for {FOLDER}, which is no name of a folder")
+        raise _wrong(f"has {_shown(folder)} for {FOLDER}, which is not the name of a folder")
     return given
 
 
@@ -142,9 +142,9 @@ def _kind(existing: dict[str, Any]) -> str:
 def _kept(existing: dict[str, Any]) -> list[str]:
     kept = existing.get("kept", [])
     if not isinstance(kept, list):
-        raise _wrong(f"has {_shown(kept)} for kept, which is no list")
+        raise _wrong(f"has {_shown(kept)} for kept, which is not a list")
     for path in kept:
         named = isinstance(path, str) and PATH.fullmatch(path)
         if not named or OUTSIDE & {*path.lower().split("/")}:
-            raise _wrong(f"has {_shown(path)} in kept, which is no path in this repository")
+            raise _wrong(f"has {_shown(path)} in kept, which is not a path in this repository")
     return kept

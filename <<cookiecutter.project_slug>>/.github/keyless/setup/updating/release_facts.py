@@ -107,17 +107,17 @@ def _release(repository: Repository, jobs: list[Job]) -> Release:
     building = [build.job for build in builds] or jobs
     pushes = [pushes_of(job) for job in jobs]
     tags = [named.tag for each in pushes for named in (*each.pushed, *each.tagged)]
-    tags += ["what only the run knows"] * any(each.unseen for each in pushes)
+    tags += ["one that only the run knows"] * any(each.unseen for each in pushes)
     platforms = [platform for job in building for platform in _platforms(job)]
     separate = " and ".join(build.outer.name for build in builds)
     facts: Facts = {
         "What starts a release:": sorted({_event(run) for job in jobs for run in job.starts}),
-        "Which environment a release is in:": _joined(job.environment or "none" for job in jobs),
+        "Which environment a release uses:": _joined(job.environment or "none" for job in jobs),
         "Which workflow a release calls:": _joined(job.root.text("uses") for job in jobs),
         "Which tags an image gets:": sorted({*map(_in_words, tags)}),
-        "What a release does: it builds for": _joined(platforms),
+        "Which platforms a release builds for:": _joined(platforms),
         "What builds the image:": f"the jobs {separate}" if separate else "the job that pushes it",
-        "What the publishing job may do on GitHub:": sorted(
+        "Which GitHub permissions the publishing job has:": sorted(
             {each for job in jobs for each in _permissions(job)}
         ),
     }
@@ -161,7 +161,7 @@ def _permissions(job: Job) -> list[str]:
 def _steps(job: Job) -> Iterator[Step]:
     """Yield the job, and then its steps."""
     settings = {key: _text(job.root[key]) for key in job.root if key not in _SAID}
-    yield Step(job.name, f"job {job.name}", "", "", settings)
+    yield Step(job.name, f"job '{job.name}'", "", "", settings)
     for step in job.steps:
         action, _, version = step.text("uses").partition("@")
         inputs = step.of("with")

@@ -102,7 +102,7 @@ def _put(folder: Path, existing: Existing) -> None:
 def _reason(said: str) -> str:
     """Return what matters of cookiecutter's output: a refusal is one line, an error the last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return (lines or ["it printed nothing"])[-1]
+    return (lines or ["cookiecutter printed nothing"])[-1]
 
 
 def files_of(render: Path, existing: Existing) -> dict[str, Path]:

@@ -67,7 +67,7 @@ def print_files(merged: Merge) -> None:
         print(wrapped(f"  {'left as it is':<16}{line}", INDENT))
     if merged.tool_edited:
         edited = ", ".join(merged.tool_edited[:SHOWN])
-        text = f"edits in the tool, which is replaced: {edited}. They stay in Git's history"
+        text = f"your edits of the tool, which is replaced: {edited}. They stay in Git's history"
         print(wrapped(f"  {'lost':<16}{text}", INDENT))
 
 
@@ -81,15 +81,15 @@ def print_meaning(meaning: Meaning) -> None:
     for line in [*meaning.changes, *meaning.in_aws]:
         print(wrapped(f"  {line}", "  "))
     if meaning.check:
-        print(wrapped(f"  The check says: {meaning.check}", "  "))
+        print(wrapped(f"  The check reports: {meaning.check}", "  "))
 
 
 def message(title: str, merged: Merge, meaning: Meaning, changelog: str, origin: str) -> str:
-    """Return the text of the commit, which is that of a pull request, too."""
+    """Return the text of the commit, which is also that of a pull request."""
     parts = [title, "\n".join(f"- {line}" for line in [*meaning.changes, *meaning.in_aws])]
     kept = [
         *merged.left,
-        *(f"{path}: this edit of the tool is lost" for path in merged.tool_edited),
+        *(f"{path}: your edits of the tool are lost" for path in merged.tool_edited),
     ]
     if kept:
         parts.append("\n".join(f"- {line}" for line in kept))

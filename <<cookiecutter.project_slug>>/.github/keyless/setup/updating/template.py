@@ -54,10 +54,10 @@ class Template:
         done = git(folder.parent, "clone", *quiet, "--", source, str(folder))
         if done.status:
             raise Problem(
-                f"The template at {source} cannot be fetched, so nothing is known of newer"
-                f" versions:\n{_reason(done.said)}\nCheck the network, and that you can read it"
-                " (a private one needs the login that git has). If it has moved, add --template"
-                " ADDRESS to what you typed. This shows whether git can read it:",
+                f"The template at {source} cannot be fetched, so newer versions are unknown:"
+                f"\n{_reason(done.said)}\nCheck the network, and whether you can read the template"
+                " (a private one needs the login of git). If it has moved, add --template ADDRESS"
+                " to your command. This shows whether git can read it:",
                 f"git ls-remote {source} HEAD",
             )
         return cls(folder, source)
@@ -105,8 +105,8 @@ class Template:
         folder = git(self.folder, "cat-file", "-e", f"{commit}:{PROJECT}")
         if folder.status or not self.text(commit, "cookiecutter.json"):
             raise Problem(
-                f"{self.source} holds another template at commit {commit[:12]}, so nothing can be"
-                " compared. If this template has moved, add --template ADDRESS to what you typed."
+                f"{self.source} is another template at commit {commit[:12]}, so nothing can be"
+                " compared. If your template has moved, add --template ADDRESS to your command."
             )
 
     def contains(self, newer: str, older: str) -> bool:

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help new update rehearse test quick buildkit lint bench lock release clean
+.PHONY: help new update rehearse test quick buildkit lint bench docs lock release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,9 @@ bench: $(VENV)/rehearse $(VENV)/bench/done ## measure generation, update, refusa
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.update_times
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.plan_times
 	@PATH="$(CURDIR)/$(RUN):$$PATH" GOGC=100 tools/with-terraform $(RUN)/python -m tests.scale $(ARGS)
+
+docs: $(VENV)/test ## write the reference pages of docs/ from the code
+	@$(RUN)/python -m tools.docs
 
 lock: $(VENV)/test ## pin the dependencies of pyproject.toml again
 	PATH="$(CURDIR)/$(RUN):$$PATH" tools/lock.sh

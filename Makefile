@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help new update rehearse test quick buildkit lint bench docs lock release clean
+.PHONY: help new update rehearse test quick buildkit lint bench docs pictures lock release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,9 @@ update: ## update a project that has no `make update` (PROJECT=FOLDER ARGS="--fr
 
 rehearse: $(VENV)/rehearse ## set up a project and publish an image, on an emulated AWS (ARGS="deploy_on=branch")
 	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.rehearsal $(ARGS)
+
+pictures: $(VENV)/rehearse $(VENV)/lint ## make the pictures in docs/pictures/ again, from real runs
+	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/with-terraform $(RUN)/python -m tests.pictures
 
 test: $(VENV)/test $(VENV)/lint $(VENV)/scan/done lint ## run lint and all tests, without an account, Docker or root
 	$(PYTEST) tools/with-terraform $(RUN)/python -m pytest --numprocesses 2 $(ARGS)

@@ -17,6 +17,7 @@ from keyless.rules import all_rules
 
 from tests import rehearsal
 from tests.conftest import Bake, Run
+from tests.pictures import masked, stale
 from tests.standins.emulator import ROOT, Emulator, without
 from tests.standins.hub import Hub
 from tests.support.combinations import questions
@@ -216,7 +217,12 @@ def test_the_quick_start_is_two_actions_that_lead_to_the_first_image_as_typed(
     assert "Apply complete! Resources: 5 added" in ended.out
     project = Project(folder / "example-service")
     head = Desk(project, emulator, desk.hub).git("rev-parse", "HEAD")
-    assert published("v0.1.0", head) in ended.out
+    before, last, _ = ended.out.partition(published("v0.1.0", head))
+    assert last, ended.out
+    picture = stale(
+        "bootstrap", masked("$ make bootstrap" + before[before.index("\n 1. ") :] + last)
+    )
+    assert not picture, picture
     assert desk.hub.calls()[-1] == "gh workflow run deploy.yml --ref v0.1.0"
     bare = f"--git-dir={desk.hub.bare('octo-org/example-service')}"
     pushed = ["git", bare, "ls-tree", "-r", "--name-only", "main"]

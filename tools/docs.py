@@ -352,9 +352,9 @@ def written() -> dict[Path, str]:
     return {path: path.read_text("utf-8") for path in paths}
 
 
-def stale() -> list[str]:
-    """Return the pages that are not as the code says, or that nothing writes any more."""
-    wanted = {DOCS / name: text for name, text in pages().items()}
+def stale(pages: dict[str, str]) -> list[str]:
+    """Return the pages that differ from what the code says, or that nothing writes any more."""
+    wanted = {DOCS / name: text for name, text in pages.items()}
     found = written()
     changed = [path for path in {**wanted, **found} if wanted.get(path) != found.get(path)]
     return sorted(path.relative_to(DOCS).as_posix() for path in changed)
@@ -367,7 +367,7 @@ def main() -> int:
     except ValueError as error:
         print(error)
         return 1
-    for name in stale():
+    for name in stale(wanted):
         if name in wanted:
             (DOCS / name).parent.mkdir(exist_ok=True)
             (DOCS / name).write_text(wanted[name], encoding="utf-8")
